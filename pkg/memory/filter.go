@@ -1,0 +1,60 @@
+package memory
+
+import (
+	"slices"
+	"time"
+)
+
+// Filter selects memories. Empty fields do not restrict; values of one list are alternatives (layers, users) except
+// Tags and Metadata, which must all match.
+type Filter struct {
+	Layers        []Layer    `json:"layers,omitempty"`
+	Tags          []string   `json:"tags,omitempty"`
+	Metadata      Metadata   `json:"metadata,omitempty"` // equality per key
+	UserID        string     `json:"user_id,omitempty"`
+	AgentID       string     `json:"agent_id,omitempty"`
+	SessionID     string     `json:"session_id,omitempty"`
+	Since         *time.Time `json:"since,omitempty"` // occurred_at, or created_at where that is unknown, >= since
+	Until         *time.Time `json:"until,omitempty"` // … < until
+	MinImportance float64    `json:"min_importance,omitempty"`
+}
+
+// Empty reports whether the filter restricts nothing.
+func (f *Filter) Empty() bool {
+	return len(f.Layers) == 0 && len(f.Tags) == 0 && len(f.Metadata) == 0 && f.UserID == "" && f.AgentID == "" &&
+		f.SessionID == "" && f.Since == nil && f.Until == nil && f.MinImportance == 0
+}
+
+// Match reports whether m passes. Stores may push parts of it into SQL; this is the meaning they must keep.
+func (f *Filter) Match(m *Memory) bool {
+	if len(f.Layers) > 0 && !slices.Contains(f.Layers, m.Layer) {
+		return false
+	}
+	for _, tag := range f.Tags {
+		if !slices.Contains(m.Tags, tag) {
+			return false
+		}
+	}
+	for key, want := range f.Metadata {
+		got, ok := m.Metadata[key]
+		if !ok || !SameJSON(got, want) {
+			return false
+		}
+	}
+	if f.UserID != "" && f.UserID != m.UserID ||
+		f.AgentID != "" && f.AgentID != m.AgentID ||
+		f.SessionID != "" && f.SessionID != m.SessionID ||
+		m.Importance < f.MinImportance {
+		return false
+	}
+	when := m.When()
+	return (f.Since == nil || !when.Before(*f.Since)) && (f.Until == nil || when.Before(*f.Until))
+}
+
+// When is the time a memory is filed under: when it happened, or, where nobody said, when it was stored.
+func (m *Memory) When() time.Time {
+	if m.OccurredAt != nil {
+		return *m.OccurredAt
+	}
+	return m.CreatedAt
+}

@@ -1,0 +1,158 @@
+// Package memory is the domain: what a memory is, who may see it, when it was true and when RAE knew it, and the
+// port every store implements. Package memorytest holds the contract suite of that port.
+package memory
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// ID is a UUIDv7 in its canonical text form, so ids sort by creation.
+type ID string
+
+// NewID returns a fresh id; ids made by one process increase strictly.
+func NewID() ID { return ID(uuid.Must(uuid.NewV7()).String()) }
+
+// ParseID accepts any UUID in canonical form.
+func ParseID(s string) (ID, bool) {
+	u, err := uuid.Parse(s)
+	if err != nil || len(s) != 36 {
+		return "", false
+	}
+	return ID(u.String()), true
+}
+
+// Scope is the partition a memory lives in. It is always explicit and never ambient: every query, key, event and
+// metric that touches memories carries it.
+type Scope struct {
+	Tenant  string `json:"tenant_id"`
+	Project string `json:"project_id"`
+}
+
+func (s Scope) String() string { return s.Tenant + "/" + s.Project }
+
+// Layer says what kind of remembering a memory is.
+type Layer string
+
+const (
+	Sensory    Layer = "sensory"    // raw signals, short-lived
+	Episodic   Layer = "episodic"   // what happened, with its time
+	Working    Layer = "working"    // what the current task needs
+	Semantic   Layer = "semantic"   // facts detached from the episode
+	LongTerm   Layer = "longterm"   // consolidated, kept
+	Reflective Layer = "reflective" // insights derived from other memories, with citations
+)
+
+// Layers lists every layer.
+func Layers() []Layer { return []Layer{Sensory, Episodic, Working, Semantic, LongTerm, Reflective} }
+
+// Valid reports whether l is one of the six layers.
+func (l Layer) Valid() bool {
+	for _, known := range Layers() {
+		if l == known {
+			return true
+		}
+	}
+	return false
+}
+
+// EmbeddingState tells whether a memory already has a vector.
+type EmbeddingState string
+
+const (
+	EmbeddingReady   EmbeddingState = "ready"
+	EmbeddingPending EmbeddingState = "pending" // the embedder was away; the vector follows by event
+)
+
+// Entity is a thing a memory is about.
+type Entity struct {
+	Name string `json:"name"`
+	Type string `json:"type,omitempty"` // person, place, organisation, …; free text
+}
+
+// Citation points at the bytes of another memory that support this one: content[Start:End].
+type Citation struct {
+	MemoryID ID  `json:"memory_id"`
+	Start    int `json:"start"`
+	End      int `json:"end"`
+}
+
+// Memory is one stored item as it stands in one version. It crosses the wire as it is.
+type Memory struct {
+	ID         ID       `json:"id"`
+	TenantID   string   `json:"tenant_id"`
+	ProjectID  string   `json:"project_id"`
+	Content    string   `json:"content"`
+	Layer      Layer    `json:"layer"`
+	Tags       []string `json:"tags"`
+	Metadata   Metadata `json:"metadata"`
+	Importance float64  `json:"importance"` // 0..1
+	Source     string   `json:"source,omitempty"`
+	ExternalID string   `json:"external_id,omitempty"` // the caller's own key, unique in the project
+	UserID     string   `json:"user_id,omitempty"`
+	AgentID    string   `json:"agent_id,omitempty"`
+	SessionID  string   `json:"session_id,omitempty"`
+	Entities   []Entity `json:"entities,omitempty"`
+
+	OccurredAt *time.Time `json:"occurred_at,omitempty"` // when it happened; never invented
+	ValidFrom  *time.Time `json:"valid_from,omitempty"`  // true in the world from here (nil: always was)
+	ValidTo    *time.Time `json:"valid_to,omitempty"`    // until here, exclusive (nil: still is)
+	ExpiresAt  *time.Time `json:"expires_at,omitempty"`  // no read shows it from here on
+
+	DerivedFrom []Citation     `json:"derived_from,omitempty"` // what a reflection rests on
+	Embedding   EmbeddingState `json:"embedding"`
+	Version     int            `json:"version"` // 1 at first, +1 with every change
+	CreatedAt   time.Time      `json:"created_at"`
+	UpdatedAt   time.Time      `json:"updated_at"`
+}
+
+// Scope returns the partition m lives in.
+func (m *Memory) Scope() Scope { return Scope{Tenant: m.TenantID, Project: m.ProjectID} }
+
+// Expired reports whether m must not be shown at now.
+func (m *Memory) Expired(now time.Time) bool { return m.ExpiresAt != nil && !now.Before(*m.ExpiresAt) }
+
+// TrueAt reports whether m's valid time covers t: valid_from <= t < valid_to, open ends included.
+func (m *Memory) TrueAt(t time.Time) bool {
+	return (m.ValidFrom == nil || !t.Before(*m.ValidFrom)) && (m.ValidTo == nil || t.Before(*m.ValidTo))
+}
+
+// Fingerprint identifies what dedupe compares: content in one scope (tenant and project are the caller's) with
+// user, agent and session, and the two fields that make equal contents different memories, occurred_at and
+// external_id. Parts are length-prefixed, so no two lists of parts collide by concatenation.
+func (m *Memory) Fingerprint() string {
+	occurred := ""
+	if m.OccurredAt != nil {
+		occurred = m.OccurredAt.UTC().Format(time.RFC3339Nano)
+	}
+	sum := sha256.New()
+	for _, part := range []string{m.UserID, m.AgentID, m.SessionID, m.ExternalID, occurred, m.Content} {
+		fmt.Fprintf(sum, "%d:%s", len(part), part)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// SameAs reports whether other says the same as m in every field a caller may set: an upsert that changes nothing
+// is no new version.
+func (m *Memory) SameAs(other *Memory) bool {
+	a, b := m.told(), other.told()
+	return bytes.Equal(a, b)
+}
+
+// told renders the fields a caller may set; encoding/json sorts map keys, so equal fields give equal bytes.
+func (m *Memory) told() []byte {
+	c := *m
+	c.ID, c.Version, c.Embedding = "", 0, ""
+	c.CreatedAt, c.UpdatedAt = time.Time{}, time.Time{}
+	b, err := json.Marshal(c)
+	if err != nil { // metadata came from JSON; anything else is a caller's bug that must not read as "the same"
+		return []byte(err.Error())
+	}
+	return b
+}

@@ -1,0 +1,164 @@
+package memory
+
+import (
+	"context"
+	"time"
+
+	"github.com/rae-memory/rae/pkg/outbox"
+)
+
+// Seq numbers the changes of one scope: 1, 2, 3 …, without gaps a reader could miss. A reader that has seen
+// everything up to Head has seen every committed write.
+type Seq int64
+
+// Store is the port of everything that keeps memories. One process writes through Write; any number read.
+//
+// Implementations must be durable when Write returns nil, must keep scopes apart in every method, and must never
+// show a memory whose ExpiresAt has passed.
+type Store interface {
+	Reader
+	Feed
+	// Write runs do in one transaction of the scope and commits it when do returns nil; otherwise nothing of it
+	// remains. do may be run more than once and must not keep the Tx. Errors of do are returned unchanged.
+	Write(ctx context.Context, scope Scope, do func(Tx) error) error
+	// Sweep deletes up to limit expired memories of any scope, announcing each, and returns how many.
+	Sweep(ctx context.Context, limit int) (int, error)
+	// EraseTenant removes everything the store holds of the tenant, in every project, and counts it.
+	EraseTenant(ctx context.Context, tenant string) (Receipt, error)
+}
+
+// Reader reads memories. A missing, deleted, expired or foreign id is the same NotFound.
+type Reader interface {
+	Get(ctx context.Context, scope Scope, id ID, at View) (Memory, error)
+	// Find returns those of ids that exist in the view, in the order of ids; the others are left out.
+	Find(ctx context.Context, scope Scope, ids []ID, at View) ([]Memory, error)
+	// List pages through the memories that match, newest id first.
+	List(ctx context.Context, scope Scope, q Query) (Page, error)
+	// History returns every version, newest first. NotFound when there is none.
+	History(ctx context.Context, scope Scope, id ID) ([]Version, error)
+}
+
+// Feed lets an index follow a scope. A search that catches up to Head before it answers reads its own writes and
+// everybody else's, whatever process made them.
+type Feed interface {
+	// Head returns the number of the scope's last change, 0 for a scope nobody wrote to.
+	Head(ctx context.Context, scope Scope) (Seq, error)
+	// Changes returns up to limit changes with Seq > after in order, with the vectors of the named model where
+	// they exist. A memory that changed several times may appear only with its later numbers.
+	Changes(ctx context.Context, scope Scope, model string, after Seq, limit int) ([]Change, error)
+}
+
+// Tx is one transaction of one scope. Every change made through it announces itself in the outbox
+// (memory.stored, memory.updated, memory.deleted), so there is no write without an event.
+type Tx interface {
+	// Put stores a new memory, or recognises one. m has no id (or one its caller derived); defaults are set.
+	//   - same ExternalID, nothing different:      Deduplicated, the standing memory
+	//   - same ExternalID, something different:    Updated, a new version of the standing memory
+	//   - same Fingerprint already stands:         Deduplicated, the standing memory
+	//   - same ID already stands:                  Deduplicated when SameAs, else Conflict
+	//   - otherwise:                               Created
+	Put(ctx context.Context, m Memory, why Why, vectors ...Vector) (Memory, Outcome, error)
+	// Get reads the current version inside the transaction.
+	Get(ctx context.Context, id ID) (Memory, error)
+	// Replace writes m as the next version of m.ID. NotFound when it does not stand; Conflict when another memory
+	// already has its external id or fingerprint. A vector of the old content is dropped unless a new one is given.
+	Replace(ctx context.Context, m Memory, why Why, vectors ...Vector) (Memory, error)
+	// Delete removes rows, versions and vectors of the memory. NotFound when it does not stand.
+	Delete(ctx context.Context, id ID) error
+	// DeleteWhere deletes up to limit matching memories and returns their ids.
+	DeleteWhere(ctx context.Context, f Filter, limit int) ([]ID, error)
+	// Attach adds or replaces a vector of a standing memory if it still has the given version; a memory that is
+	// gone or has moved on is left alone and reported false.
+	Attach(ctx context.Context, id ID, version int, v Vector) (bool, error)
+	// Answered returns the answer remembered for the key. Conflict when it was remembered for another fingerprint.
+	Answered(ctx context.Context, key Key) (answer []byte, found bool, err error)
+	// Answer remembers the answer of the key, in this transaction. Answers are kept for at least 24 hours.
+	Answer(ctx context.Context, key Key, answer []byte) error
+	// Once records that the consumer has taken the event and reports false if it had before.
+	Once(ctx context.Context, consumer, source, eventID string) (bool, error)
+	// Emit adds a record to the outbox. ID and Time are set when empty, Tenant and Project always.
+	Emit(ctx context.Context, r outbox.Record) error
+}
+
+// Outcome is what Put did.
+type Outcome string
+
+const (
+	Created      Outcome = "created"
+	Deduplicated Outcome = "deduplicated"
+	Updated      Outcome = "updated"
+)
+
+// Why is who changed a memory and for what reason; history shows it.
+type Why struct {
+	Actor  string `json:"actor,omitempty"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Version is a memory as RAE knew it from RecordedFrom until RecordedTo (nil: still).
+type Version struct {
+	Memory
+	Change Outcome `json:"change"` // created or updated
+	Why
+	RecordedFrom time.Time  `json:"recorded_from"`
+	RecordedTo   *time.Time `json:"recorded_to,omitempty"`
+}
+
+// KnownAt reports whether RAE held this version at t.
+func (v *Version) KnownAt(t time.Time) bool {
+	return !t.Before(v.RecordedFrom) && (v.RecordedTo == nil || t.Before(*v.RecordedTo))
+}
+
+// View chooses which truth a read asks for. The zero View is now.
+type View struct {
+	AsOf    *time.Time // only what was true in the world at this time
+	KnownAt *time.Time // the versions RAE held at this time
+}
+
+// Query selects and pages a list. Limit is 1..1000; After is the last id of the previous page.
+type Query struct {
+	Filter
+	View
+	After ID
+	Limit int
+}
+
+// Page is one page of a list; Next is empty on the last.
+type Page struct {
+	Memories []Memory
+	Next     ID
+}
+
+// Vector is a memory's embedding by one model. Several models live side by side.
+type Vector struct {
+	Model  string // id of the model that made it
+	Values []float32
+}
+
+// Change is one entry of a scope's feed: the newest state of a version, or the news that a memory is gone.
+type Change struct {
+	Seq     Seq
+	Gone    bool // the memory was deleted; only Version.ID is set
+	Version Version
+	Vector  []float32 // of the model asked for; nil while pending
+}
+
+// Key names an idempotent request: the same key on the same route by the same scope is the same request.
+type Key struct {
+	Route       string
+	Key         string // the caller's Idempotency-Key, 1..255 characters; "" = none
+	Fingerprint string // of the request body; the same key with another one is a Conflict
+}
+
+// Receipt counts what an erasure removed.
+type Receipt struct {
+	Tenant    string    `json:"tenant_id"`
+	Memories  int       `json:"memories"`
+	Versions  int       `json:"versions"`
+	Vectors   int       `json:"vectors"`
+	Events    int       `json:"events"`
+	Answers   int       `json:"idempotency_answers"`
+	Other     int       `json:"other_rows"` // reflections, budgets, costs, reservations, jobs
+	CacheKeys int       `json:"cache_keys"`
+	ErasedAt  time.Time `json:"erased_at"`
+}

@@ -1,0 +1,60 @@
+// Package outbox holds changes written in the same transaction as the data they announce, to be relayed to the
+// broker afterwards. A record exists if and only if its transaction committed.
+package outbox
+
+import (
+	"context"
+	"time"
+)
+
+// Types of records; package eventing prefixes and suffixes them into CloudEvents types.
+const (
+	MemoryStored      = "memory.stored"
+	MemoryUpdated     = "memory.updated"
+	MemoryDeleted     = "memory.deleted"
+	MemoryDerived     = "memory.derived"
+	MemoryEmbedded    = "memory.embedded"
+	ReflectionCreated = "reflection.created"
+	BudgetWarning     = "budget.warning"
+	BudgetExceeded    = "budget.exceeded"
+)
+
+// Record is one change waiting to be told. ID is a UUIDv7 and becomes the CloudEvents id, so a redelivery is
+// recognised by it.
+type Record struct {
+	ID          string
+	Type        string // one of the constants above
+	Tenant      string
+	Project     string
+	Subject     string // what changed: a memory, reflection or budget id; records of one subject keep their order
+	Data        []byte // JSON object as eventing/schemas describes it for the type
+	Time        time.Time
+	TraceParent string // W3C trace context of the request that wrote it, or ""
+	Attempts    int    // deliveries tried so far
+	Reason      string // why the last attempt failed, or ""
+}
+
+// Lag tells how far the relay is behind.
+type Lag struct {
+	Waiting int           // records not yet sent
+	Dead    int           // records given up
+	Oldest  time.Duration // age of the oldest waiting record; 0 when none waits
+}
+
+// Queue is the relay's side of the outbox. Implementations must never return a record whose transaction did not
+// commit, and must never hand out a later record of a subject while an earlier one is waiting or claimed.
+type Queue interface {
+	// Claim leases up to limit due records, oldest first. A claimed record that is neither Done, Retried nor
+	// Buried becomes due again when the lease ends (so delivery is at least once).
+	Claim(ctx context.Context, limit int, lease time.Duration) ([]Record, error)
+	// Done removes sent records. Unknown ids are ignored.
+	Done(ctx context.Context, ids []string) error
+	// Retry makes a claimed record due again after the wait and counts the attempt.
+	Retry(ctx context.Context, id string, wait time.Duration, reason string) error
+	// Bury moves a record to the dead letters, where it blocks nothing.
+	Bury(ctx context.Context, id string, reason string) error
+	// Dead lists dead letters, newest first.
+	Dead(ctx context.Context, limit int) ([]Record, error)
+	// Lag counts what waits.
+	Lag(ctx context.Context) (Lag, error)
+}

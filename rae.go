@@ -1,0 +1,2 @@
+// Package rae is all six functions in one process.
+package rae
