@@ -1,0 +1,242 @@
+package ingest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/memory"
+)
+
+// Metadata keys of a turn. They are RAE's: a conversation's own metadata must not use them.
+const (
+	metaRole      = "role"
+	metaName      = "name"
+	metaTurn      = "turn"       // 1, 2, 3 … within the session
+	metaPrevious  = "previous"   // id of the memory of the turn before; absent on the first
+	metaMessageID = "message_id" // the caller's id of the message
+)
+
+// Message is one turn of a conversation.
+type Message struct {
+	ID      string     `json:"id,omitempty" maxLength:"128" doc:"The caller's own id of the message. Posting it again is recognised, whatever stands around it." example:"msg_01"`
+	Role    string     `json:"role" minLength:"1" maxLength:"64" doc:"Who speaks: user, assistant, system, tool, …" example:"user"`
+	Name    string     `json:"name,omitempty" maxLength:"256" doc:"Name of the speaker." example:"Alice"`
+	Content string     `json:"content" minLength:"1" doc:"What was said, stored verbatim." example:"I'd like a window seat, please."`
+	At      *time.Time `json:"at,omitempty" doc:"When it was said. Left out when unknown."`
+}
+
+// Conversation is a run of turns of one session, oldest first.
+type Conversation struct {
+	SessionID string          `json:"session_id" minLength:"1" maxLength:"256" doc:"Session the turns belong to." example:"support-4711"`
+	Messages  []Message       `json:"messages" minItems:"1" maxItems:"1000" doc:"Turns, oldest first. They continue what the session already holds."`
+	UserID    string          `json:"user_id,omitempty" maxLength:"256" doc:"User the turns belong to."`
+	AgentID   string          `json:"agent_id,omitempty" maxLength:"256" doc:"Agent the turns belong to."`
+	Tags      []string        `json:"tags,omitempty" maxItems:"64" doc:"Tags of every turn."`
+	Metadata  memory.Metadata `json:"metadata,omitempty" doc:"Metadata of every turn, beside role, name, turn, previous and message_id."`
+}
+
+// Turn tells what became of one message.
+type Turn struct {
+	Index  int            `json:"index" doc:"Position in the request, from 0."`
+	Turn   int            `json:"turn" doc:"Number of the turn in the session, from 1."`
+	Status memory.Outcome `json:"status" enum:"created,deduplicated,updated" doc:"Whether the turn is new, was recognised, or was recognised by its id and has new words."`
+	ID     memory.ID      `json:"id" doc:"The memory of the turn."`
+}
+
+// Recorded answers a conversation, turn by turn in the order posted.
+type Recorded struct {
+	SessionID    string `json:"session_id"`
+	Created      int    `json:"created" doc:"How many turns are new."`
+	Deduplicated int    `json:"deduplicated" doc:"How many stood already."`
+	Updated      int    `json:"updated" doc:"How many stood already, with other words."`
+	Results      []Turn `json:"results"`
+}
+
+// errRaced says that somebody else appended to the session between reading and writing it.
+var errRaced = errors.New("the session moved on")
+
+// Conversation stores the turns as episodic memories in order, numbered on from what the session (of this user and
+// agent) already holds, each linked to the one before.
+//
+// A turn that stands already is recognised, not stored again:
+//   - a message with an id, by that id; other words under the same id write a new version of the turn;
+//   - a message with a time, by role, name, content and time;
+//   - messages with neither, by position: when the session's last turns are the first ones posted, those are the
+//     same turns. So a transcript may be posted again with what was added, and a lost answer repeated, while a second
+//     "yes" elsewhere in the session remains a turn of its own. Callers who post single turns without ids or times
+//     tell repetitions apart from echoes with an Idempotency-Key.
+//
+// Turns are recognised among the newest 10,000 of the session. The turns of one call are one transaction.
+func (s *Service) Conversation(ctx context.Context, scope memory.Scope, in Conversation, key memory.Key, why memory.Why) (Recorded, bool, error) {
+	turns, err := in.memories(scope)
+	if err != nil {
+		return Recorded{}, false, err
+	}
+	if kept, replayed, err := peek[Recorded](ctx, s.Store, scope, key); err != nil || replayed {
+		return kept, replayed, err
+	}
+	vectors := make(map[int]memory.Vector, len(turns)) // by message, kept across attempts
+	for range 16 {
+		standing, err := s.standingTurns(ctx, scope, &in)
+		if err != nil {
+			return Recorded{}, false, err
+		}
+		plan := align(in.Messages, standing)
+		if err := s.embedNew(ctx, turns, &in, plan, standing, vectors); err != nil {
+			return Recorded{}, false, err
+		}
+		recorded, replayed, err := once(ctx, s.Store, scope, key, func() error { return nil }, func(tx memory.Tx) (Recorded, error) {
+			return appendTurns(ctx, tx, &in, turns, vectors, plan, standing, why)
+		})
+		if !errors.Is(err, errRaced) {
+			return recorded, replayed, err
+		}
+	}
+	return Recorded{}, false, fault.New(fault.Unavailable, "session %q is being written to by others; try again", in.SessionID)
+}
+
+// memories checks the conversation and returns one memory per message, not yet numbered or linked.
+func (in *Conversation) memories(scope memory.Scope) ([]memory.Memory, error) {
+	c := complaints{prefix: "body."}
+	if strings.TrimSpace(in.SessionID) == "" {
+		c.add("session_id", "must not be empty")
+	}
+	c.name("session_id", in.SessionID, MaxName)
+	c.name("user_id", in.UserID, MaxName)
+	c.name("agent_id", in.AgentID, MaxName)
+	tags := c.tags("tags", in.Tags)
+	c.metadata("metadata", in.Metadata)
+	for _, ours := range []string{metaRole, metaName, metaTurn, metaPrevious, metaMessageID} {
+		if _, taken := in.Metadata[ours]; taken {
+			c.add("metadata."+ours, "is set by RAE and must not be given")
+		}
+	}
+	if len(in.Messages) == 0 || len(in.Messages) > MaxMessages {
+		c.add("messages", "must hold 1 to %d messages", MaxMessages)
+		return nil, c.err()
+	}
+	seen := make(map[string]bool)
+	turns := make([]memory.Memory, len(in.Messages))
+	for i := range in.Messages {
+		turns[i] = in.turn(&c, scope, i, tags)
+		if id := in.Messages[i].ID; id != "" {
+			if seen[id] {
+				c.add("messages["+strconv.Itoa(i)+"].id", "must not be given twice in one conversation")
+			}
+			seen[id] = true
+		}
+	}
+	return turns, c.err()
+}
+
+// turn checks one message and returns its memory.
+func (in *Conversation) turn(c *complaints, scope memory.Scope, i int, tags []string) memory.Memory {
+	message, at := &in.Messages[i], "messages["+strconv.Itoa(i)+"]."
+	if strings.TrimSpace(message.Role) == "" {
+		c.add(at+"role", "must not be empty")
+	}
+	c.name(at+"id", message.ID, MaxMessageID)
+	c.name(at+"role", message.Role, MaxRole)
+	c.name(at+"name", message.Name, MaxName)
+	c.content(at+"content", message.Content)
+	message.At = c.when(at+"at", message.At)
+	metadata := mergeObject(in.Metadata, map[string]any{metaRole: message.Role})
+	if message.Name != "" {
+		metadata[metaName] = message.Name
+	}
+	if message.ID != "" {
+		metadata[metaMessageID] = message.ID
+	}
+	return memory.Memory{
+		TenantID: scope.Tenant, ProjectID: scope.Project, Content: message.Content, Layer: memory.Episodic,
+		Tags: tags, Metadata: metadata, Importance: DefaultImportance, Source: "conversation",
+		UserID: in.UserID, AgentID: in.AgentID, SessionID: in.SessionID,
+		OccurredAt: message.At, Embedding: memory.EmbeddingPending,
+	}
+}
+
+// turnKey is the external id of a turn. Since it is unique in the project, two writers who number the same session
+// at once cannot both succeed. The parts are hashed with their lengths, so no two sessions share a key.
+func (in *Conversation) turnKey(number int) string {
+	sum := sha256.New()
+	for _, part := range []string{in.UserID, in.AgentID, in.SessionID} {
+		fmt.Fprintf(sum, "%d:%s", len(part), part)
+	}
+	return "conversation/" + hex.EncodeToString(sum.Sum(nil)[:16]) + "/" + strconv.Itoa(number)
+}
+
+// same reports whether message i stands already, word for word.
+func (in *Conversation) same(i int, plan []int, standing []standingTurn) bool {
+	return plan[i] >= 0 && in.Messages[i].said() == standing[plan[i]].message.said()
+}
+
+// embedNew fetches the vectors of the turns to be written that have none yet.
+func (s *Service) embedNew(ctx context.Context, turns []memory.Memory, in *Conversation, plan []int, standing []standingTurn, vectors map[int]memory.Vector) error {
+	var at []int
+	var texts []string
+	for i := range turns {
+		if _, had := vectors[i]; !had && !in.same(i, plan, standing) {
+			at, texts = append(at, i), append(texts, turns[i].Content)
+		}
+	}
+	fresh, err := s.embed(ctx, texts)
+	for i := range fresh {
+		vectors[at[i]] = fresh[i]
+	}
+	return err
+}
+
+// appendTurns writes the new turns behind the standing ones, and new words of standing ones in their place. errRaced
+// when a number is already taken.
+func appendTurns(ctx context.Context, tx memory.Tx, in *Conversation, turns []memory.Memory, vectors map[int]memory.Vector, plan []int, standing []standingTurn, why memory.Why) (Recorded, error) {
+	recorded := Recorded{SessionID: in.SessionID, Results: make([]Turn, len(turns))}
+	last, previous := 0, ""
+	if len(standing) > 0 {
+		last, previous = standing[len(standing)-1].number, string(standing[len(standing)-1].id)
+	}
+	for i := range turns {
+		number, link := last+1, previous
+		if plan[i] >= 0 {
+			number, link = standing[plan[i]].number, standing[plan[i]].previous
+		}
+		if in.same(i, plan, standing) {
+			recorded.Results[i] = Turn{Index: i, Turn: number, Status: memory.Deduplicated, ID: standing[plan[i]].id}
+			recorded.Deduplicated++
+			continue
+		}
+		e := entries([]memory.Memory{in.placed(turns[i], number, link)}, []memory.Vector{vectors[i]})[0]
+		stored, outcome, err := tx.Put(ctx, e.Memory, why, e.vectors()...)
+		if err != nil {
+			return Recorded{}, err
+		}
+		recorded.Results[i] = Turn{Index: i, Turn: number, Status: outcome, ID: stored.ID}
+		switch {
+		case plan[i] < 0 && outcome != memory.Created:
+			return Recorded{}, errRaced
+		case plan[i] < 0:
+			last, previous = number, string(stored.ID)
+			recorded.Created++
+		default:
+			recorded.Updated++
+		}
+	}
+	return recorded, nil
+}
+
+// placed returns the turn with its number and its link to the turn before.
+func (in *Conversation) placed(turn memory.Memory, number int, previous string) memory.Memory {
+	turn.ExternalID = in.turnKey(number)
+	turn.Metadata = mergeObject(turn.Metadata, map[string]any{metaTurn: json.Number(strconv.Itoa(number))})
+	if previous != "" {
+		turn.Metadata[metaPrevious] = previous
+	}
+	return turn
+}

@@ -1,0 +1,56 @@
+// Package ingest is how memories come in and go out: it checks what a caller tells, embeds it, writes it in one
+// transaction with its events and its answer, and streams whole projects in and out in constant memory.
+//
+// Every limit stands in limits.go. Whatever fails here fails with a kind of package fault and names the field.
+package ingest
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/rae-memory/rae/pkg/memory"
+)
+
+// Embedder turns contents into the vectors they are found by. EmbedDocuments returns one vector per text, in order
+// and of one dimension. It must honour ctx; any error means that the memories are stored without vectors.
+type Embedder interface {
+	Model() string
+	EmbedDocuments(ctx context.Context, texts []string) ([][]float32, error)
+}
+
+// Eraser removes what one place besides the store holds of a tenant (vectors of an index, keys of a cache) and
+// counts it in the fields of the receipt that are its own. It must be safe to repeat.
+type Eraser interface {
+	EraseTenant(ctx context.Context, tenant string) (memory.Receipt, error)
+}
+
+// Service writes and reads memories on behalf of callers. Store is required; the zero values of the rest work:
+// without an Embedder every memory is stored with its vector pending.
+type Service struct {
+	Store        memory.Store
+	Embedder     Embedder
+	EmbedTimeout time.Duration    // deadline of one embedding call; 0 = 10 s
+	Clock        func() time.Time // nil = time.Now
+	Log          *slog.Logger     // nil = slog.Default(); never given any content
+	Erasers      []Eraser         // asked, after the store, when a tenant is erased
+}
+
+// slice is how many memories go into one transaction where nothing demands more: large enough to amortise the
+// commit, short enough that nobody waits long for the writer.
+const slice = 500
+
+// now is the time in UTC at the precision stores keep, so that what is answered first equals what is read later.
+func (s *Service) now() time.Time {
+	if s.Clock != nil {
+		return s.Clock().UTC().Truncate(time.Microsecond)
+	}
+	return time.Now().UTC().Truncate(time.Microsecond)
+}
+
+func (s *Service) log() *slog.Logger {
+	if s.Log != nil {
+		return s.Log
+	}
+	return slog.Default()
+}

@@ -1,0 +1,81 @@
+package ingest
+
+import (
+	"context"
+	"strings"
+
+	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/memory"
+)
+
+// Get returns one memory as the view shows it. A missing, deleted, expired or foreign id is the same NotFound.
+func (s *Service) Get(ctx context.Context, scope memory.Scope, id memory.ID, at memory.View) (memory.Memory, error) {
+	return s.Store.Get(ctx, scope, id, at)
+}
+
+// List returns one page of the memories that match, newest first. Invalid names a filter at fault under "query.".
+func (s *Service) List(ctx context.Context, scope memory.Scope, q memory.Query) (memory.Page, error) {
+	if err := checkQuery(q); err != nil {
+		return memory.Page{}, err
+	}
+	return s.Store.List(ctx, scope, q)
+}
+
+// History returns every version of a memory, newest first.
+func (s *Service) History(ctx context.Context, scope memory.Scope, id memory.ID) ([]memory.Version, error) {
+	return s.Store.History(ctx, scope, id)
+}
+
+// Head is the number of the scope's last change: what a reader must have seen to see every write so far.
+func (s *Service) Head(ctx context.Context, scope memory.Scope) (memory.Seq, error) {
+	return s.Store.Head(ctx, scope)
+}
+
+func checkQuery(q memory.Query) error {
+	c := complaints{prefix: "query."}
+	c.filter(&q.Filter)
+	c.when("as_of", q.AsOf)
+	c.when("known_at", q.KnownAt)
+	if q.Limit < 1 || q.Limit > 1000 {
+		c.add("limit", "must be between 1 and 1000")
+	}
+	err := c.err()
+	return err
+}
+
+// filter checks what selects memories; names differ between a query and a body only in the prefix.
+func (c *complaints) filter(f *memory.Filter) {
+	query := strings.HasPrefix(c.prefix, "query.")
+	layers, tags := "layers", "tags"
+	if query {
+		layers, tags = "layer", "tag"
+	}
+	if len(f.Layers) > len(memory.Layers()) {
+		c.add(layers, "must be at most %d layers", len(memory.Layers()))
+	} else {
+		for _, layer := range f.Layers {
+			c.layer(layers, layer)
+		}
+	}
+	c.tags(tags, f.Tags)
+	c.metadata("metadata", f.Metadata)
+	c.name("user_id", f.UserID, MaxName)
+	c.name("agent_id", f.AgentID, MaxName)
+	c.name("session_id", f.SessionID, MaxName)
+	c.when("since", f.Since)
+	c.when("until", f.Until)
+	if f.Since != nil && f.Until != nil && !f.Since.Before(*f.Until) {
+		c.add("until", "must be after since")
+	}
+	c.importance("min_importance", f.MinImportance)
+}
+
+// checkSelection refuses a filter that cannot select or, being empty, would select everything.
+func checkSelection(f *memory.Filter, at string) error {
+	if f.Empty() {
+		return fault.BadField(at, "must restrict something; an empty filter would delete everything")
+	}
+	c := complaints{prefix: at + "."}
+	c.filter(f)
+	return c.err()
+}

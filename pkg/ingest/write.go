@@ -1,0 +1,149 @@
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/memory"
+)
+
+// Stored is a memory as it stands after a write, and what the write did.
+type Stored struct {
+	memory.Memory
+	Outcome memory.Outcome `json:"outcome"`
+}
+
+// Put writes what the draft tells, or recognises what already stands. With a key that was answered before it
+// returns that answer and true, and neither embeds nor writes anything; with a key of another request it fails with
+// Conflict. A memory whose vector could not be had is stored with embedding pending.
+func (s *Service) Put(ctx context.Context, scope memory.Scope, d Draft, key memory.Key, why memory.Why) (Stored, bool, error) {
+	m, err := d.memory(scope, s.now(), "body.")
+	if err != nil {
+		return Stored{}, false, err
+	}
+	var all []entry
+	return once(ctx, s.Store, scope, key, func() error {
+		vectors, err := s.embed(ctx, []string{m.Content})
+		if err == nil {
+			all = entries([]memory.Memory{m}, vectors)
+		}
+		return err
+	}, func(tx memory.Tx) (Stored, error) {
+		stored, outcome, err := tx.Put(ctx, all[0].Memory, why, all[0].vectors()...)
+		return Stored{Memory: stored, Outcome: outcome}, err
+	})
+}
+
+// once gives a request with a key one effect and one answer: do runs in a transaction that also remembers its
+// answer, and a repetition gets that answer back, unmarshalled from the very bytes, and true. prepare does what must
+// not happen inside a transaction; a repetition skips it. Requests without a key just run.
+func once[A any](ctx context.Context, store memory.Store, scope memory.Scope, key memory.Key, prepare func() error, do func(memory.Tx) (A, error)) (answer A, replayed bool, err error) {
+	if answer, replayed, err = peek[A](ctx, store, scope, key); err != nil || replayed {
+		return answer, replayed, err
+	}
+	if err = prepare(); err != nil {
+		return answer, false, err
+	}
+	err = store.Write(ctx, scope, func(tx memory.Tx) error {
+		if answer, replayed, err = answered[A](ctx, tx, key); err != nil || replayed {
+			return err
+		}
+		if answer, err = do(tx); err != nil {
+			return err
+		}
+		return remember(ctx, tx, key, answer)
+	})
+	return answer, replayed, err
+}
+
+// peek looks for a remembered answer before any work is done for it.
+func peek[A any](ctx context.Context, store memory.Store, scope memory.Scope, key memory.Key) (answer A, found bool, err error) {
+	if key.Key == "" {
+		return answer, false, nil
+	}
+	err = store.Write(ctx, scope, func(tx memory.Tx) (err error) {
+		answer, found, err = answered[A](ctx, tx, key)
+		return err
+	})
+	return answer, found, err
+}
+
+// answered returns the answer remembered for the key.
+func answered[A any](ctx context.Context, tx memory.Tx, key memory.Key) (answer A, found bool, err error) {
+	if key.Key == "" {
+		return answer, false, nil
+	}
+	kept, found, err := tx.Answered(ctx, key)
+	if err != nil || !found {
+		return answer, false, err
+	}
+	if err := json.Unmarshal(kept, &answer); err != nil {
+		return answer, false, fmt.Errorf("read the remembered answer: %w", err)
+	}
+	return answer, true, nil
+}
+
+// remember keeps the answer of the key in the transaction of its effect.
+func remember(ctx context.Context, tx memory.Tx, key memory.Key, answer any) error {
+	if key.Key == "" {
+		return nil
+	}
+	b, err := json.Marshal(answer)
+	if err != nil {
+		return fmt.Errorf("keep the answer: %w", err)
+	}
+	return tx.Answer(ctx, key, b)
+}
+
+// putAll writes the entries in one transaction and reports, by index, what stands afterwards and what the store
+// refused. A refused entry costs a second run without it, because a failed statement may have spoiled the
+// transaction. before may end the run early by returning true; after runs last, inside the same transaction.
+func (s *Service) putAll(ctx context.Context, scope memory.Scope, all []entry, why memory.Why, before func(memory.Tx) (bool, error), after func(memory.Tx, []Stored, []error) error) ([]Stored, []error, error) {
+	stored, refused := make([]Stored, len(all)), make([]error, len(all))
+	for {
+		bad, reason := -1, error(nil)
+		err := s.Store.Write(ctx, scope, func(tx memory.Tx) error {
+			bad, reason = -1, nil
+			if done, err := before(tx); err != nil || done {
+				return err
+			}
+			for i := range all {
+				if refused[i] != nil {
+					continue
+				}
+				m, outcome, err := tx.Put(ctx, all[i].Memory, why, all[i].vectors()...)
+				if err != nil {
+					bad, reason = i, err
+					return err
+				}
+				stored[i] = Stored{Memory: m, Outcome: outcome}
+			}
+			return after(tx, stored, refused)
+		})
+		switch {
+		case err == nil:
+			return stored, refused, nil
+		case bad < 0 || !ofTheItem(reason):
+			return nil, nil, err
+		case all[bad].ID != "" && fault.KindOf(reason) == fault.Conflict:
+			all[bad].ID = "" // the id is taken by other content: the memory gets one of its own
+		default:
+			refused[bad] = reason
+		}
+	}
+}
+
+// ofTheItem reports whether the store refused one memory for what it is, rather than failing altogether.
+func ofTheItem(err error) bool {
+	switch fault.KindOf(err) {
+	case fault.Invalid, fault.Malformed, fault.Conflict, fault.TooLarge:
+		return true
+	}
+	return false
+}
+
+// nothingBefore and nothingAfter are the hooks of a plain put.
+func nothingBefore(memory.Tx) (bool, error)           { return false, nil }
+func nothingAfter(memory.Tx, []Stored, []error) error { return nil }
