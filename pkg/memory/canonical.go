@@ -1,0 +1,166 @@
+package memory
+
+import (
+	"encoding/json"
+	"math"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/outbox"
+)
+
+// Canonical returns m as every store keeps it in the scope, sharing nothing with m: tenant and project are the
+// scope's, the layer defaults to Episodic, lists that are absent are empty (tags, metadata) or nil (the others), times
+// are UTC in whole microseconds, metadata consists of what JSON decodes to, with numbers as json.Number. What no store
+// could keep faithfully is Invalid: text that is not UTF-8 or contains NUL, an unknown layer, an importance outside
+// 0..1, metadata that is no JSON.
+func (m *Memory) Canonical(scope Scope) (Memory, error) {
+	c := m.Clone()
+	c.TenantID, c.ProjectID = scope.Tenant, scope.Project
+	if c.Layer == "" {
+		c.Layer = Episodic
+	}
+	if !c.Layer.Valid() {
+		return Memory{}, fault.BadField("layer", "is not one of the six layers")
+	}
+	if math.IsNaN(c.Importance) || c.Importance < 0 || c.Importance > 1 {
+		return Memory{}, fault.BadField("importance", "must lie in 0..1")
+	}
+	for _, text := range [...]struct{ field, value string }{
+		{"content", c.Content}, {"source", c.Source}, {"external_id", c.ExternalID},
+		{"user_id", c.UserID}, {"agent_id", c.AgentID}, {"session_id", c.SessionID}, {"id", string(c.ID)},
+	} {
+		if !storable(text.value) {
+			return Memory{}, fault.BadField(text.field, "must be UTF-8 text without NUL")
+		}
+	}
+	for _, tag := range c.Tags {
+		if !storable(tag) {
+			return Memory{}, fault.BadField("tags", "must be UTF-8 text without NUL")
+		}
+	}
+	metadata, ok := plainJSON(map[string]any(c.Metadata))
+	if !ok {
+		b, err := json.Marshal(c.Metadata)
+		if err != nil {
+			return Memory{}, fault.BadField("metadata", "is not JSON")
+		}
+		var decoded Metadata
+		if err := json.Unmarshal(b, &decoded); err != nil {
+			return Memory{}, fault.BadField("metadata", "is not JSON")
+		}
+		metadata = map[string]any(decoded)
+	}
+	c.Metadata = metadata.(map[string]any)
+	for _, t := range [...]**time.Time{&c.OccurredAt, &c.ValidFrom, &c.ValidTo, &c.ExpiresAt} {
+		if *t != nil {
+			whole := (*t).UTC().Truncate(time.Microsecond)
+			*t = &whole
+		}
+	}
+	c.CreatedAt, c.UpdatedAt = c.CreatedAt.UTC().Truncate(time.Microsecond), c.UpdatedAt.UTC().Truncate(time.Microsecond)
+	return c, nil
+}
+
+// Clone returns a copy that shares nothing with m. Lists that are absent come out as Canonical has them.
+func (m *Memory) Clone() Memory {
+	c := *m
+	c.Tags = append(make([]string, 0, len(m.Tags)), m.Tags...)
+	c.Metadata = make(Metadata, len(m.Metadata))
+	for key, value := range m.Metadata {
+		if plain, ok := plainJSON(value); ok {
+			value = plain
+		}
+		c.Metadata[key] = value
+	}
+	c.Entities, c.DerivedFrom = slices.Clone(m.Entities), slices.Clone(m.DerivedFrom)
+	if len(c.Entities) == 0 {
+		c.Entities = nil
+	}
+	if len(c.DerivedFrom) == 0 {
+		c.DerivedFrom = nil
+	}
+	for _, t := range [...]**time.Time{&c.OccurredAt, &c.ValidFrom, &c.ValidTo, &c.ExpiresAt} {
+		if *t != nil {
+			same := **t
+			*t = &same
+		}
+	}
+	return c
+}
+
+// Announcement is the data of the events memory.stored, memory.updated and memory.deleted. It says which memory, never
+// what it says.
+type Announcement struct {
+	MemoryID  ID             `json:"memory_id"`
+	TenantID  string         `json:"tenant_id"`
+	ProjectID string         `json:"project_id"`
+	Layer     Layer          `json:"layer"`
+	Version   int            `json:"version"`
+	Embedding EmbeddingState `json:"embedding"`
+	SessionID string         `json:"session_id,omitempty"`
+	UserID    string         `json:"user_id,omitempty"`
+	AgentID   string         `json:"agent_id,omitempty"`
+}
+
+// Announce returns the outbox record by which every store announces a change of m.
+func (m *Memory) Announce(kind string) outbox.Record {
+	data, err := json.Marshal(Announcement{
+		MemoryID: m.ID, TenantID: m.TenantID, ProjectID: m.ProjectID, Layer: m.Layer, Version: m.Version,
+		Embedding: m.Embedding, SessionID: m.SessionID, UserID: m.UserID, AgentID: m.AgentID,
+	})
+	if err != nil { // strings and one number: there is nothing to fail
+		data = []byte("{}")
+	}
+	return outbox.Record{Type: kind, Tenant: m.TenantID, Project: m.ProjectID, Subject: string(m.ID), Data: data}
+}
+
+// Check reports what no store could keep: a vector without a model, without values, or with one that is no number.
+func (v *Vector) Check() error {
+	if v.Model == "" {
+		return fault.BadField("vector.model", "is missing")
+	}
+	if len(v.Values) == 0 {
+		return fault.BadField("vector.values", "is empty")
+	}
+	for _, x := range v.Values {
+		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+			return fault.BadField("vector.values", "must be finite numbers")
+		}
+	}
+	return nil
+}
+
+func storable(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
+
+// plainJSON copies a value made of what JSON decodes to, and reports false for one that is not.
+func plainJSON(v any) (any, bool) {
+	switch v := v.(type) {
+	case nil, bool, string, json.Number:
+		return v, true
+	case []any:
+		c := make([]any, len(v))
+		for i := range v {
+			var ok bool
+			if c[i], ok = plainJSON(v[i]); !ok {
+				return nil, false
+			}
+		}
+		return c, true
+	case map[string]any:
+		c := make(map[string]any, len(v))
+		for key := range v {
+			var ok bool
+			if c[key], ok = plainJSON(v[key]); !ok {
+				return nil, false
+			}
+		}
+		return c, true
+	case Metadata:
+		return plainJSON(map[string]any(v))
+	}
+	return nil, false
+}
