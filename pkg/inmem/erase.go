@@ -1,0 +1,79 @@
+package inmem
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/outbox"
+)
+
+// How long answers and consumed events are remembered: well beyond what a client or a broker repeats.
+const (
+	answersKept  = 7 * 24 * time.Hour
+	consumedKept = 30 * 24 * time.Hour
+)
+
+// Sweep deletes up to limit expired memories of any scope, and forgets old answers and events.
+func (d *DB) Sweep(ctx context.Context, limit int) (int, error) {
+	swept := 0
+	err := d.write(ctx, func(u *undo) error {
+		for scope, p := range d.scopes {
+			t := d.begin(ctx, u, scope)
+			for _, id := range slices.Clone(p.ids) {
+				if swept == limit {
+					break
+				}
+				if e := p.entries[id]; e.expired(t.now) {
+					t.delete(id, e)
+					swept++
+				}
+			}
+			maps.DeleteFunc(p.answers, func(_ answerKey, a answer) bool { return t.now.Sub(a.at) > answersKept })
+			maps.DeleteFunc(p.consumed, func(_ consumedKey, at time.Time) bool { return t.now.Sub(at) > consumedKept })
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, p := range d.scopes {
+		p.tidy()
+	}
+	return swept, nil
+}
+
+// EraseTenant removes everything of the tenant and counts it.
+func (d *DB) EraseTenant(ctx context.Context, tenant string) (memory.Receipt, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return memory.Receipt{}, err
+	}
+	receipt := memory.Receipt{Tenant: tenant, ErasedAt: d.now()}
+	for scope, p := range d.scopes {
+		if scope.Tenant != tenant {
+			continue
+		}
+		receipt.Memories += len(p.entries)
+		for _, e := range p.entries {
+			receipt.Versions += len(e.versions)
+			receipt.Vectors += len(e.vectors)
+		}
+		receipt.Answers += len(p.answers)
+		d.erased = max(d.erased, p.head)
+		delete(d.scopes, scope)
+	}
+	before := len(d.outbox.waiting) + len(d.outbox.dead)
+	d.outbox.waiting = slices.DeleteFunc(d.outbox.waiting, func(w waiting) bool { return w.Tenant == tenant })
+	d.outbox.dead = slices.DeleteFunc(d.outbox.dead, func(r outbox.Record) bool { return r.Tenant == tenant })
+	receipt.Events = before - len(d.outbox.waiting) - len(d.outbox.dead)
+	for _, erase := range d.erasers {
+		receipt.Other += erase(tenant)
+	}
+	return receipt, nil
+}

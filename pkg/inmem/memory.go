@@ -1,0 +1,273 @@
+package inmem
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/outbox"
+)
+
+var _ memory.Store = (*DB)(nil)
+
+// Write runs do alone, as one transaction of the scope.
+func (d *DB) Write(ctx context.Context, scope memory.Scope, do func(memory.Tx) error) error {
+	return d.write(ctx, func(u *undo) error { return do(d.begin(ctx, u, scope)) })
+}
+
+// tx is one transaction of one scope; the lock is held while it lives.
+type tx struct {
+	db    *DB
+	ctx   context.Context
+	u     *undo
+	scope memory.Scope
+	p     *partition
+	now   time.Time
+}
+
+func (d *DB) begin(ctx context.Context, u *undo, scope memory.Scope) *tx {
+	return &tx{db: d, ctx: ctx, u: u, scope: scope, p: d.partition(u, scope), now: d.now()}
+}
+
+// live returns the entry that stands under the id; nil when none does. An expired one is deleted on the way.
+func (t *tx) live(id memory.ID) *entry {
+	e, ok := t.p.entries[id]
+	if !ok {
+		return nil
+	}
+	if e.expired(t.now) {
+		t.delete(id, e)
+		return nil
+	}
+	return e
+}
+
+// Put stores or recognises a memory.
+func (t *tx) Put(_ context.Context, m memory.Memory, why memory.Why, vectors ...memory.Vector) (memory.Memory, memory.Outcome, error) {
+	m, err := m.Canonical(t.scope)
+	if err != nil {
+		return memory.Memory{}, "", err
+	}
+	if err := check(vectors); err != nil {
+		return memory.Memory{}, "", err
+	}
+	if m.ExternalID != "" {
+		if e := t.live(t.p.byExternalID[m.ExternalID]); e != nil {
+			standing := &e.current().Memory
+			if m.SameAs(standing) {
+				return standing.Clone(), memory.Deduplicated, nil
+			}
+			m.ID = standing.ID
+			return t.replace(e, m, why, vectors), memory.Updated, nil
+		}
+	}
+	if e := t.live(t.p.byFingerprint[m.Fingerprint()]); e != nil {
+		return e.current().Clone(), memory.Deduplicated, nil
+	}
+	if e := t.live(m.ID); e != nil {
+		if m.SameAs(&e.current().Memory) {
+			return e.current().Clone(), memory.Deduplicated, nil
+		}
+		return memory.Memory{}, "", fault.New(fault.Conflict, "another memory has the id %s", m.ID)
+	}
+	if m.ID == "" {
+		m.ID = memory.NewID()
+	}
+	m.Version, m.CreatedAt, m.UpdatedAt, m.Embedding = 1, t.now, t.now, memory.EmbeddingPending
+	kept := keep(nil, vectors)
+	if len(kept) > 0 {
+		m.Embedding = memory.EmbeddingReady
+	}
+	t.p.put(t.u, m.ID, &entry{vectors: kept, versions: []version{{
+		Version: memory.Version{Memory: m, Change: memory.Created, Why: why, RecordedFrom: t.now},
+		seq:     t.p.next(t.u, m.ID, 1),
+	}}})
+	t.announce(outbox.MemoryStored, &m)
+	return m.Clone(), memory.Created, nil
+}
+
+// Get reads the current version.
+func (t *tx) Get(_ context.Context, id memory.ID) (memory.Memory, error) {
+	e, ok := t.p.entries[id]
+	if !ok || e.expired(t.now) {
+		return memory.Memory{}, notFound()
+	}
+	return e.current().Clone(), nil
+}
+
+// Replace writes the next version.
+func (t *tx) Replace(_ context.Context, m memory.Memory, why memory.Why, vectors ...memory.Vector) (memory.Memory, error) {
+	m, err := m.Canonical(t.scope)
+	if err != nil {
+		return memory.Memory{}, err
+	}
+	if err := check(vectors); err != nil {
+		return memory.Memory{}, err
+	}
+	e := t.live(m.ID)
+	if e == nil {
+		return memory.Memory{}, notFound()
+	}
+	if m.ExternalID != "" {
+		if other := t.live(t.p.byExternalID[m.ExternalID]); other != nil && other != e {
+			return memory.Memory{}, fault.New(fault.Conflict, "another memory has this external_id")
+		}
+	}
+	if other := t.live(t.p.byFingerprint[m.Fingerprint()]); other != nil && other != e {
+		return memory.Memory{}, fault.New(fault.Conflict, "another memory says the same")
+	}
+	return t.replace(e, m, why, vectors), nil
+}
+
+// replace makes m the next version of e.
+func (t *tx) replace(e *entry, m memory.Memory, why memory.Why, vectors []memory.Vector) memory.Memory {
+	old := e.current()
+	at := t.now
+	if earliest := old.UpdatedAt.Add(time.Microsecond); at.Before(earliest) {
+		at = earliest
+	}
+	m.Version, m.CreatedAt, m.UpdatedAt, m.Embedding = old.Memory.Version+1, old.CreatedAt, at, memory.EmbeddingPending
+	var kept map[string][]float32
+	if m.Content == old.Content {
+		kept = e.vectors
+	}
+	kept = keep(kept, vectors)
+	if len(kept) > 0 {
+		m.Embedding = memory.EmbeddingReady
+	}
+	versions := slices.Clone(e.versions)
+	versions[len(versions)-1].RecordedTo = &at
+	versions = append(versions, version{
+		Version: memory.Version{Memory: m, Change: memory.Updated, Why: why, RecordedFrom: at},
+		seq:     t.p.next(t.u, m.ID, m.Version),
+	})
+	t.p.put(t.u, m.ID, &entry{versions: versions, vectors: kept})
+	t.announce(outbox.MemoryUpdated, &m)
+	return m.Clone()
+}
+
+// Delete removes a memory with all it has.
+func (t *tx) Delete(_ context.Context, id memory.ID) error {
+	e := t.live(id)
+	if e == nil {
+		return notFound()
+	}
+	t.delete(id, e)
+	return nil
+}
+
+func (t *tx) delete(id memory.ID, e *entry) {
+	t.p.remove(t.u, id)
+	t.p.next(t.u, id, 0)
+	t.announce(outbox.MemoryDeleted, &e.current().Memory)
+}
+
+// DeleteWhere deletes up to limit matching memories, newest first.
+func (t *tx) DeleteWhere(_ context.Context, f memory.Filter, limit int) ([]memory.ID, error) {
+	var deleted []memory.ID
+	for i := len(t.p.ids) - 1; i >= 0 && len(deleted) < limit; i-- {
+		id := t.p.ids[i]
+		if e := t.p.entries[id]; !e.expired(t.now) && f.Match(&e.current().Memory) {
+			t.delete(id, e)
+			deleted = append(deleted, id)
+		}
+	}
+	return deleted, nil
+}
+
+// Attach gives a vector to a memory that still has the version.
+func (t *tx) Attach(_ context.Context, id memory.ID, versionNumber int, v memory.Vector) (bool, error) {
+	if err := v.Check(); err != nil {
+		return false, err
+	}
+	e := t.live(id)
+	if e == nil || e.current().Memory.Version != versionNumber {
+		return false, nil
+	}
+	if slices.Equal(e.vectors[v.Model], v.Values) {
+		return true, nil
+	}
+	versions := slices.Clone(e.versions)
+	last := &versions[len(versions)-1]
+	last.Embedding = memory.EmbeddingReady
+	last.seq = t.p.next(t.u, id, versionNumber)
+	t.p.put(t.u, id, &entry{versions: versions, vectors: keep(e.vectors, []memory.Vector{v})})
+	t.announce(outbox.MemoryUpdated, &last.Memory)
+	return true, nil
+}
+
+// Answered returns the answer remembered for the key.
+func (t *tx) Answered(_ context.Context, key memory.Key) ([]byte, bool, error) {
+	a, ok := t.p.answers[answerKey{key.Route, key.Key}]
+	if key.Key == "" || !ok {
+		return nil, false, nil
+	}
+	if a.fingerprint != key.Fingerprint {
+		return nil, false, reusedKey()
+	}
+	return slices.Clone(a.body), true, nil
+}
+
+// Answer remembers the answer of the key.
+func (t *tx) Answer(ctx context.Context, key memory.Key, body []byte) error {
+	if key.Key == "" {
+		return nil
+	}
+	if _, _, err := t.Answered(ctx, key); err != nil {
+		return err
+	}
+	body = append(make([]byte, 0, len(body)), body...)
+	set(t.u, t.p.answers, answerKey{key.Route, key.Key}, answer{key.Fingerprint, body, t.now})
+	return nil
+}
+
+// Once records that the consumer has taken the event.
+func (t *tx) Once(_ context.Context, consumer, source, event string) (bool, error) {
+	key := consumedKey{consumer, source, event}
+	if _, taken := t.p.consumed[key]; taken {
+		return false, nil
+	}
+	set(t.u, t.p.consumed, key, t.now)
+	return true, nil
+}
+
+// Emit adds a record to the outbox.
+func (t *tx) Emit(_ context.Context, r outbox.Record) error {
+	t.db.emit(t.ctx, t.u, t.scope, r)
+	return nil
+}
+
+func (t *tx) announce(kind string, m *memory.Memory) {
+	r := m.Announce(kind)
+	r.Time = t.now
+	t.db.emit(t.ctx, t.u, t.scope, r)
+}
+
+// keep returns the old vectors with the new ones over them.
+func keep(old map[string][]float32, vectors []memory.Vector) map[string][]float32 {
+	kept := make(map[string][]float32, len(old)+len(vectors))
+	for model, values := range old {
+		kept[model] = values
+	}
+	for _, v := range vectors {
+		kept[v.Model] = slices.Clone(v.Values)
+	}
+	return kept
+}
+
+func check(vectors []memory.Vector) error {
+	for i := range vectors {
+		if err := vectors[i].Check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func notFound() error { return fault.New(fault.NotFound, "there is no such memory") }
+
+func reusedKey() error {
+	return fault.New(fault.Conflict, "this idempotency key was used for another request")
+}
