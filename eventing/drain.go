@@ -1,0 +1,184 @@
+package eventing
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/outbox"
+)
+
+// drain is one run of a relay. One goroutine claims and keeps the books; each claimed subject is sent by another.
+type drain struct {
+	*Relay
+	ended  chan outcome        // as roomy as there are senders, so that none waits
+	flying map[string]struct{} // ids being sent
+	sent   int
+	next   time.Duration // until the first failed record is due again, at most Tick
+}
+
+// outcome is what became of the records of one subject.
+type outcome struct {
+	ids    []string // all of them
+	sent   []string
+	next   time.Duration // until the one that failed is due again; 0 if none did
+	failed error         // of the bookkeeping, not of a send
+}
+
+func (d *drain) run(ctx context.Context) error {
+	start, senders, due := time.Now(), 0, true
+	var failed error
+	for {
+		over := d.config.Slice > 0 && time.Since(start) >= d.config.Slice
+		if due && !over && failed == nil && ctx.Err() == nil && senders < d.config.Parallel {
+			started, full, err := d.claim(ctx, d.config.Parallel-senders)
+			senders += started
+			failed = errors.Join(failed, err)
+			if due = full; due {
+				continue
+			}
+		}
+		if senders == 0 {
+			return errors.Join(failed, ctx.Err())
+		}
+		ended, err := d.settle(ctx)
+		senders -= ended
+		failed = errors.Join(failed, err)
+		due = true // what has ended may have been in the way of the next of its subject
+	}
+}
+
+// claim leases up to limit records and starts a sender for each of their subjects. full reports that more may be due.
+func (d *drain) claim(ctx context.Context, limit int) (started int, full bool, err error) {
+	records, err := d.queue.Claim(ctx, limit, d.config.Lease)
+	if err != nil {
+		return 0, false, fault.Wrap(fault.KindOf(err), err, "claim outbox records")
+	}
+	var subjects []string
+	lines := make(map[string][]outbox.Record)
+	for _, record := range records {
+		if _, flying := d.flying[record.ID]; flying {
+			continue // its lease ended while it was being sent: whoever sends it will say how that went
+		}
+		d.flying[record.ID] = struct{}{}
+		subject := subjectOf(record)
+		if lines[subject] == nil {
+			subjects = append(subjects, subject)
+		}
+		lines[subject] = append(lines[subject], record)
+	}
+	for _, subject := range subjects {
+		go func() { d.ended <- d.send(ctx, lines[subject]) }()
+	}
+	return len(subjects), len(records) == limit && len(subjects) > 0, nil
+}
+
+// subjectOf is what keeps its order in a queue.
+func subjectOf(r outbox.Record) string {
+	if r.Subject == "" {
+		return r.ID
+	}
+	return r.Tenant + "/" + r.Project + "\x00" + r.Subject
+}
+
+// settle waits for a sender to end, takes every other that has ended as well, and marks what they sent.
+func (d *drain) settle(ctx context.Context) (ended int, err error) {
+	var sent []string
+	take := func(o outcome) {
+		ended++
+		err = errors.Join(err, o.failed)
+		sent = append(sent, o.sent...)
+		for _, id := range o.ids {
+			delete(d.flying, id)
+		}
+		if o.next > 0 {
+			d.next = min(d.next, o.next)
+		}
+	}
+	take(<-d.ended)
+	for more := true; more; {
+		select {
+		case o := <-d.ended:
+			take(o)
+		default:
+			more = false
+		}
+	}
+	if len(sent) == 0 {
+		return ended, err
+	}
+	ctx, stop := parting(ctx)
+	defer stop()
+	if errDone := d.queue.Done(ctx, sent); errDone != nil { // their leases end and they are sent again
+		return ended, errors.Join(err, fault.Wrap(fault.KindOf(errDone), errDone, "mark outbox records as sent"))
+	}
+	d.sent += len(sent)
+	d.metrics.sent.Add(float64(len(sent)))
+	return ended, err
+}
+
+// send sends the records of one subject in their order, up to the first that fails: the others must not overtake it.
+func (d *drain) send(ctx context.Context, line []outbox.Record) (o outcome) {
+	for _, record := range line {
+		o.ids = append(o.ids, record.ID)
+	}
+	for i, record := range line {
+		err := d.sendOne(ctx, record)
+		switch {
+		case err == nil:
+			o.sent = append(o.sent, record.ID)
+		case ctx.Err() != nil: // called off, which says nothing about the record: its lease will end
+			return o
+		case final(err) || record.Attempts+1 >= d.config.Attempts:
+			o.failed = errors.Join(o.failed, d.bury(ctx, record, err))
+		default:
+			o.next = d.wait(record.Attempts, err)
+			for _, held := range line[i:] {
+				o.failed = errors.Join(o.failed, d.retry(ctx, held, o.next, err))
+			}
+			return o
+		}
+	}
+	return o
+}
+
+// sendOne makes one attempt, which ends before the lease does.
+func (d *drain) sendOne(ctx context.Context, record outbox.Record) error {
+	e, err := FromRecord(record, "")
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithTimeout(ctx, d.config.Lease/10*9)
+	defer stop()
+	return d.sender.Send(ctx, e)
+}
+
+// final reports whether an event that failed so would fail so for ever.
+func final(err error) bool {
+	switch fault.KindOf(err) {
+	case fault.Malformed, fault.Invalid, fault.TooLarge, fault.Unsupported:
+		return true
+	}
+	return false
+}
+
+func (d *drain) retry(ctx context.Context, record outbox.Record, wait time.Duration, cause error) error {
+	ctx, stop := parting(ctx)
+	defer stop()
+	if err := d.queue.Retry(ctx, record.ID, wait, clip(cause.Error(), maxAnswer)); err != nil {
+		return fault.Wrap(fault.KindOf(err), err, "put outbox record %s back", record.ID)
+	}
+	return nil
+}
+
+func (d *drain) bury(ctx context.Context, record outbox.Record, cause error) error {
+	ctx, stop := parting(ctx)
+	defer stop()
+	d.config.Log.WarnContext(ctx, "outbox record is given up", "id", record.ID, "type", record.Type, "attempts", record.Attempts+1, "err", cause)
+	if err := d.queue.Bury(ctx, record.ID, clip(cause.Error(), maxAnswer)); err != nil {
+		return fault.Wrap(fault.KindOf(err), err, "bury outbox record %s", record.ID)
+	}
+	d.metrics.dead.Inc()
+	return nil
+}

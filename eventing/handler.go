@@ -1,0 +1,110 @@
+package eventing
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/rae-memory/rae/pkg/fault"
+)
+
+// Consumer takes one event. It must have the effect of an event once, however often it is called with it, and must
+// return nil only when the effect is durable or parked. The kind of its error decides whether the event comes back.
+type Consumer func(ctx context.Context, e Event) error
+
+// Handler takes events posted to a function as "/" and dispatches them by type. It answers by the verdict table: 204
+// when the consumer is done, 202 for a type of the catalogue nobody here consumes, 400 for an unknown one. Answers
+// that refuse have a problem document; those that accept have no body, which a broker would take for a reply.
+// Internal errors are logged here, everything else is the broker's to count. name is the function's.
+func Handler(name string, consumers map[string]Consumer, log *slog.Logger) http.Handler {
+	return &handler{name: name, consumers: consumers, log: log}
+}
+
+type handler struct {
+	name      string
+	consumers map[string]Consumer
+	log       *slog.Logger
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/" {
+		h.refuse(w, http.StatusGone, fault.New(fault.NotFound, "events are posted to /"))
+		return
+	}
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		h.refuse(w, http.StatusMethodNotAllowed, fault.New(fault.Unsupported, "events are posted"))
+		return
+	}
+	e, err := Decode(r.Header, r.Body)
+	if err != nil {
+		h.answer(w, r, e, err)
+		return
+	}
+	consume, ok := h.consumers[e.Type]
+	if !ok {
+		w.WriteHeader(http.StatusAccepted)
+		return
+	}
+	h.answer(w, r, e, h.consume(r.Context(), consume, e))
+}
+
+// consume turns a panic into an error, so that the event that causes it has an answer and ends in the dead letters
+// with a reason, like any other the function cannot bear.
+func (h *handler) consume(ctx context.Context, consume Consumer, e Event) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fault.Wrap(fault.Internal, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()), "consume %s", e.Type)
+		}
+	}()
+	return consume(ctx, e)
+}
+
+func (h *handler) answer(w http.ResponseWriter, r *http.Request, e Event, err error) {
+	status, wait := Verdict(err)
+	if wait > 0 {
+		w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
+	}
+	if accepted(status) {
+		if err != nil { // swallowed here: the broker only hears that the event is done
+			h.log.InfoContext(r.Context(), "event was done before", "function", h.name, "type", e.Type, "id", e.ID, "detail", fault.Public(err))
+		}
+		w.WriteHeader(status)
+		return
+	}
+	if fault.KindOf(err) == fault.Internal {
+		h.log.ErrorContext(r.Context(), "event failed", "function", h.name, "type", e.Type, "id", e.ID, "source", e.Source, "err", err)
+	}
+	h.refuse(w, status, err)
+}
+
+// problem is the problem document of a refused event; a broker keeps the beginning of it with the dead letter.
+type problem struct {
+	Type   string        `json:"type"`
+	Title  string        `json:"title"`
+	Status int           `json:"status"`
+	Detail string        `json:"detail"`
+	Errors []fault.Field `json:"errors,omitempty"`
+}
+
+func (h *handler) refuse(w http.ResponseWriter, status int, err error) {
+	body, errJSON := json.Marshal(problem{
+		Type:   "urn:rae:problem:" + fault.KindOf(err).String(),
+		Title:  http.StatusText(status),
+		Status: status,
+		Detail: fault.Public(err),
+		Errors: fault.FieldsOf(err),
+	})
+	if errJSON != nil { // strings and a number
+		body = []byte(`{}`)
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the sender is gone: it will send again
+}
