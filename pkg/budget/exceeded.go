@@ -1,0 +1,67 @@
+package budget
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/memory"
+)
+
+var (
+	_ fault.Classified = (*ExceededError)(nil)
+	_ fault.Detailed   = (*ExceededError)(nil)
+)
+
+// ExceededError says which limit refused and by how much. The four quantities are nano-dollars for Daily and Monthly,
+// tokens for DailyTokens and MonthlyTokens.
+type ExceededError struct {
+	Scope       memory.Scope
+	Period      Period
+	Limit       int64
+	Usage       int64 // booked in the period
+	Reserved    int64 // held by live reservations
+	Requested   int64
+	ResetsAt    time.Time
+	OnExhausted Exhaustion
+}
+
+func (e *ExceededError) Error() string {
+	return "reserve in " + e.Scope.String() + ": " + e.PublicMessage()
+}
+
+// FaultKind is OverBudget.
+func (e *ExceededError) FaultKind() fault.Kind { return fault.OverBudget }
+
+// PublicMessage says it in one sentence.
+func (e *ExceededError) PublicMessage() string {
+	return fmt.Sprintf("the %s budget does not cover this: %s used and %s reserved of %s, %s requested; it resets at %s",
+		map[Period]string{Daily: "daily", Monthly: "monthly", DailyTokens: "daily token", MonthlyTokens: "monthly token"}[e.Period],
+		e.quantity(e.Usage), e.quantity(e.Reserved), e.quantity(e.Limit), e.quantity(e.Requested),
+		e.ResetsAt.Format(time.RFC3339))
+}
+
+// quantity writes one of the four in the unit of the period.
+func (e *ExceededError) quantity(n int64) string {
+	if e.counts() {
+		return fmt.Sprintf("%d tokens", n)
+	}
+	return Cost(n).String() + " USD"
+}
+
+// counts reports whether the period counts tokens rather than dollars.
+func (e *ExceededError) counts() bool { return e.Period == DailyTokens || e.Period == MonthlyTokens }
+
+// ProblemMembers are the members of the 402 problem document.
+func (e *ExceededError) ProblemMembers() map[string]any {
+	value := func(n int64) any {
+		if e.counts() {
+			return n
+		}
+		return Cost(n)
+	}
+	return map[string]any{
+		"period": e.Period, "limit": value(e.Limit), "usage": value(e.Usage), "reserved": value(e.Reserved),
+		"requested": value(e.Requested), "resets_at": e.ResetsAt, "on_exhausted": e.OnExhausted,
+	}
+}
