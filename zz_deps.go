@@ -28,4 +28,5 @@ import (
 	_ "modernc.org/sqlite"
 	_ "pgregory.net/rapid"
 	_ "go.uber.org/goleak"
+	_ "github.com/hashicorp/golang-lru/v2"
 )

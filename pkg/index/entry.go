@@ -1,0 +1,167 @@
+// Package index keeps the search structures of a scope in the process: BM25 postings, token sequences, vectors with
+// their binary codes, sessions and entities. It follows a store's change feed, so it needs no events to be current,
+// and it is never believed: what it finds is read again from the store.
+package index
+
+import (
+	"hash/fnv"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/search"
+)
+
+// entry is one version of a memory: what filters, views and scoring need, and nothing else.
+type entry struct {
+	id       memory.ID
+	version  int
+	current  bool // the newest version of a standing memory
+	removed  bool // deleted, or superseded with nobody left to ask for it
+	layer    memory.Layer
+	weight   float64 // importance
+	when     int64   // times in Unix nanoseconds; the sentinels below for open ends
+	occurred bool    // when is occurred_at rather than created_at
+	expires  int64
+	valid    interval
+	recorded interval
+	user     uint32 // interned; 0 = none
+	agent    uint32
+	session  uint32
+	speaker  string
+	tags     []uint32
+	metadata []uint64 // hashes of key and canonical value
+	entities []uint32
+	tokens   []uint32 // content terms in order, sentenceBreak between sentences
+	extra    []uint32 // terms of tags, metadata and source that the content does not hold as text
+	length   int      // terms in tokens and extra
+	turn     int      // position in the session while current
+	vector   []float32
+}
+
+// interval is half-open, in Unix nanoseconds.
+type interval struct{ from, to int64 }
+
+func (i interval) holds(t int64) bool { return i.from <= t && t < i.to }
+
+const (
+	always = math.MinInt64
+	never  = math.MaxInt64
+)
+
+// sentenceBreak separates sentences in a token sequence; term ids start behind it.
+const sentenceBreak = 0
+
+func nanosOr(t *time.Time, open int64) int64 {
+	if t == nil {
+		return open
+	}
+	return t.UnixNano()
+}
+
+// metadataHash identifies one key with one value. A collision costs a candidate that the store's own filter drops.
+func metadataHash(key string, value any) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(key))
+	h.Write([]byte{0})
+	h.Write(memory.CanonicalJSON(value))
+	return h.Sum64()
+}
+
+// speakerOf names who said a memory: metadata says so, or its one line opens with "Name:". A transcript of several
+// lines has several speakers, so it has none here.
+func speakerOf(m *memory.Memory) string {
+	for _, key := range []string{"speaker", "name", "author"} {
+		if name, ok := m.Metadata[key].(string); ok && name != "" && len(name) <= 64 {
+			return strings.ToLower(name)
+		}
+	}
+	if name, _, ok := strings.Cut(m.Content, ": "); ok && len(name) <= 32 && !strings.Contains(strings.TrimSpace(m.Content), "\n") && !strings.ContainsAny(name, ".!?\n\"()[]{}<>/") && strings.Count(name, " ") < 3 {
+		return strings.ToLower(name)
+	}
+	return ""
+}
+
+// lens is a filter and a view made ready for one query over one scope's interned values.
+type lens struct {
+	filter   *memory.Filter
+	now      int64
+	asOf     *int64
+	knownAt  *int64
+	since    int64
+	until    int64
+	user     uint32
+	agent    uint32
+	session  uint32
+	tags     []uint32
+	metadata []uint64
+	nothing  bool // the filter names a value this scope has never seen
+}
+
+// shows reports whether the query may see e.
+func (l *lens) shows(e *entry) bool {
+	if e.removed || l.nothing {
+		return false
+	}
+	if l.knownAt == nil {
+		if !e.current {
+			return false
+		}
+	} else if !e.recorded.holds(*l.knownAt) {
+		return false
+	}
+	if e.expires <= l.now || l.asOf != nil && !e.valid.holds(*l.asOf) {
+		return false
+	}
+	if e.when < l.since || e.when >= l.until || e.weight < l.filter.MinImportance ||
+		l.user != 0 && e.user != l.user || l.agent != 0 && e.agent != l.agent || l.session != 0 && e.session != l.session {
+		return false
+	}
+	if len(l.filter.Layers) > 0 && !slices.Contains(l.filter.Layers, e.layer) {
+		return false
+	}
+	for _, tag := range l.tags {
+		if !slices.Contains(e.tags, tag) {
+			return false
+		}
+	}
+	for _, pair := range l.metadata {
+		if !slices.Contains(e.metadata, pair) {
+			return false
+		}
+	}
+	return true
+}
+
+// lens prepares q for this scope.
+func (s *scope) lens(q *search.Query, now time.Time) *lens {
+	l := &lens{filter: &q.Filter, now: now.UnixNano(), since: nanosOr(q.Filter.Since, always), until: nanosOr(q.Filter.Until, never)}
+	if q.View.AsOf != nil {
+		t := q.View.AsOf.UnixNano()
+		l.asOf = &t
+	}
+	if q.View.KnownAt != nil {
+		t := q.View.KnownAt.UnixNano()
+		l.knownAt = &t
+	}
+	lookup := func(value string) uint32 {
+		if value == "" {
+			return 0
+		}
+		id, ok := s.names[value]
+		if !ok {
+			l.nothing = true
+		}
+		return id
+	}
+	l.user, l.agent, l.session = lookup(q.Filter.UserID), lookup(q.Filter.AgentID), lookup(q.Filter.SessionID)
+	for _, tag := range q.Filter.Tags {
+		l.tags = append(l.tags, lookup(tag))
+	}
+	for key, value := range q.Filter.Metadata {
+		l.metadata = append(l.metadata, metadataHash(key, value))
+	}
+	return l
+}

@@ -1,0 +1,279 @@
+package index
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/search"
+	"github.com/rae-memory/rae/pkg/text"
+)
+
+// graph links the entities that memories name. Two entities are related when a memory names both; that memory is the
+// evidence.
+type graph struct {
+	byKey map[string]uint32
+	nodes []node
+}
+
+type node struct {
+	key      string // normalised name
+	name     string // as first written
+	kind     string
+	mentions []uint32 // entries, versions included
+}
+
+func newGraph() graph { return graph{byKey: map[string]uint32{}} }
+
+// mention notes that entry n names the entities and returns their nodes.
+func (g *graph) mention(entities []memory.Entity, n uint32) []uint32 {
+	var mentioned []uint32
+	for _, entity := range entities {
+		key := entityKey(entity.Name)
+		if key == "" {
+			continue
+		}
+		id, known := g.byKey[key]
+		if !known {
+			id = uint32(len(g.nodes))
+			g.byKey[key] = id
+			g.nodes = append(g.nodes, node{key: key, name: entity.Name, kind: entity.Type})
+		}
+		if g.nodes[id].kind == "" {
+			g.nodes[id].kind = entity.Type
+		}
+		if !slices.Contains(mentioned, id) {
+			mentioned = append(mentioned, id)
+			g.nodes[id].mentions = append(g.nodes[id].mentions, n)
+		}
+	}
+	return mentioned
+}
+
+// entityKey is the name as entities are compared: lower-cased words.
+func entityKey(name string) string {
+	words := text.Words(name)
+	parts := make([]string, len(words))
+	for i, w := range words {
+		parts[i] = w.Term
+	}
+	return strings.Join(parts, " ")
+}
+
+// entityID is stable: the same name in the same scope has the same id in every process.
+func entityID(scope memory.Scope, key string) string {
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("rae:entity:"+scope.Tenant+"/"+scope.Project+"/"+key)).String()
+}
+
+// Graph answers by entities: which the query names, which memories mention them, and what else those mention.
+type Graph struct{ Set *Set }
+
+// Name returns "graph".
+func (Graph) Name() string { return "graph" }
+
+// secondHop is what a memory earns for naming an entity that only stands beside one the query names.
+const secondHop = .3
+
+// Retrieve returns the memories that mention an entity of the query (score: the share of the query's entities they
+// mention) and, behind them, those that mention an entity related to one.
+func (g Graph) Retrieve(ctx context.Context, q search.Query, depth int) ([]search.Hit, error) {
+	s, release, err := g.Set.read(ctx, q.Scope)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	seeds := s.graph.namedIn(q.Text)
+	if len(seeds) == 0 {
+		return nil, nil
+	}
+	lens := s.lens(&q, g.Set.now())
+	scores := map[uint32]float64{}
+	related := map[uint32]bool{}
+	for _, seed := range seeds {
+		for _, n := range s.graph.nodes[seed].mentions {
+			if !lens.shows(&s.entries[n]) {
+				continue
+			}
+			scores[n] += 1 / float64(len(seeds))
+			for _, other := range s.entries[n].entities {
+				if !slices.Contains(seeds, other) {
+					related[other] = true
+				}
+			}
+		}
+	}
+	for other := range related {
+		for _, n := range s.graph.nodes[other].mentions {
+			if _, direct := scores[n]; !direct && lens.shows(&s.entries[n]) {
+				scores[n] = secondHop / float64(len(seeds))
+			}
+		}
+	}
+	best := newTop(depth)
+	for n, score := range scores {
+		best.offer(candidate{n, min(1, score)}, s)
+	}
+	var hits []search.Hit
+	for _, c := range best.sorted(s) {
+		hits = append(hits, search.Hit{ID: s.entries[c.entry].id, Score: c.score, Place: s.place(c.entry)})
+	}
+	return hits, nil
+}
+
+// namedIn returns the nodes whose whole name occurs in the text, in the order of their ids.
+func (g *graph) namedIn(question string) []uint32 {
+	words := text.Words(question)
+	if len(words) > maxQueryWords {
+		words = words[:maxQueryWords]
+	}
+	const longestName = 6 // words
+	var found []uint32
+	for i := range words {
+		name := ""
+		for j := i; j < len(words) && j < i+longestName; j++ {
+			if j > i {
+				name += " "
+			}
+			name += words[j].Term
+			if id, known := g.byKey[name]; known && !slices.Contains(found, id) {
+				found = append(found, id)
+			}
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// Node is an entity as the API shows it.
+type Node struct {
+	ID       string
+	Name     string
+	Type     string
+	Mentions int // visible memories that name it
+}
+
+// Edge says that visible memories name both ends.
+type Edge struct {
+	From, To string // node ids
+	Relation string // "mentioned_with"
+	Memories []memory.ID
+}
+
+// MentionedWith is the one relation known without extraction.
+const MentionedWith = "mentioned_with"
+
+// Entities lists the entities named by at least one visible memory, most mentioned first, ties by name.
+func (g Graph) Entities(ctx context.Context, scope memory.Scope, view memory.View) ([]Node, error) {
+	s, release, err := g.Set.read(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	lens := s.lens(&search.Query{Scope: scope, View: view}, g.Set.now())
+	var nodes []Node
+	for id := range s.graph.nodes {
+		if n := s.node(scope, uint32(id), lens); n.Mentions > 0 {
+			nodes = append(nodes, n)
+		}
+	}
+	slices.SortFunc(nodes, func(a, b Node) int {
+		return cmp.Or(cmp.Compare(b.Mentions, a.Mentions), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
+	return nodes, nil
+}
+
+func (s *scope) node(scope memory.Scope, id uint32, lens *lens) Node {
+	n := &s.graph.nodes[id]
+	shown := 0
+	for _, m := range n.mentions {
+		if lens.shows(&s.entries[m]) {
+			shown++
+		}
+	}
+	return Node{ID: entityID(scope, n.key), Name: n.name, Type: n.kind, Mentions: shown}
+}
+
+// Subgraph is what lies within some hops of its first nodes.
+type Subgraph struct {
+	Nodes []Node
+	Edges []Edge
+}
+
+// Bounds of a traversal, so that a dense graph cannot make an answer without end.
+const (
+	maxNodes    = 200
+	maxEvidence = 20 // memories named per edge
+)
+
+// Explore walks depth hops (0..5) from the entities that start names: an entity's id, its name, or a question that
+// names entities. NotFound when it names none.
+func (g Graph) Explore(ctx context.Context, scope memory.Scope, view memory.View, start string, depth int) (Subgraph, error) {
+	s, release, err := g.Set.read(ctx, scope)
+	if err != nil {
+		return Subgraph{}, err
+	}
+	defer release()
+	lens := s.lens(&search.Query{Scope: scope, View: view}, g.Set.now())
+	frontier := s.graph.namedIn(start)
+	if len(frontier) == 0 {
+		for id := range s.graph.nodes {
+			if entityID(scope, s.graph.nodes[id].key) == start {
+				frontier = append(frontier, uint32(id))
+			}
+		}
+	}
+	frontier = slices.DeleteFunc(frontier, func(id uint32) bool { return s.node(scope, id, lens).Mentions == 0 })
+	if len(frontier) == 0 {
+		return Subgraph{}, fault.New(fault.NotFound, "no entity of this project is named there")
+	}
+	reached := map[uint32]bool{}
+	var order []uint32
+	for _, id := range frontier {
+		reached[id] = true
+		order = append(order, id)
+	}
+	type pair struct{ a, b uint32 }
+	evidence := map[pair][]memory.ID{}
+	for hop := 0; hop < depth && len(frontier) > 0; hop++ {
+		var next []uint32
+		for _, id := range frontier {
+			for _, m := range s.graph.nodes[id].mentions {
+				e := &s.entries[m]
+				if !lens.shows(e) {
+					continue
+				}
+				for _, other := range e.entities {
+					if other == id {
+						continue
+					}
+					p := pair{min(id, other), max(id, other)}
+					if ids := evidence[p]; len(ids) < maxEvidence && !slices.Contains(ids, e.id) {
+						evidence[p] = append(ids, e.id)
+					}
+					if !reached[other] && len(order) < maxNodes {
+						reached[other] = true
+						order = append(order, other)
+						next = append(next, other)
+					}
+				}
+			}
+		}
+		frontier = next
+	}
+	var sub Subgraph
+	for _, id := range order {
+		sub.Nodes = append(sub.Nodes, s.node(scope, id, lens))
+	}
+	for p, ids := range evidence {
+		if reached[p.a] && reached[p.b] {
+			sub.Edges = append(sub.Edges, Edge{From: entityID(scope, s.graph.nodes[p.a].key), To: entityID(scope, s.graph.nodes[p.b].key), Relation: MentionedWith, Memories: ids})
+		}
+	}
+	slices.SortFunc(sub.Edges, func(a, b Edge) int { return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To)) })
+	return sub, nil
+}

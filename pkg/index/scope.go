@@ -1,0 +1,281 @@
+package index
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/text"
+)
+
+// posting is one entry that holds a term, and how often.
+type posting struct {
+	entry uint32
+	count uint32
+}
+
+// scope is the index of one tenant's project. Writers hold mu; searches hold it for reading.
+type scope struct {
+	mu      sync.RWMutex
+	seq     memory.Seq
+	entries []entry
+	byID    map[memory.ID][]uint32 // versions, oldest first
+
+	names     map[string]uint32 // users, agents, sessions, tags
+	nameOf    []string
+	terms     map[string]uint32 // vocabulary; ids start at 1
+	termOf    []string
+	postings  [][]posting // by term id
+	documents []int32     // by term id: how many current entries hold it
+	current   int         // current entries
+	length    int         // their terms, for the average
+	sessions  map[uint32][]uint32
+	graph     graph
+	codes     codes
+	bytes     int64 // rough size, for eviction
+}
+
+func newScope() *scope {
+	return &scope{
+		byID: map[memory.ID][]uint32{}, names: map[string]uint32{}, nameOf: []string{""},
+		terms: map[string]uint32{}, termOf: []string{""}, postings: make([][]posting, 1), documents: make([]int32, 1),
+		sessions: map[uint32][]uint32{}, graph: newGraph(),
+	}
+}
+
+func (s *scope) name(value string) uint32 {
+	if value == "" {
+		return 0
+	}
+	id, ok := s.names[value]
+	if !ok {
+		id = uint32(len(s.nameOf))
+		s.names[value] = id
+		s.nameOf = append(s.nameOf, value)
+	}
+	return id
+}
+
+func (s *scope) term(value string) uint32 {
+	id, ok := s.terms[value]
+	if !ok {
+		id = uint32(len(s.termOf))
+		s.terms[value] = id
+		s.termOf = append(s.termOf, value)
+		s.postings = append(s.postings, nil)
+		s.documents = append(s.documents, 0)
+	}
+	return id
+}
+
+// apply takes one change of the feed. Applying a change twice is harmless.
+func (s *scope) apply(c *memory.Change) {
+	defer func() { s.seq = max(s.seq, c.Seq) }()
+	id := c.Version.ID
+	if c.Gone {
+		for _, n := range s.byID[id] {
+			s.retire(n)
+			s.entries[n].removed = true
+		}
+		delete(s.byID, id)
+		return
+	}
+	versions := s.byID[id]
+	for _, n := range versions {
+		e := &s.entries[n]
+		switch {
+		case e.version == c.Version.Version:
+			if c.Vector != nil {
+				s.setVector(n, c.Vector)
+			}
+			if c.Version.RecordedTo != nil && e.current {
+				s.retire(n)
+				e.recorded.to = c.Version.RecordedTo.UnixNano()
+			}
+			return
+		case e.version < c.Version.Version && e.current:
+			s.retire(n)
+			e.recorded.to = c.Version.RecordedFrom.UnixNano()
+		}
+	}
+	newest := c.Version.RecordedTo == nil && !slices.ContainsFunc(versions, func(n uint32) bool { return s.entries[n].version > c.Version.Version })
+	n := s.add(&c.Version, newest)
+	if c.Vector != nil {
+		s.setVector(n, c.Vector)
+	}
+	s.byID[id] = append(versions, n)
+}
+
+// add appends a version and, when it is the newest, counts it in the statistics and seats it in its session.
+func (s *scope) add(v *memory.Version, newest bool) uint32 {
+	n := uint32(len(s.entries))
+	e := entry{
+		id: v.ID, version: v.Version, current: newest, layer: v.Layer, weight: v.Importance,
+		when: v.When().UnixNano(), occurred: v.OccurredAt != nil, expires: nanosOr(v.ExpiresAt, never),
+		valid:    interval{nanosOr(v.ValidFrom, always), nanosOr(v.ValidTo, never)},
+		recorded: interval{v.RecordedFrom.UnixNano(), nanosOr(v.RecordedTo, never)},
+		user:     s.name(v.UserID), agent: s.name(v.AgentID), session: s.name(v.SessionID), speaker: speakerOf(&v.Memory),
+	}
+	for _, tag := range v.Tags {
+		e.tags = append(e.tags, s.name(tag))
+	}
+	for key, value := range v.Metadata {
+		e.metadata = append(e.metadata, metadataHash(key, value))
+	}
+	counts := s.tokenize(&v.Memory, &e)
+	for term, count := range counts {
+		s.postings[term] = append(s.postings[term], posting{n, count})
+		if newest {
+			s.documents[term]++
+		}
+	}
+	e.entities = s.graph.mention(v.Entities, n)
+	s.entries = append(s.entries, e)
+	s.bytes += int64(400 + 4*len(e.tokens) + 8*len(counts) + 8*len(e.metadata))
+	if newest {
+		s.current++
+		s.length += e.length
+		s.seat(n)
+	}
+	return n
+}
+
+// tokenize fills e.tokens and e.extra and counts terms. Metadata values are searched too, unless they only repeat the
+// content: a copy under another name is no further evidence.
+func (s *scope) tokenize(m *memory.Memory, e *entry) map[uint32]uint32 {
+	counts := make(map[uint32]uint32, 16)
+	for _, sentence := range text.Sentences(m.Content) {
+		tokens := text.Analyze(m.Content[sentence.Start:sentence.End])
+		if len(tokens) == 0 {
+			continue
+		}
+		if len(e.tokens) > 0 {
+			e.tokens = append(e.tokens, sentenceBreak)
+		}
+		for _, token := range tokens {
+			term := s.term(token.Term)
+			e.tokens = append(e.tokens, term)
+			counts[term]++
+			e.length++
+		}
+	}
+	also := func(value string) {
+		if len(value) > 20 && (strings.Contains(m.Content, value) || strings.Contains(value, m.Content)) {
+			return
+		}
+		for _, token := range text.Analyze(value) {
+			term := s.term(token.Term)
+			e.extra = append(e.extra, term)
+			counts[term]++
+		}
+	}
+	keys := make([]string, 0, len(m.Metadata))
+	for key := range m.Metadata {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		also(plain(m.Metadata[key]))
+	}
+	for _, tag := range m.Tags {
+		also(tag)
+	}
+	also(m.Source)
+	for _, entity := range m.Entities {
+		also(entity.Name)
+	}
+	return counts
+}
+
+// plain renders a metadata value as the text a person would search for.
+func plain(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case json.Number, bool, float64:
+		return fmt.Sprint(v)
+	case []any:
+		parts := make([]string, len(v))
+		for i := range v {
+			parts[i] = plain(v[i])
+		}
+		return strings.Join(parts, " ")
+	case map[string]any:
+		parts := make([]string, 0, len(v))
+		for _, item := range v {
+			parts = append(parts, plain(item))
+		}
+		slices.Sort(parts)
+		return strings.Join(parts, " ")
+	}
+	return ""
+}
+
+// retire takes an entry out of the statistics and its session. It stays findable for a known_at that still held it.
+func (s *scope) retire(n uint32) {
+	e := &s.entries[n]
+	if !e.current {
+		return
+	}
+	e.current = false
+	s.current--
+	s.length -= e.length
+	seen := make(map[uint32]bool, e.length)
+	for _, list := range [][]uint32{e.tokens, e.extra} {
+		for _, term := range list {
+			if term != sentenceBreak && !seen[term] {
+				seen[term] = true
+				s.documents[term]--
+			}
+		}
+	}
+	s.unseat(n)
+}
+
+// seat puts an entry at its place in its session: by time where both say when they happened, else in order of
+// arrival.
+func (s *scope) seat(n uint32) {
+	e := &s.entries[n]
+	if e.session == 0 {
+		return
+	}
+	seats := s.sessions[e.session]
+	at := len(seats)
+	for at > 0 && s.before(e, &s.entries[seats[at-1]]) {
+		at--
+	}
+	seats = slices.Insert(seats, at, n)
+	s.sessions[e.session] = seats
+	for ; at < len(seats); at++ {
+		s.entries[seats[at]].turn = at
+	}
+}
+
+func (s *scope) before(a, b *entry) bool {
+	if a.occurred && b.occurred && a.when != b.when {
+		return a.when < b.when
+	}
+	return a.id < b.id
+}
+
+func (s *scope) unseat(n uint32) {
+	e := &s.entries[n]
+	if e.session == 0 {
+		return
+	}
+	seats := s.sessions[e.session]
+	at := slices.Index(seats, n)
+	if at < 0 {
+		return
+	}
+	seats = slices.Delete(seats, at, at+1)
+	s.sessions[e.session] = seats
+	for ; at < len(seats); at++ {
+		s.entries[seats[at]].turn = at
+	}
+}

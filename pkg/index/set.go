@@ -1,0 +1,191 @@
+package index
+
+import (
+	"container/list"
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rae-memory/rae/pkg/memory"
+)
+
+// Set holds the indexes of the scopes in use and lets go of the least recently used when they outgrow MaxBytes.
+type Set struct {
+	Feed     memory.Feed
+	Model    string           // id of the embedding model whose vectors are followed
+	MaxBytes int64            // rough memory bound over all scopes; 0 = 1 GiB
+	Clock    func() time.Time // nil = time.Now
+
+	mu      sync.Mutex
+	scopes  map[memory.Scope]*list.Element
+	recent  list.List // of *held, most recent first
+	scratch sync.Pool
+}
+
+// held is a scope with its place in the order of use. load serialises catching up.
+type held struct {
+	scope memory.Scope
+	load  sync.Mutex
+	index *scope
+}
+
+// feedPage is how many changes are read at once while catching up.
+const feedPage = 2000
+
+// NewSet returns an empty set that follows feed.
+func NewSet(feed memory.Feed, model string) *Set {
+	s := &Set{Feed: feed, Model: model, scopes: map[memory.Scope]*list.Element{}}
+	s.scratch.New = func() any { return new(scratch) }
+	return s
+}
+
+func (s *Set) now() time.Time {
+	if s.Clock != nil {
+		return s.Clock()
+	}
+	return time.Now()
+}
+
+// hold returns the scope's index, making an empty one when it is not held.
+func (s *Set) hold(scope memory.Scope) *held {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if element, ok := s.scopes[scope]; ok {
+		s.recent.MoveToFront(element)
+		return element.Value.(*held)
+	}
+	h := &held{scope: scope, index: newScope()}
+	s.scopes[scope] = s.recent.PushFront(h)
+	return h
+}
+
+// CatchUp applies every change committed before the call to the scope's index and returns the number of the last.
+func (s *Set) CatchUp(ctx context.Context, scope memory.Scope) (memory.Seq, error) {
+	head, err := s.Feed.Head(ctx, scope)
+	if err != nil {
+		return 0, fmt.Errorf("read head of %s: %w", scope, err)
+	}
+	if head == 0 { // nothing was ever written: nothing to hold
+		s.Forget(scope)
+		return 0, nil
+	}
+	h := s.hold(scope)
+	h.index.mu.RLock()
+	seq := h.index.seq
+	h.index.mu.RUnlock()
+	if seq == head {
+		return head, nil
+	}
+	h.load.Lock()
+	defer h.load.Unlock()
+	if seq > head || h.index.stale() { // the scope was erased and begun anew, or is mostly dead weight
+		h.index.reset()
+	}
+	for {
+		h.index.mu.RLock()
+		seq = h.index.seq
+		h.index.mu.RUnlock()
+		if seq >= head {
+			s.evict(h)
+			return seq, nil
+		}
+		changes, err := s.Feed.Changes(ctx, scope, s.Model, seq, feedPage)
+		if err != nil {
+			return 0, fmt.Errorf("follow %s from %d: %w", scope, seq, err)
+		}
+		h.index.mu.Lock()
+		for i := range changes {
+			h.index.apply(&changes[i])
+		}
+		if len(changes) < feedPage {
+			h.index.seq = max(h.index.seq, head)
+		}
+		h.index.mu.Unlock()
+	}
+}
+
+// Forget drops what is held of the scope.
+func (s *Set) Forget(scope memory.Scope) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if element, ok := s.scopes[scope]; ok {
+		s.recent.Remove(element)
+		delete(s.scopes, scope)
+	}
+}
+
+// ForgetTenant drops what is held of every project of the tenant and returns how many there were.
+func (s *Set) ForgetTenant(tenant string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dropped := 0
+	for scope, element := range s.scopes {
+		if scope.Tenant == tenant {
+			s.recent.Remove(element)
+			delete(s.scopes, scope)
+			dropped++
+		}
+	}
+	return dropped
+}
+
+// evict lets go of the least recently used scopes, never of the one just used.
+func (s *Set) evict(used *held) {
+	limit := s.MaxBytes
+	if limit == 0 {
+		limit = 1 << 30
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	total := int64(0)
+	for element := s.recent.Front(); element != nil; {
+		next := element.Next()
+		h := element.Value.(*held)
+		h.index.mu.RLock()
+		total += h.index.bytes
+		h.index.mu.RUnlock()
+		if total > limit && h != used {
+			s.recent.Remove(element)
+			delete(s.scopes, h.scope)
+		}
+		element = next
+	}
+}
+
+// read locks the scope's index for reading. A leg reads what CatchUp last made of it; a scope that is not held (it was
+// evicted meanwhile) is caught up first.
+func (s *Set) read(ctx context.Context, of memory.Scope) (*scope, func(), error) {
+	s.mu.Lock()
+	element, ok := s.scopes[of]
+	s.mu.Unlock()
+	var h *held
+	if ok {
+		h = element.Value.(*held)
+	} else {
+		if _, err := s.CatchUp(ctx, of); err != nil {
+			return nil, nil, err
+		}
+		h = s.hold(of)
+	}
+	h.index.mu.RLock()
+	return h.index, h.index.mu.RUnlock, nil
+}
+
+// stale reports whether so much of the index is deleted that reading the scope anew is cheaper than carrying it.
+func (s *scope) stale() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	const worthwhile = 10_000
+	return len(s.entries) > worthwhile && len(s.byID) < len(s.entries)/2
+}
+
+func (s *scope) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fresh := newScope()
+	s.seq, s.entries, s.byID = 0, nil, fresh.byID
+	s.names, s.nameOf = fresh.names, fresh.nameOf
+	s.terms, s.termOf, s.postings, s.documents = fresh.terms, fresh.termOf, fresh.postings, fresh.documents
+	s.current, s.length, s.sessions, s.graph, s.codes, s.bytes = 0, 0, fresh.sessions, fresh.graph, codes{}, 0
+}

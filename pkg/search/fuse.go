@@ -1,0 +1,134 @@
+package search
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/text"
+)
+
+// candidate is a memory on its way through the stages.
+type candidate struct {
+	id       memory.ID
+	place    Place
+	legs     map[string]float64 // score per leg that found it
+	terms    []string
+	fused    float64 // weighted share of the legs' scores, 0..1
+	context  contextShare
+	relevant float64 // fused with its context; what rerank and priors start from
+}
+
+// contextShare is what a candidate borrows from its conversation.
+type contextShare struct {
+	Neighbours float64 `json:"neighbours"`
+	Session    float64 `json:"session"`
+	Speaker    float64 `json:"speaker"`
+}
+
+// Weights says how much each leg counts. Only the legs of a search take part, so that lexical alone scores as lexical.
+type Weights map[string]float64
+
+// fuse merges the legs' lists. Scores of one leg are comparable between queries (0..1), so they are added by weight
+// rather than by rank: a rank forgets how much better the first is than the second (Bruch et al., "An Analysis of
+// Fusion Functions for Hybrid Retrieval", 2023). A candidate a leg did not find gets nothing from it.
+func fuse(found map[string][]Hit, weights Weights) []*candidate {
+	total := 0.0
+	for name := range found {
+		total += weights[name]
+	}
+	byID := map[memory.ID]*candidate{}
+	var all []*candidate
+	for name, hits := range found {
+		for _, hit := range hits {
+			c := byID[hit.ID]
+			if c == nil {
+				c = &candidate{id: hit.ID, place: hit.Place, legs: map[string]float64{}}
+				byID[hit.ID] = c
+				all = append(all, c)
+			}
+			c.legs[name] = hit.Score
+			if len(hit.Terms) > 0 {
+				c.terms = hit.Terms
+			}
+		}
+	}
+	for _, c := range all {
+		for name, score := range c.legs {
+			if total > 0 {
+				c.fused += weights[name] / total * score
+			}
+		}
+		c.relevant = c.fused
+	}
+	slices.SortFunc(all, byRelevance)
+	return all
+}
+
+func byRelevance(a, b *candidate) int {
+	return cmp.Or(cmp.Compare(b.relevant, a.relevant), cmp.Compare(a.id, b.id))
+}
+
+// What a turn borrows from the turns before and after it, nearest first, from its session, and for being said by
+// somebody the query names. Fitted on the odd-numbered LoCoMo conversations.
+var (
+	fromBefore = [...]float64{.3, .15}
+	fromAfter  = [...]float64{.2, .1}
+)
+
+const (
+	fromSession = .2
+	fromSpeaker = .05
+	reach       = len(fromBefore)
+)
+
+// addContext lets every candidate borrow from its conversation: a good answer often shares no word with the question
+// it follows. A session counts by its three best turns (1, 1/2, 1/3), never by its mean, which a long session drowns.
+func addContext(query string, all []*candidate) {
+	sessions := map[string][]*candidate{}
+	for _, c := range all {
+		if c.place.Session != "" {
+			sessions[c.place.Session] = append(sessions[c.place.Session], c)
+		}
+	}
+	for _, turns := range sessions {
+		if len(turns) < 2 {
+			continue
+		}
+		at := make(map[int]float64, len(turns))
+		for _, c := range turns {
+			at[c.place.Turn] = c.fused
+		}
+		slices.SortFunc(turns, func(a, b *candidate) int {
+			return cmp.Or(cmp.Compare(b.fused, a.fused), cmp.Compare(a.id, b.id))
+		})
+		session := 0.0
+		for i, c := range turns[:min(3, len(turns))] {
+			session += c.fused / float64(i+1)
+		}
+		for _, c := range turns {
+			for i := range reach {
+				c.context.Neighbours += fromBefore[i]*at[c.place.Turn-i-1] + fromAfter[i]*at[c.place.Turn+i+1]
+			}
+			c.context.Session = fromSession * session
+		}
+	}
+	asked := map[string]bool{}
+	for _, word := range text.Words(query) {
+		asked[word.Term] = true
+	}
+	for _, c := range all {
+		if c.place.Speaker != "" && saidBy(c.place.Speaker, asked) {
+			c.context.Speaker = fromSpeaker
+		}
+		c.relevant = c.fused + c.context.Neighbours + c.context.Session + c.context.Speaker
+	}
+	slices.SortFunc(all, byRelevance)
+}
+
+// saidBy reports whether the question names the speaker: every word of a full name or its first name.
+func saidBy(speaker string, asked map[string]bool) bool {
+	first, _, _ := strings.Cut(speaker, " ")
+	return asked[first]
+}

@@ -1,0 +1,79 @@
+// Package search finds the few memories that matter: legs retrieve candidates, fusion merges them, context fusion
+// lets a turn borrow from its conversation, a reranker reorders the best, and diversity keeps near-copies apart. A
+// stage that fails is named in the answer and never fails it.
+package search
+
+import (
+	"context"
+
+	"github.com/rae-memory/rae/pkg/memory"
+)
+
+// Mode chooses the legs of a search.
+type Mode string
+
+const (
+	Hybrid  Mode = "hybrid"  // every leg
+	Dense   Mode = "dense"   // vectors only
+	Lexical Mode = "lexical" // words only
+	Graph   Mode = "graph"   // entities only
+)
+
+// Query is one question as the legs see it.
+type Query struct {
+	Scope  memory.Scope
+	Text   string
+	Vector []float32 // embedding of Text; nil when no leg needs it or the embedder failed
+	Filter memory.Filter
+	View   memory.View
+}
+
+// Hit is a candidate. Score lies in 0..1 and is comparable between queries of the same leg.
+type Hit struct {
+	ID    memory.ID
+	Score float64
+	Place Place
+	Terms []string // query terms the leg matched, for explain; may be nil
+}
+
+// Place says where in a conversation a memory stands. The zero Place is nowhere.
+type Place struct {
+	Session string // "" outside any session
+	Turn    int    // position among the session's visible memories, from 0
+	Speaker string // who said it, lower-cased; "" when unknown
+}
+
+// Leg retrieves candidates in one way. Retrieve returns at most depth hits, best first, ties by ID, every one of
+// them inside q.Scope and passing q.Filter and q.View. It must honour ctx.
+type Leg interface {
+	Name() string
+	Retrieve(ctx context.Context, q Query, depth int) ([]Hit, error)
+}
+
+// Neighbourhood finds what was said around a hit.
+type Neighbourhood interface {
+	// Around returns the memories up to reach turns before or after the given hits in their sessions, the hits
+	// themselves left out, with Score 0. Filter and View of q apply.
+	Around(ctx context.Context, q Query, hits []Hit, reach int) ([]Hit, error)
+}
+
+// Freshness brings the indexes of a scope up to date. The returned number covers every write committed before the
+// call, so it also names the generation of cached answers.
+type Freshness interface {
+	CatchUp(ctx context.Context, scope memory.Scope) (memory.Seq, error)
+}
+
+// Embedder turns a query into a vector of the space the memories' vectors live in.
+type Embedder interface {
+	EmbedQuery(ctx context.Context, text string) ([]float32, error)
+}
+
+// Reranker scores documents against a query, 0..1 each, in the order given.
+type Reranker interface {
+	Rerank(ctx context.Context, query string, documents []string) ([]float64, error)
+}
+
+// Finder reads memories by id; memory.Store is one.
+type Finder interface {
+	Find(ctx context.Context, scope memory.Scope, ids []memory.ID, at memory.View) ([]memory.Memory, error)
+}

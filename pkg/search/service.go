@@ -1,0 +1,384 @@
+package search
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/memory"
+)
+
+// Service answers searches. Legs, Memories and Weights are required; the rest may be nil, and what is nil is left out.
+type Service struct {
+	Legs          []Leg
+	Weights       Weights
+	Memories      Finder
+	Freshness     Freshness
+	Neighbourhood Neighbourhood
+	Embedder      Embedder
+	Reranker      Reranker
+	Cache         *Cache
+	Log           *slog.Logger
+	Clock         func() time.Time
+	StageTimeout  time.Duration // bound on each leg, the query embedding and the rerank; 0 = 2 s
+	Observe       func(stage string, took time.Duration, err error)
+}
+
+// Request is one search. Scope, Query and Limit are required.
+type Request struct {
+	Scope     memory.Scope
+	Query     string // whatever its length, the first MaxQueryBytes count
+	Limit     int    // 1..100
+	Mode      Mode   // "" = Hybrid
+	Filter    memory.Filter
+	View      memory.View
+	NoRerank  bool
+	Diversity float64    // 0 (off) .. 1
+	AtLeast   memory.Seq // answer only from at least this state of the scope
+}
+
+// MaxQueryBytes is where a longer query is cut (at a rune's edge).
+const MaxQueryBytes = 16 << 10
+
+// Scores are the parts of a result's score, each 0..1. Parts that took no part are absent.
+type Scores struct {
+	Dense      *float64 `json:"dense,omitempty"`
+	Lexical    *float64 `json:"lexical,omitempty"`
+	Graph      *float64 `json:"graph,omitempty"`
+	Temporal   *float64 `json:"temporal,omitempty"`
+	Recency    *float64 `json:"recency,omitempty"`
+	Importance *float64 `json:"importance,omitempty"`
+	Rerank     *float64 `json:"rerank,omitempty"`
+}
+
+// Result is one memory found. Score is 0..1 and orders the results.
+type Result struct {
+	Memory  memory.Memory `json:"memory"`
+	Score   float64       `json:"score"`
+	Scores  Scores        `json:"scores"`
+	Explain *Explanation  `json:"explain,omitempty"`
+}
+
+// Explanation says why a memory stands where it stands.
+type Explanation struct {
+	MatchedTerms []string     `json:"matched_terms"` // stemmed query terms it holds
+	Fused        float64      `json:"fused"`         // weighted share of the legs
+	Weights      Weights      `json:"weights"`       // of the legs that took part
+	Context      contextShare `json:"context"`       // borrowed from its conversation
+}
+
+// Response is the answer to a search.
+type Response struct {
+	Results  []Result
+	Cached   bool
+	Degraded []string // stages that failed, by name; their part is missing from the scores
+	Seq      memory.Seq
+}
+
+const (
+	defaultStageTimeout = 2 * time.Second
+	legDepth            = 200
+	rerankDepth         = 50
+)
+
+// Search finds the memories that answer the request, best first, ties by id.
+func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
+	r.Query = cut(r.Query, MaxQueryBytes)
+	r.Mode = cmp.Or(r.Mode, Hybrid)
+	var response Response
+	if s.Freshness != nil {
+		seq, err := s.Freshness.CatchUp(ctx, r.Scope)
+		if err != nil {
+			return Response{}, err
+		}
+		if seq < r.AtLeast {
+			return Response{}, fault.BadField("header.X-RAE-Consistency", "names a write this project has not seen")
+		}
+		response.Seq = seq
+	}
+	if s.Cache != nil {
+		if cached, ok := s.Cache.get(r, response.Seq, s.now()); ok {
+			return cached, nil
+		}
+	}
+	found, degraded, err := s.retrieve(ctx, &r)
+	if err != nil {
+		return Response{}, err
+	}
+	candidates := fuse(found, s.Weights)
+	if len(found) > 0 && r.Mode != Graph {
+		candidates, degraded = s.withContext(ctx, &r, candidates, degraded)
+	}
+	results, err := s.hydrate(ctx, &r, candidates[:min(len(candidates), max(rerankDepth, r.Limit+r.Limit/2))])
+	if err != nil {
+		return Response{}, err
+	}
+	if s.Reranker != nil && !r.NoRerank && len(results) > 0 {
+		if err := s.rerank(ctx, r.Query, results); err != nil {
+			degraded = append(degraded, "rerank")
+		}
+	}
+	s.addPriors(results)
+	slices.SortFunc(results, func(a, b scored) int {
+		return cmp.Or(cmp.Compare(b.final, a.final), cmp.Compare(a.memory.ID, b.memory.ID))
+	})
+	if r.Diversity > 0 {
+		results = diversify(results, r.Diversity, r.Limit)
+	}
+	response.Results = s.present(results[:min(r.Limit, len(results))], found)
+	response.Degraded = degraded
+	if s.Cache != nil && len(degraded) == 0 {
+		s.Cache.put(r, response)
+	}
+	return response, nil
+}
+
+// retrieve asks every leg of the mode at once. A leg that fails is named; only when all fail is there no answer.
+func (s *Service) retrieve(ctx context.Context, r *Request) (map[string][]Hit, []string, error) {
+	var legs []Leg
+	for _, leg := range s.Legs {
+		if r.Mode == Hybrid || string(r.Mode) == leg.Name() {
+			legs = append(legs, leg)
+		}
+	}
+	if len(legs) == 0 {
+		return nil, nil, fault.BadField("body.mode", "%q is not offered by this deployment", r.Mode)
+	}
+	q := Query{Scope: r.Scope, Text: r.Query, Filter: r.Filter, View: r.View}
+	var degraded []string
+	var failure error
+	if s.Embedder != nil && slices.ContainsFunc(legs, func(l Leg) bool { return l.Name() == string(Dense) }) && strings.TrimSpace(r.Query) != "" {
+		err := s.stage(ctx, "embed", func(ctx context.Context) (err error) {
+			q.Vector, err = s.Embedder.EmbedQuery(ctx, r.Query)
+			return err
+		})
+		if err != nil {
+			failure = err
+			degraded = append(degraded, string(Dense))
+			legs = slices.DeleteFunc(legs, func(l Leg) bool { return l.Name() == string(Dense) })
+		}
+	}
+	hits := make([][]Hit, len(legs))
+	errs := make([]error, len(legs))
+	var running sync.WaitGroup
+	for i, leg := range legs {
+		running.Go(func() {
+			errs[i] = s.stage(ctx, leg.Name(), func(ctx context.Context) (err error) {
+				hits[i], err = leg.Retrieve(ctx, q, max(legDepth, 2*r.Limit))
+				return err
+			})
+		})
+	}
+	running.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	found := map[string][]Hit{}
+	for i, leg := range legs {
+		if errs[i] != nil {
+			failure = errs[i]
+			degraded = append(degraded, leg.Name())
+			continue
+		}
+		found[leg.Name()] = hits[i]
+	}
+	if len(found) == 0 {
+		return nil, nil, fault.Wrap(fault.Unavailable, failure, "no way of searching is available: %s", strings.Join(degraded, ", "))
+	}
+	slices.Sort(degraded)
+	return found, degraded, nil
+}
+
+// withContext brings in the turns around the best candidates and lets all borrow from their conversations.
+func (s *Service) withContext(ctx context.Context, r *Request, candidates []*candidate, degraded []string) ([]*candidate, []string) {
+	if s.Neighbourhood != nil && len(candidates) > 0 {
+		near := candidates[:min(len(candidates), rerankDepth)]
+		hits := make([]Hit, 0, len(near))
+		for _, c := range near {
+			if c.place.Session != "" {
+				hits = append(hits, Hit{ID: c.id, Place: c.place})
+			}
+		}
+		var around []Hit
+		err := s.stage(ctx, "context", func(ctx context.Context) (err error) {
+			around, err = s.Neighbourhood.Around(ctx, Query{Scope: r.Scope, Text: r.Query, Filter: r.Filter, View: r.View}, hits, reach)
+			return err
+		})
+		if err != nil {
+			degraded = append(degraded, "context")
+		}
+		known := make(map[memory.ID]bool, len(candidates))
+		for _, c := range candidates {
+			known[c.id] = true
+		}
+		for _, hit := range around {
+			if !known[hit.ID] {
+				candidates = append(candidates, &candidate{id: hit.ID, place: hit.Place, legs: map[string]float64{}})
+			}
+		}
+	}
+	addContext(r.Query, candidates)
+	return candidates, degraded
+}
+
+// scored is a candidate with its memory.
+type scored struct {
+	*candidate
+	memory     memory.Memory
+	reranked   float64
+	rerankUsed bool
+	recency    float64
+	final      float64
+}
+
+// hydrate reads the candidates' memories. The store has the last word: what it does not show, or what the filter does
+// not pass, is dropped, whatever an index said.
+func (s *Service) hydrate(ctx context.Context, r *Request, candidates []*candidate) ([]scored, error) {
+	if len(candidates) == 0 {
+		return nil, nil
+	}
+	ids := make([]memory.ID, len(candidates))
+	byID := make(map[memory.ID]*candidate, len(candidates))
+	for i, c := range candidates {
+		ids[i], byID[c.id] = c.id, c
+	}
+	memories, err := s.Memories.Find(ctx, r.Scope, ids, r.View)
+	if err != nil {
+		return nil, fmt.Errorf("read %d memories of %s: %w", len(ids), r.Scope, err)
+	}
+	results := make([]scored, 0, len(memories))
+	for _, m := range memories {
+		if m.Scope() == r.Scope && r.Filter.Match(&m) {
+			c := byID[m.ID]
+			results = append(results, scored{candidate: c, memory: m, final: c.relevant})
+		}
+	}
+	return results, nil
+}
+
+// rerankWeight is how much a reranker moves what fusion found.
+const rerankWeight = .15
+
+func (s *Service) rerank(ctx context.Context, query string, results []scored) error {
+	documents := make([]string, min(len(results), rerankDepth))
+	for i := range documents {
+		documents[i] = results[i].memory.Content
+	}
+	var scores []float64
+	err := s.stage(ctx, "rerank", func(ctx context.Context) (err error) {
+		scores, err = s.Reranker.Rerank(ctx, query, documents)
+		if err == nil && len(scores) != len(documents) {
+			err = fmt.Errorf("reranker gave %d scores for %d documents", len(scores), len(documents))
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for i, score := range scores {
+		r := &results[i]
+		r.reranked, r.rerankUsed = score, true
+		r.final += rerankWeight * score
+	}
+	return nil
+}
+
+// Priors are gentle: together they move a score by at most a twentieth, so they order equals and nothing else.
+const (
+	importancePrior = .03
+	recencyPrior    = .02
+	halfLife        = 30 * 24 * time.Hour
+)
+
+func (s *Service) addPriors(results []scored) {
+	now := s.now()
+	for i := range results {
+		r := &results[i]
+		age := max(0, now.Sub(r.memory.When()))
+		r.recency = math.Exp2(-float64(age) / float64(halfLife))
+		r.final *= 1 + importancePrior*(r.memory.Importance-.5) + recencyPrior*(r.recency-.5)
+	}
+}
+
+// present turns scores into what the caller sees: 1-exp(-2x) keeps the order and lies in 0..1 however much context
+// added.
+func (s *Service) present(results []scored, found map[string][]Hit) []Result {
+	weights := Weights{}
+	for name := range found {
+		weights[name] = s.Weights[name]
+	}
+	out := make([]Result, len(results))
+	for i, r := range results {
+		importance, recency := r.memory.Importance, r.recency
+		scores := Scores{Importance: &importance, Recency: &recency}
+		for name := range found {
+			score := r.legs[name]
+			switch name {
+			case string(Dense):
+				scores.Dense = &score
+			case string(Lexical):
+				scores.Lexical = &score
+			case string(Graph):
+				scores.Graph = &score
+			}
+		}
+		if r.rerankUsed {
+			score := r.reranked
+			scores.Rerank = &score
+		}
+		terms := r.terms
+		if terms == nil {
+			terms = []string{}
+		}
+		out[i] = Result{
+			Memory: r.memory, Score: 1 - math.Exp(-2*max(0, r.final)), Scores: scores,
+			Explain: &Explanation{MatchedTerms: terms, Fused: r.fused, Weights: weights, Context: r.context},
+		}
+	}
+	return out
+}
+
+// stage runs one bounded step and reports it. A panic in a leg is that leg's failure, not the search's.
+func (s *Service) stage(ctx context.Context, name string, do func(context.Context) error) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.StageTimeout, defaultStageTimeout))
+	defer cancel()
+	began := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s panicked: %v", name, p)
+		}
+		if s.Observe != nil {
+			s.Observe(name, time.Since(began), err)
+		}
+		if err != nil && s.Log != nil && !errors.Is(err, context.Canceled) {
+			s.Log.WarnContext(ctx, "search stage failed", "stage", name, "err", err)
+		}
+	}()
+	return do(ctx)
+}
+
+func (s *Service) now() time.Time {
+	if s.Clock != nil {
+		return s.Clock()
+	}
+	return time.Now()
+}
+
+// cut shortens text to at most limit bytes at the edge of a rune.
+func cut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for limit > 0 && text[limit]&0xC0 == 0x80 {
+		limit--
+	}
+	return text[:limit]
+}
