@@ -7,21 +7,106 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
-// Register adds an operation whose handler returns domain errors; they leave as problem documents (RFC 9457).
+// Register adds an operation whose handler returns domain errors; they leave as problem documents (RFC 9457). It
+// documents the errors every operation may answer with, and streams (StreamIn, StreamOut) as application/x-ndjson.
+// MaxBodyBytes is the largest body taken, 1 MiB when 0.
+//
+// A stream each way needs no more than this:
+//
+//	type importInput struct {
+//		httpapi.Scoped
+//		httpapi.StreamIn
+//	}
+//
+//	httpapi.Register(api, importOp, func(ctx context.Context, in *importInput) (*importOutput, error) {
+//		return importLines(ctx, in.Scope(), in.Reader())
+//	})
+//	httpapi.Register(api, exportOp, func(ctx context.Context, in *exportInput) (*huma.StreamResponse, error) {
+//		return httpapi.StreamOut(func(ctx context.Context, w io.Writer) error {
+//			return exportLines(ctx, in.Scope(), w)
+//		}), nil
+//	})
 func Register[I, O any](api huma.API, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
+	prepare(&op, reflect.TypeFor[I](), reflect.TypeFor[O]())
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)
 		if err != nil {
+			observe(ctx, err)
 			return nil, ProblemOf(err)
 		}
 		return out, nil
 	})
+	if isLenient(&op) && op.RequestBody != nil {
+		for _, content := range op.RequestBody.Content {
+			admitMore(api.OpenAPI().Components.Schemas, content.Schema, map[*huma.Schema]bool{})
+		}
+	}
+}
+
+// prepare completes an operation with what is the same for all of them.
+func prepare(op *huma.Operation, input, output reflect.Type) {
+	op.Metadata = maps.Clone(op.Metadata)
+	if op.Metadata == nil {
+		op.Metadata = map[string]any{}
+	}
+	errs := []fault.Kind{fault.Malformed, fault.Unauthenticated, fault.Denied, fault.Invalid, fault.RateLimited, fault.Unavailable}
+	if _, body := input.FieldByName("Body"); body {
+		if op.RequestBody == nil {
+			op.RequestBody = &huma.RequestBody{}
+		}
+		if op.MaxBodyBytes <= 0 {
+			op.MaxBodyBytes = defaultBodyBytes
+		}
+		if op.BodyReadTimeout <= 0 {
+			op.BodyReadTimeout = defaultBodyTimeout
+		}
+		op.Metadata[limitMark] = op.MaxBodyBytes
+		op.MaxBodyBytes = -1 // the gate has measured the body; huma would refuse one of exactly the limit
+	}
+	if streamsIn(input) && op.RequestBody == nil {
+		op.RequestBody = &huma.RequestBody{Required: true, Content: ndjson()}
+	}
+	if op.RequestBody != nil {
+		errs = append(errs, fault.TooLarge, fault.Unsupported)
+	}
+	if output == reflect.TypeFor[huma.StreamResponse]() && op.Responses == nil {
+		op.Responses = map[string]*huma.Response{"200": {Description: "A stream of JSON lines.", Content: ndjson()}}
+	}
+	op.Errors = slices.Clone(op.Errors)
+	for _, kind := range errs {
+		op.Errors = append(op.Errors, statusOf[kind])
+	}
+	slices.Sort(op.Errors)
+	op.Errors = slices.Compact(op.Errors)
+	op.RejectUnknownQueryParameters = !isLenient(op)
+}
+
+// admitMore documents that a lenient operation takes keys it does not know. The gate has removed them by the time
+// huma validates.
+func admitMore(registry huma.Registry, schema *huma.Schema, seen map[*huma.Schema]bool) {
+	for _, leaf := range leaves(registry, []*huma.Schema{schema}, nil) {
+		if seen[leaf] {
+			continue
+		}
+		seen[leaf] = true
+		if len(leaf.Properties) > 0 {
+			leaf.AdditionalProperties = true
+		}
+		for _, property := range leaf.Properties {
+			admitMore(registry, property, seen)
+		}
+		admitMore(registry, leaf.Items, seen)
+	}
 }
 
 // Scoped is embedded in the input of every route that touches a tenant's data. The auth middleware has already made
