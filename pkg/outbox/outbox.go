@@ -15,6 +15,7 @@ const (
 	MemoryDerived     = "memory.derived"
 	MemoryEmbedded    = "memory.embedded"
 	ReflectionCreated = "reflection.created"
+	ReflectionDue     = "reflection.due" // queued work asks to be woken for, beside the clock
 	BudgetWarning     = "budget.warning"
 	BudgetExceeded    = "budget.exceeded"
 )

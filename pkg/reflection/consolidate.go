@@ -1,0 +1,119 @@
+package reflection
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/rae-memory/rae/pkg/text"
+)
+
+const (
+	sameness      = 0.9 // cosine of terms and Jaccard of words from which on two memories say the same
+	minTerms      = 3   // a memory of fewer terms ("Thanks!") is not worth merging
+	maxGroups     = 50  // of one reflection
+	maxVariants   = 3   // wordings quoted of one group
+	maxGroupCites = 50
+	maxQuoteBytes = 2000 // a longer memory is not merged: its quote would be no shorter
+)
+
+// negations are the English words whose presence turns a sentence round. In another language a negation is one
+// differing word among at least ten, and the words themselves decide.
+var negations = map[string]bool{"not": true, "no": true, "never": true, "none": true, "without": true, "nobody": true, "nothing": true, "neither": true, "nor": true}
+
+// duplicates drafts one memory for every group of near-duplicates, quoting each wording once and citing every memory
+// that has it word for word.
+func (c *corpus) duplicates(documents []*document) []draft {
+	var groups [][]*document
+	words := map[*document]map[string]bool{}
+	for _, d := range documents {
+		if len(d.tokens) < minTerms || len(d.vector) == 0 || len(d.memory.Content) > maxQuoteBytes || !prose(d.body) {
+			continue
+		}
+		words[d] = wordSet(d.body)
+		i := slices.IndexFunc(groups, func(g []*document) bool { return same(g[0], d, words) })
+		if i < 0 {
+			groups = append(groups, []*document{d})
+		} else {
+			groups[i] = append(groups[i], d)
+		}
+	}
+	var drafts []draft
+	for _, group := range groups {
+		if len(group) > 1 {
+			drafts = append(drafts, c.consolidated(group))
+		}
+	}
+	return drafts
+}
+
+// consolidated drafts the memory that stands for a group, the newest wording first.
+func (c *corpus) consolidated(group []*document) draft {
+	topic, _ := c.topic(group)
+	d := draft{topic: strings.Join(topic, ", "), tags: topic, count: len(group)}
+	content := "Told " + heading(len(group), group) + " in nearly the same words:"
+	var variants []string
+	importance := 0.0
+	for _, document := range slices.Backward(group) {
+		importance = max(importance, document.memory.Importance)
+		span := trimmed(document.body)
+		wording := document.body[span.Start:span.End]
+		known := slices.Contains(variants, wording)
+		if !known && len(variants) < maxVariants {
+			known = true
+			variants = append(variants, wording)
+			content += "\n- \"" + wording + "\""
+		}
+		if known && len(d.quotes) < maxGroupCites {
+			d.quotes = append(d.quotes, quote{document.memory, span.Start, span.End})
+		}
+	}
+	d.content = content
+	d.importance = func(float64) float64 { return round(importance) }
+	return d
+}
+
+// same reports whether two documents say the same: nearly the same terms and words, and no number or negation that
+// only one of them has.
+func same(a, b *document, words map[*document]map[string]bool) bool {
+	if a.vector.cosine(b.vector) < sameness {
+		return false
+	}
+	common, union := 0, len(words[b])
+	for word := range words[a] {
+		if words[b][word] {
+			common++
+			continue
+		}
+		union++
+		if turning(word) {
+			return false
+		}
+	}
+	for word := range words[b] {
+		if !words[a][word] && turning(word) {
+			return false
+		}
+	}
+	return float64(common) >= sameness*float64(union)
+}
+
+// turning reports whether one word more or less changes what is said.
+func turning(word string) bool {
+	return negations[word] || strings.HasSuffix(word, "nt") || strings.ContainsFunc(word, unicode.IsDigit)
+}
+
+// wordSet is the words of s, stop words included.
+func wordSet(s string) map[string]bool {
+	set := map[string]bool{}
+	for _, token := range text.Words(s) {
+		set[token.Term] = true
+	}
+	return set
+}
+
+// trimmed is the span of s without the white space around it.
+func trimmed(s string) text.Span {
+	start := len(s) - len(strings.TrimLeftFunc(s, unicode.IsSpace))
+	return text.Span{Start: start, End: max(start, len(strings.TrimRightFunc(s, unicode.IsSpace)))}
+}

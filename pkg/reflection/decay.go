@@ -1,0 +1,150 @@
+package reflection
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/memory"
+)
+
+// How importance fades. Each layer has the time in which what lies above the floor halves, counted from the end of a
+// first such time in which nothing fades. A change smaller than the step is not written: a memory fades in a handful
+// of versions, not in one a day.
+const (
+	decayFloor = 0.05
+	decayStep  = 0.05
+	decaySlice = 100  // memories looked at per transaction
+	decayPart  = 20   // slices per claim
+	decayNamed = 1000 // lowered memories a reflection names
+)
+
+const decayReason = "decay"
+
+// halfLife is how fast a layer fades; 0 is never.
+func halfLife(l memory.Layer) time.Duration {
+	const day = 24 * time.Hour
+	switch l {
+	case memory.Sensory:
+		return day
+	case memory.Working:
+		return 3 * day
+	case memory.Episodic:
+		return 14 * day
+	case memory.Semantic:
+		return 70 * day
+	case memory.LongTerm:
+		return 365 * day
+	}
+	return 0
+}
+
+// faded is the importance that remains of one told at the given age.
+func faded(importance float64, l memory.Layer, age time.Duration) float64 {
+	half := halfLife(l)
+	if half == 0 || age <= half || importance <= decayFloor {
+		return importance
+	}
+	return decayFloor + (importance-decayFloor)*math.Exp2(-float64(age-half)/float64(half))
+}
+
+// decay lowers the importance of memories nobody has touched for long, in slices. What a memory fades to follows from
+// what was last told of it and how long ago, never from how often decay ran: a slice done twice changes nothing.
+func (s *Service) decay(ctx context.Context, scope memory.Scope, r *Reflection) (found, error) {
+	if s.Keeper == nil {
+		return found{}, fault.New(fault.Unsupported, "decay needs a store of memories it may write to")
+	}
+	var f found
+	after := memory.ID(r.Cursor)
+	for range decayPart {
+		page, err := s.Memories.List(ctx, scope, memory.Query{Filter: r.window(), After: after, Limit: decaySlice})
+		if err != nil {
+			return found{}, fmt.Errorf("read memories to decay: %w", err)
+		}
+		lowered, err := s.lower(ctx, scope, page.Memories)
+		if err != nil {
+			return found{}, err
+		}
+		room := max(0, decayNamed-len(r.MemoryIDs)-len(f.ids))
+		if len(lowered) > room {
+			f.degraded = union(f.degraded, []string{"memory_ids"}) // more were lowered than are named
+		}
+		f.ids = append(f.ids, lowered[:min(room, len(lowered))]...)
+		if page.Next == "" {
+			return f, nil
+		}
+		after = page.Next
+	}
+	f.cursor = string(after)
+	return f, nil
+}
+
+// lower writes the next version of those memories that have faded by at least a step, in one transaction.
+func (s *Service) lower(ctx context.Context, scope memory.Scope, memories []memory.Memory) ([]memory.ID, error) {
+	now := s.now()
+	due := map[memory.ID]memory.Memory{}
+	var ids []memory.ID
+	for _, m := range memories {
+		half := halfLife(m.Layer)
+		if !toldBySomebody(&m) || half == 0 || now.Sub(m.CreatedAt) <= half || m.Importance-decayStep < decayFloor {
+			continue
+		}
+		told, err := s.lastTold(ctx, scope, m.ID)
+		if fault.KindOf(err) == fault.NotFound {
+			continue // deleted meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		target := faded(told.Importance, m.Layer, now.Sub(told.RecordedFrom))
+		if m.Importance-target < decayStep {
+			continue
+		}
+		m.Importance = round(target)
+		due[m.ID] = m
+		ids = append(ids, m.ID)
+	}
+	if len(due) == 0 {
+		return nil, nil
+	}
+	var written []memory.ID
+	err := s.Keeper.Write(ctx, scope, func(tx memory.Tx) error {
+		written = written[:0]
+		for _, id := range ids {
+			standing, err := tx.Get(ctx, id)
+			if fault.KindOf(err) == fault.NotFound || err == nil && standing.Version != due[id].Version {
+				continue // deleted or told anew meanwhile: the next run sees it as it is then
+			}
+			if err != nil {
+				return err
+			}
+			standing.Importance = due[id].Importance
+			if _, err := tx.Replace(ctx, standing, memory.Why{Actor: "reflect", Reason: decayReason}); err != nil {
+				return err
+			}
+			written = append(written, id)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("lower the importance of %s: %w", plural(len(ids), "memory"), err)
+	}
+	return slices.Clone(written), nil
+}
+
+// lastTold is the newest version that decay did not write.
+func (s *Service) lastTold(ctx context.Context, scope memory.Scope, id memory.ID) (memory.Version, error) {
+	versions, err := s.Keeper.History(ctx, scope, id)
+	if err != nil {
+		return memory.Version{}, fmt.Errorf("read the history of %s: %w", id, err)
+	}
+	for _, v := range versions {
+		if v.Reason != decayReason {
+			return v, nil
+		}
+	}
+	return versions[len(versions)-1], nil
+}

@@ -1,0 +1,33 @@
+package reflection
+
+import "github.com/rae-memory/rae/pkg/text"
+
+// fillers are the terms of English small talk: greetings, thanks, praise, assent, and the verbs and nouns people hold
+// the floor with. They recur in every conversation and are no topic of any. They weigh nothing when memories are
+// compared, name no topic and begin no name.
+var fillers = termsOf(`
+	hey hi hello bye goodbye welcome cheers dear
+	thanks thank thx please sorry appreciate congrats congratulations
+	wow awesome amazing great good nice cool fine fantastic wonderful incredible perfect lovely glad happy excited
+	yes yeah yep yup yea nope ok okay sure right exactly absolutely definitely totally agreed true oh ah haha lol hmm well
+	really actually basically honestly pretty quite super even ever always still also maybe perhaps already yet
+	lot lots bit thing things stuff something anything everything nothing someone anyone everyone way kind sort
+	mean means meant know knows knew think thinks thought feel feels felt guess believe hope hoping
+	get gets got getting gotten go goes going gone went gonna come comes came coming make makes made making
+	take takes took taken taking keep keeps kept keeping let lets need needs needed want wants wanted wanna like likes liked
+	see sees saw seen look looks looked looking sound sounds sounded seem seems seemed find found
+	say says said tell tells told talk talks talked talking chat chatting ask asks asked hear heard
+	put puts give gives gave given try tries tried trying use uses used start started
+	long last next since ago now today yesterday tomorrow tonight soon later lately recently time times
+	day days week weeks month months year years weekend morning evening night
+	much many little big new old able back around another every one two first second
+`)
+
+// termsOf is the set of index terms of a list of words.
+func termsOf(list string) map[string]bool {
+	set := map[string]bool{}
+	for _, token := range text.Analyze(list) {
+		set[token.Term] = true
+	}
+	return set
+}

@@ -1,0 +1,70 @@
+package reflection
+
+import (
+	"context"
+	"time"
+
+	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/outbox"
+)
+
+// Store is the port of everything that keeps reflections. A missing and a foreign id are the same NotFound; scopes
+// are kept apart in every method. Package reflectiontest holds its contract.
+type Store interface {
+	// Create stores r as a new reflection of the scope together with the records, or returns the one created under
+	// the same key before (and false). Conflict when the key was used for another fingerprint. The zero Key is no
+	// key. r must have an ID and a Status.
+	Create(ctx context.Context, scope memory.Scope, r Reflection, key memory.Key, records ...outbox.Record) (Reflection, bool, error)
+	// Get reads one reflection.
+	Get(ctx context.Context, scope memory.Scope, id memory.ID) (Reflection, error)
+	// List pages through the reflections that match, newest id first.
+	List(ctx context.Context, scope memory.Scope, q Query) (Page, error)
+	// Claim makes a queued reflection, or a running one whose lease has ended, the caller's until the lease ends:
+	// it is running, Attempts is one more, and the fence is higher than that of any claim before. Conflict when
+	// it is neither.
+	Claim(ctx context.Context, scope memory.Scope, id memory.ID, lease time.Duration) (Claim, error)
+	// Next claims the oldest reflection, of any scope, that Claim would take; false when there is none.
+	Next(ctx context.Context, lease time.Duration) (Claim, bool, error)
+	// Finish writes r over the claimed reflection and the records into the outbox, in one transaction, and ends the
+	// claim. A Status of Queued gives the work back, to be claimed again. Conflict when the fence is stale (the
+	// lease ended and another claimed it, or it was cancelled): then nothing is written. A lease that ended
+	// without another claim does no harm. ID, scope, key and creation time of the standing reflection stay.
+	Finish(ctx context.Context, scope memory.Scope, r Reflection, fence int64, records ...outbox.Record) error
+	// Cancel makes a reflection that is not final Cancelled and every claim of it stale. Cancelling a cancelled one
+	// returns it as it stands; any other final one is a Conflict.
+	Cancel(ctx context.Context, scope memory.Scope, id memory.ID) (Reflection, error)
+	// Gather counts one event of the scope, once however often it is told, and in the same transaction, when Every
+	// of them have gathered, starts counting anew and creates next, unless an equal kind of the scope already
+	// waits in the queue. It reports whether next was created. Events are remembered for at least 7 days.
+	Gather(ctx context.Context, scope memory.Scope, g Gathered, next Reflection, records ...outbox.Record) (bool, error)
+	// Scopes lists up to limit scopes that Gather has seen, in order, those after the given one.
+	Scopes(ctx context.Context, after memory.Scope, limit int) ([]memory.Scope, error)
+}
+
+// Claim is a reflection that is the holder's until its lease ends.
+type Claim struct {
+	Reflection
+	Fence int64 // to be shown to Finish
+}
+
+// Query selects and pages a list; empty fields do not restrict. Limit is 1..1000; After is the last id of the
+// previous page.
+type Query struct {
+	Kind   Kind
+	Status Status
+	After  memory.ID
+	Limit  int
+}
+
+// Page is one page of a list; Next is empty on the last.
+type Page struct {
+	Reflections []Reflection
+	Next        memory.ID
+}
+
+// Gathered is one event worth counting.
+type Gathered struct {
+	Source string // with EventID, what makes an event the same event
+	ID     string
+	Every  int // how many events make a reflection; at least 1
+}
