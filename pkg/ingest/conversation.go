@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,6 +61,9 @@ type Recorded struct {
 	Results      []Turn `json:"results"`
 }
 
+// maxRaces is how often a post is numbered anew before it gives way; each time, another one has got through.
+const maxRaces = 64
+
 // errRaced says that somebody else appended to the session between reading and writing it.
 var errRaced = errors.New("the session moved on")
 
@@ -76,6 +80,7 @@ var errRaced = errors.New("the session moved on")
 //
 // Turns are recognised among the newest 10,000 of the session. The turns of one call are one transaction.
 func (s *Service) Conversation(ctx context.Context, scope memory.Scope, in Conversation, key memory.Key, why memory.Why) (Recorded, bool, error) {
+	in.Messages = slices.Clone(in.Messages) // times are brought to the form they are stored in
 	turns, err := in.memories(scope)
 	if err != nil {
 		return Recorded{}, false, err
@@ -84,7 +89,7 @@ func (s *Service) Conversation(ctx context.Context, scope memory.Scope, in Conve
 		return kept, replayed, err
 	}
 	vectors := make(map[int]memory.Vector, len(turns)) // by message, kept across attempts
-	for range 16 {
+	for range maxRaces {
 		standing, err := s.standingTurns(ctx, scope, &in)
 		if err != nil {
 			return Recorded{}, false, err

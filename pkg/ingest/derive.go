@@ -14,21 +14,24 @@ const consumer = "store"
 // maxCitations is how many places one derived memory may rest on.
 const maxCitations = 1000
 
-// Derivation is a memory that somebody derived from others, as an event brought it.
+// Event identifies the event that brought something, so that it has its effect once.
+type Event struct {
+	Source string
+	ID     string
+}
+
+// Derivation is a memory that was derived from others.
 type Derivation struct {
-	Source  string // of the event; with EventID it is taken once
-	EventID string
-	ID      memory.ID // chosen by the deriver, so that it knows the memory before it stands; "" = none
-	Draft   Draft
-	From    []memory.Citation // what it rests on; at least one
-	Why     memory.Why
+	Event  Event
+	Memory memory.Memory // with the id its deriver chose, or without one; version and times of change are not taken
+	Reason string        // why it was derived; history shows it
 }
 
 // Derive stores a derived memory, exactly once however often its event comes; taken is false for a repetition. It is
-// Invalid when nothing is cited, a cited memory does not stand in the scope, or a span lies outside of its content:
-// such an event can never be taken.
+// Invalid when a reflective memory cites nothing, a cited memory does not stand in the scope, or a span lies outside
+// of its content: such an event can never be taken. Conflict when other content stands under the id.
 func (s *Service) Derive(ctx context.Context, scope memory.Scope, d Derivation) (stored Stored, taken bool, err error) {
-	m, err := d.memory(scope, s)
+	m, err := s.derived(scope, &d.Memory)
 	if err != nil {
 		return Stored{}, false, err
 	}
@@ -37,14 +40,15 @@ func (s *Service) Derive(ctx context.Context, scope memory.Scope, d Derivation) 
 		return Stored{}, false, err
 	}
 	e := entries([]memory.Memory{m}, vectors)[0]
+	why := memory.Why{Actor: "reflect", Reason: d.Reason}
 	err = s.Store.Write(ctx, scope, func(tx memory.Tx) (err error) {
-		if taken, err = tx.Once(ctx, consumer, d.Source, d.EventID); err != nil || !taken {
+		if taken, err = tx.Once(ctx, consumer, d.Event.Source, d.Event.ID); err != nil || !taken {
 			return err
 		}
 		if err = checkCited(ctx, tx, m.DerivedFrom); err != nil {
 			return err
 		}
-		stored.Memory, stored.Outcome, err = tx.Put(ctx, e.Memory, d.Why, e.vectors()...)
+		stored.Memory, stored.Outcome, err = tx.Put(ctx, e.Memory, why, e.vectors()...)
 		return err
 	})
 	if err != nil {
@@ -53,28 +57,43 @@ func (s *Service) Derive(ctx context.Context, scope memory.Scope, d Derivation) 
 	return stored, taken, nil
 }
 
-func (d *Derivation) memory(scope memory.Scope, s *Service) (memory.Memory, error) {
-	draft := d.Draft
-	if draft.Layer == "" {
-		draft.Layer = memory.Reflective
-	}
-	m, err := draft.memory(scope, s.now(), "data.")
+// derived checks a derived memory like any other, and its citations.
+func (s *Service) derived(scope memory.Scope, told *memory.Memory) (memory.Memory, error) {
+	const prefix = "data.memory."
+	draft := draftOf(told)
+	m, err := draft.memory(scope, s.now(), prefix)
 	if err != nil {
 		return memory.Memory{}, err
 	}
-	c := complaints{prefix: "data."}
-	if d.ID != "" {
-		id, ok := memory.ParseID(string(d.ID))
+	c := complaints{prefix: prefix}
+	if told.ID != "" {
+		id, ok := memory.ParseID(string(told.ID))
 		if !ok {
 			c.add("id", "must be a UUID")
 		}
 		m.ID = id
 	}
-	if len(d.From) == 0 {
+	if told.TenantID != "" && told.Scope() != scope {
+		c.add("tenant_id", "must be that of the event")
+	}
+	if m.Layer == memory.Reflective && len(told.DerivedFrom) == 0 {
 		c.add("derived_from", "must cite at least one memory")
 	}
-	m.DerivedFrom = c.citations("derived_from", d.From)
+	m.DerivedFrom = c.citations("derived_from", told.DerivedFrom)
 	return m, c.err()
+}
+
+// draftOf is what a caller would have told to get the memory.
+func draftOf(m *memory.Memory) Draft {
+	d := Draft{
+		Content: m.Content, Layer: m.Layer, Tags: m.Tags, Metadata: m.Metadata, Importance: &m.Importance,
+		Source: m.Source, ExternalID: m.ExternalID, UserID: m.UserID, AgentID: m.AgentID, SessionID: m.SessionID,
+		OccurredAt: m.OccurredAt, ValidFrom: m.ValidFrom, ValidTo: m.ValidTo, ExpiresAt: m.ExpiresAt,
+	}
+	for _, e := range m.Entities {
+		d.Entities = append(d.Entities, Mention(e))
+	}
+	return d
 }
 
 // citations checks the form of citations; whether they hold is for the transaction to see.
@@ -103,7 +122,7 @@ func (c *complaints) citations(at string, from []memory.Citation) []memory.Citat
 
 // checkCited reads every cited memory inside the transaction and compares the spans with its content.
 func checkCited(ctx context.Context, tx memory.Tx, from []memory.Citation) error {
-	c := complaints{prefix: "data."}
+	c := complaints{prefix: "data.memory."}
 	lengths := make(map[memory.ID]int)
 	for i, cited := range from {
 		here := "derived_from[" + strconv.Itoa(i) + "]"

@@ -52,9 +52,9 @@ func (e *Interrupted) ProblemMembers() map[string]any { return map[string]any{"s
 
 // record is one line: a draft, or a memory as an export wrote it.
 //
-// Of an export's own members, id and created_at are kept (the id unless other content has it), derived_from is kept
-// as it is, and tenant_id, project_id, embedding, version and updated_at are read over: the memory goes to the scope
-// of the import and begins a history there.
+// Of an export's own members, id is kept unless another memory has it, and derived_from as it is; tenant_id,
+// project_id, embedding, version, created_at and updated_at are read over: the memory goes to the scope of the
+// import, and RAE knows it there from now on.
 type record struct {
 	Draft
 	ID          *string           `json:"id"`
@@ -73,8 +73,7 @@ func (s *Service) parse(scope memory.Scope, line []byte) (memory.Memory, error) 
 	if err := decode(line, &r, ""); err != nil {
 		return memory.Memory{}, err
 	}
-	now := s.now()
-	m, err := r.memory(scope, now, "")
+	m, err := r.memory(scope, s.now(), "")
 	if err != nil {
 		return memory.Memory{}, err
 	}
@@ -85,12 +84,6 @@ func (s *Service) parse(scope memory.Scope, line []byte) (memory.Memory, error) 
 			c.add("id", "must be a UUID")
 		}
 		m.ID = id
-	}
-	if at := c.when("created_at", r.CreatedAt); at != nil {
-		if at.After(now) {
-			c.add("created_at", "must not lie in the future")
-		}
-		m.CreatedAt = *at
 	}
 	m.DerivedFrom = c.citations("derived_from", r.DerivedFrom)
 	return m, c.err()

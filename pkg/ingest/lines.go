@@ -40,29 +40,28 @@ func (l *lines) next() ([]byte, error) {
 	}
 }
 
-// read returns one line, or what is left of the stream with io.EOF.
+// read returns one line, or what is left of the stream with io.EOF. Its end does not count towards the limit.
 func (l *lines) read() ([]byte, error) {
 	l.number++
 	part, err := l.from.ReadSlice('\n')
 	if err != bufio.ErrBufferFull {
-		if len(part) > l.limit {
-			return nil, errLongLine
-		}
-		return part, err
+		return l.within(part, err)
 	}
 	l.kept = l.kept[:0]
-	long := false
 	for {
-		if long = long || len(l.kept)+len(part) > l.limit; !long {
+		if len(l.kept) <= l.limit+1 { // once it is over, the rest is only read past
 			l.kept = append(l.kept, part...)
 		}
 		if err != bufio.ErrBufferFull {
-			break
+			return l.within(l.kept, err)
 		}
 		part, err = l.from.ReadSlice('\n')
 	}
-	if long && (err == nil || err == io.EOF) {
+}
+
+func (l *lines) within(line []byte, err error) ([]byte, error) {
+	if (err == nil || err == io.EOF) && len(bytes.TrimSuffix(line, []byte("\n"))) > l.limit {
 		return nil, errLongLine
 	}
-	return l.kept, err
+	return line, err
 }

@@ -21,7 +21,7 @@ import (
 func decode(data []byte, v any, prefix string) error {
 	data = bytes.TrimSpace(data)
 	if len(data) == 0 || data[0] != '{' {
-		return misplaced(fault.Malformed, strings.TrimSuffix(prefix, "."), "must be one JSON object")
+		return misplaced(fault.Malformed, prefix, "must be one JSON object")
 	}
 	err := json.Unmarshal(data, v, json.RejectUnknownMembers(true))
 	if err == nil {
@@ -47,6 +47,7 @@ func decode(data []byte, v any, prefix string) error {
 
 // misplaced is a fault at one place, which may be the whole input.
 func misplaced(kind fault.Kind, at, message string) error {
+	at = strings.TrimSuffix(at, ".")
 	subject := at
 	if at == "" {
 		subject = "the line"
