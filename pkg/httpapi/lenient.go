@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"maps"
 	"strings"
 
@@ -13,7 +14,8 @@ const lenientMark = "rae.lenient"
 
 // Lenient marks an operation that speaks another vendor's API (OpenAI, Cohere): keys and query parameters it does
 // not know are ignored, as those clients expect, and its error documents carry the `error` object those clients
-// read. Everything else stays as strict as elsewhere.
+// read, with the code Coded gave it. A wrong value is answered 400 there and not 422, because those APIs do.
+// Everything else stays as strict as elsewhere.
 func Lenient(op huma.Operation) huma.Operation {
 	op.Metadata = maps.Clone(op.Metadata)
 	if op.Metadata == nil {
@@ -28,6 +30,17 @@ func isLenient(op *huma.Operation) bool {
 	return marked
 }
 
+// Coded gives an error the code that clients of a lenient operation look for, such as "model_not_found". Without
+// one the code is the name of the error's kind.
+func Coded(err error, code string) error { return &codedError{err, code} }
+
+type codedError struct {
+	error
+	code string
+}
+
+func (c *codedError) Unwrap() error { return c.error }
+
 // errorObject is the error as OpenAI's API shapes it. All four keys are always there; param and code may be null.
 type errorObject struct {
 	Message string  `json:"message"`
@@ -41,6 +54,9 @@ func (p *Problem) withErrorObject() *Problem {
 	object := errorObject{Message: p.Detail, Type: errorType(p.Status)}
 	if name, ours := strings.CutPrefix(p.Type, problemType); ours {
 		object.Code = &name
+	}
+	if coded, ok := errors.AsType[*codedError](p.cause); ok {
+		object.Code = &coded.code
 	}
 	if p.Status == statusOf[fault.OverBudget] {
 		quota := "insufficient_quota" // what clients of that API look for before they stop retrying
@@ -57,6 +73,16 @@ func (p *Problem) withErrorObject() *Problem {
 	}
 	told.Members["error"] = object
 	return &told
+}
+
+// inDialect is the problem as a lenient operation answers it.
+func (p *Problem) inDialect() *Problem {
+	told := p.withErrorObject()
+	if told.Status == statusOf[fault.Invalid] {
+		told.Status = statusOf[fault.Malformed]
+		told.Title = titleOf(told.Status)
+	}
+	return told
 }
 
 func errorType(status int) string {

@@ -139,7 +139,7 @@ func WriteProblem(w http.ResponseWriter, r *http.Request, err error) {
 // respond is WriteProblem inside an operation.
 func respond(ctx huma.Context, p *Problem) {
 	if isLenient(ctx.Operation()) {
-		p = p.withErrorObject()
+		p = p.inDialect()
 	}
 	body := p.encode()
 	for name, values := range p.headers {

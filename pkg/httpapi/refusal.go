@@ -98,7 +98,9 @@ func finish(ctx huma.Context, _ string, v any) (any, error) {
 		v = p
 	}
 	if p, ok := v.(*Problem); ok && isLenient(ctx.Operation()) {
-		v = p.withErrorObject()
+		p = p.inDialect()
+		override(ctx, p)
+		v = p
 	}
 	body, err := encodeAnswer(v)
 	if err != nil {

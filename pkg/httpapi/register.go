@@ -59,7 +59,10 @@ func prepare(op *huma.Operation, input, output reflect.Type) {
 	if op.Metadata == nil {
 		op.Metadata = map[string]any{}
 	}
-	errs := []fault.Kind{fault.Malformed, fault.Unauthenticated, fault.Denied, fault.Invalid, fault.RateLimited, fault.Unavailable}
+	errs := []fault.Kind{fault.Malformed, fault.Unauthenticated, fault.Denied, fault.RateLimited, fault.Unavailable}
+	if !isLenient(op) {
+		errs = append(errs, fault.Invalid)
+	}
 	if _, body := input.FieldByName("Body"); body {
 		if op.RequestBody == nil {
 			op.RequestBody = &huma.RequestBody{}
