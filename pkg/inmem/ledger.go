@@ -148,6 +148,9 @@ func (l *Ledger) Reserve(ctx context.Context, scope memory.Scope, r budget.Reque
 		}
 		b.lapse(u, &a, now, all)
 		reservation, refused = a.Reserve(r, budget.Prices(l.prices[scope.Tenant]), now)
+		if refused != nil && a.Held == b.held && len(a.Records) == 0 {
+			return nil // a refusal that changed nothing opens no books
+		}
 		if refused == nil {
 			b.put(u, reservation)
 			if r.IdempotencyKey != "" {

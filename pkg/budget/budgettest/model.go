@@ -2,6 +2,7 @@ package budgettest
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -69,8 +70,12 @@ func (m *model) refusal(now time.Time, cost budget.Cost, count int64) budget.Per
 
 // runModel lets the ledger and the model live through the same random histories.
 func runModel(t *testing.T, open Opener) {
+	ledger := newFixture(t, open, budget.Policy{})
+	start, histories := ledger.clock.Now(), 0
 	rapid.Check(t, func(rt *rapid.T) {
-		f := newFixture(t, open, budget.Policy{})
+		histories++
+		f := ledger.in(fmt.Sprintf("history-%d", histories), "default") // its own books, so that one ledger serves all
+		f.clock.set(start)
 		m := &model{}
 		cost := rapid.Int64Range(0, 30*int64(budget.USD))
 		count := rapid.Int64Range(1, 100)
