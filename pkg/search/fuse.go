@@ -2,6 +2,7 @@ package search
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,7 +18,9 @@ type candidate struct {
 	terms    []string
 	fused    float64 // weighted share of the legs' scores, 0..1
 	context  contextShare
-	relevant float64 // fused with its context; what rerank and priors start from
+	reranked float64 // by the reranker, 0..1
+	own      float64 // fused and reranked, 0..1: what it is worth by itself
+	relevant float64 // own and what its context lends it; orders the candidates
 }
 
 // contextShare is what a candidate borrows from its conversation.
@@ -28,20 +31,32 @@ type contextShare struct {
 }
 
 // Weights says how much each leg counts. Only the legs of a search take part, so that lexical alone scores as lexical.
+//
+// A negative weight marks a leg that repeats the evidence of the others (hashed n-grams see the same words as BM25,
+// only blurred): it helps out, by the weight's size, when the others found too little, and else stays silent.
 type Weights map[string]float64
 
 // fuse merges the legs' lists. Scores of one leg are comparable between queries (0..1), so they are added by weight
 // rather than by rank: a rank forgets how much better the first is than the second (Bruch et al., "An Analysis of
 // Fusion Functions for Hybrid Retrieval", 2023). A candidate a leg did not find gets nothing from it.
-func fuse(found map[string][]Hit, weights Weights) []*candidate {
+func fuse(found map[string][]Hit, weights Weights, enough int) []*candidate {
 	total := 0.0
-	for name := range found {
-		total += weights[name]
+	for name, hits := range found {
+		if len(hits) > 0 { // a leg with nothing to say (no entity named) must not dilute the others
+			total += max(0, weights[name])
+		}
+	}
+	if total == 0 {
+		total = 1
 	}
 	byID := map[memory.ID]*candidate{}
 	var all []*candidate
-	for name, hits := range found {
-		for _, hit := range hits {
+	for _, name := range helpersLast(found, weights) {
+		helps := weights[name] < 0 && len(found) > 1
+		if helps && len(all) >= enough {
+			continue
+		}
+		for _, hit := range found[name] {
 			c := byID[hit.ID]
 			if c == nil {
 				c = &candidate{id: hit.ID, place: hit.Place, legs: map[string]float64{}}
@@ -56,14 +71,32 @@ func fuse(found map[string][]Hit, weights Weights) []*candidate {
 	}
 	for _, c := range all {
 		for name, score := range c.legs {
-			if total > 0 {
-				c.fused += weights[name] / total * score
+			switch weight := weights[name]; {
+			case weight > 0:
+				c.fused += weight / total * score
+			case len(found) == 1:
+				c.fused += score
+			case len(c.legs) == 1:
+				c.fused -= weight * score
 			}
 		}
-		c.relevant = c.fused
+		c.own, c.relevant = c.fused, c.fused
 	}
 	slices.SortFunc(all, byRelevance)
 	return all
+}
+
+// helpersLast orders the legs by name, those that only help out behind the others.
+func helpersLast(found map[string][]Hit, weights Weights) []string {
+	return slices.SortedFunc(maps.Keys(found), func(a, b string) int {
+		if aHelps, bHelps := weights[a] < 0, weights[b] < 0; aHelps != bHelps {
+			if aHelps {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Compare(a, b)
+	})
 }
 
 func byRelevance(a, b *candidate) int {
@@ -98,14 +131,14 @@ func addContext(query string, all []*candidate) {
 		}
 		at := make(map[int]float64, len(turns))
 		for _, c := range turns {
-			at[c.place.Turn] = c.fused
+			at[c.place.Turn] = c.own
 		}
 		slices.SortFunc(turns, func(a, b *candidate) int {
-			return cmp.Or(cmp.Compare(b.fused, a.fused), cmp.Compare(a.id, b.id))
+			return cmp.Or(cmp.Compare(b.own, a.own), cmp.Compare(a.id, b.id))
 		})
 		session := 0.0
 		for i, c := range turns[:min(3, len(turns))] {
-			session += c.fused / float64(i+1)
+			session += c.own / float64(i+1)
 		}
 		for _, c := range turns {
 			for i := range reach {
@@ -122,7 +155,7 @@ func addContext(query string, all []*candidate) {
 		if c.place.Speaker != "" && saidBy(c.place.Speaker, asked) {
 			c.context.Speaker = fromSpeaker
 		}
-		c.relevant = c.fused + c.context.Neighbours + c.context.Session + c.context.Speaker
+		c.relevant = c.own + c.context.Neighbours + c.context.Session + c.context.Speaker
 	}
 	slices.SortFunc(all, byRelevance)
 }

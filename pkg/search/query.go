@@ -68,9 +68,10 @@ type Embedder interface {
 	EmbedQuery(ctx context.Context, text string) ([]float32, error)
 }
 
-// Reranker scores documents against a query, 0..1 each, in the order given.
+// Reranker takes a second, costlier look at candidates. Rerank scores each id against the query, 0..1, in the order
+// given; an id it cannot see scores 0. It must honour ctx.
 type Reranker interface {
-	Rerank(ctx context.Context, query string, documents []string) ([]float64, error)
+	Rerank(ctx context.Context, q Query, ids []memory.ID) ([]float64, error)
 }
 
 // Finder reads memories by id; memory.Store is one.

@@ -85,8 +85,8 @@ type Response struct {
 
 const (
 	defaultStageTimeout = 2 * time.Second
-	legDepth            = 200
-	rerankDepth         = 50
+	legDepth            = 200 // candidates asked of each leg
+	contextDepth        = 50  // candidates whose neighbours are brought in
 )
 
 // Search finds the memories that answer the request, best first, ties by id.
@@ -113,18 +113,19 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	candidates := fuse(found, s.Weights)
-	if len(found) > 0 && r.Mode != Graph {
+	candidates := fuse(found, s.Weights, r.Limit)
+	reranked := s.Reranker != nil && !r.NoRerank && r.Mode != Graph && r.Mode != Dense
+	if reranked {
+		if err := s.rerank(ctx, &r, candidates); err != nil {
+			degraded, reranked = append(degraded, "rerank"), false
+		}
+	}
+	if r.Mode != Graph {
 		candidates, degraded = s.withContext(ctx, &r, candidates, degraded)
 	}
-	results, err := s.hydrate(ctx, &r, candidates[:min(len(candidates), max(rerankDepth, r.Limit+r.Limit/2))])
+	results, err := s.hydrate(ctx, &r, candidates)
 	if err != nil {
 		return Response{}, err
-	}
-	if s.Reranker != nil && !r.NoRerank && len(results) > 0 {
-		if err := s.rerank(ctx, r.Query, results); err != nil {
-			degraded = append(degraded, "rerank")
-		}
 	}
 	s.addPriors(results)
 	slices.SortFunc(results, func(a, b scored) int {
@@ -133,7 +134,7 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 	if r.Diversity > 0 {
 		results = diversify(results, r.Diversity, r.Limit)
 	}
-	response.Results = s.present(results[:min(r.Limit, len(results))], found)
+	response.Results = s.present(results[:min(r.Limit, len(results))], found, reranked)
 	response.Degraded = degraded
 	if s.Cache != nil && len(degraded) == 0 {
 		s.Cache.put(r, response)
@@ -200,7 +201,7 @@ func (s *Service) retrieve(ctx context.Context, r *Request) (map[string][]Hit, [
 // withContext brings in the turns around the best candidates and lets all borrow from their conversations.
 func (s *Service) withContext(ctx context.Context, r *Request, candidates []*candidate, degraded []string) ([]*candidate, []string) {
 	if s.Neighbourhood != nil && len(candidates) > 0 {
-		near := candidates[:min(len(candidates), rerankDepth)]
+		near := candidates[:min(len(candidates), contextDepth)]
 		hits := make([]Hit, 0, len(near))
 		for _, c := range near {
 			if c.place.Session != "" {
@@ -232,62 +233,80 @@ func (s *Service) withContext(ctx context.Context, r *Request, candidates []*can
 // scored is a candidate with its memory.
 type scored struct {
 	*candidate
-	memory     memory.Memory
-	reranked   float64
-	rerankUsed bool
-	recency    float64
-	final      float64
+	memory  memory.Memory
+	recency float64
+	final   float64
 }
 
-// hydrate reads the candidates' memories. The store has the last word: what it does not show, or what the filter does
-// not pass, is dropped, whatever an index said.
+// spare is how many more memories are read than asked for: priors may still swap neighbours, and the store may drop
+// what an index has not yet forgotten. Diversity needs more to choose from.
+const (
+	spare        = 8
+	diverseDepth = 50
+)
+
+// hydrate reads the best candidates' memories. The store has the last word: what it does not show, or what the filter
+// does not pass, is dropped, whatever an index said.
 func (s *Service) hydrate(ctx context.Context, r *Request, candidates []*candidate) ([]scored, error) {
-	if len(candidates) == 0 {
-		return nil, nil
+	wanted := r.Limit + spare
+	if r.Diversity > 0 {
+		wanted = max(wanted, diverseDepth)
 	}
-	ids := make([]memory.ID, len(candidates))
-	byID := make(map[memory.ID]*candidate, len(candidates))
-	for i, c := range candidates {
-		ids[i], byID[c.id] = c.id, c
-	}
-	memories, err := s.Memories.Find(ctx, r.Scope, ids, r.View)
-	if err != nil {
-		return nil, fmt.Errorf("read %d memories of %s: %w", len(ids), r.Scope, err)
-	}
-	results := make([]scored, 0, len(memories))
-	for _, m := range memories {
-		if m.Scope() == r.Scope && r.Filter.Match(&m) {
-			c := byID[m.ID]
-			results = append(results, scored{candidate: c, memory: m, final: c.relevant})
+	results := make([]scored, 0, min(wanted, len(candidates)))
+	for len(candidates) > 0 && len(results) < r.Limit {
+		next := candidates[:min(wanted, len(candidates))]
+		candidates = candidates[len(next):]
+		ids := make([]memory.ID, len(next))
+		byID := make(map[memory.ID]*candidate, len(next))
+		for i, c := range next {
+			ids[i], byID[c.id] = c.id, c
+		}
+		memories, err := s.Memories.Find(ctx, r.Scope, ids, r.View)
+		if err != nil {
+			return nil, fmt.Errorf("read %d memories of %s: %w", len(ids), r.Scope, err)
+		}
+		for _, m := range memories {
+			if m.Scope() == r.Scope && r.Filter.Match(&m) {
+				results = append(results, scored{candidate: byID[m.ID], memory: m, final: byID[m.ID].relevant})
+			}
 		}
 	}
 	return results, nil
 }
 
-// rerankWeight is how much a reranker moves what fusion found.
-const rerankWeight = .15
+// How many candidates a reranker sees, and what its score counts beside the legs' share of 1.
+const (
+	rerankDepth  = 100
+	rerankWeight = 1.3
+)
 
-func (s *Service) rerank(ctx context.Context, query string, results []scored) error {
-	documents := make([]string, min(len(results), rerankDepth))
-	for i := range documents {
-		documents[i] = results[i].memory.Content
+// rerank mixes the reranker's score into the best candidates' own and orders them anew. It comes before context
+// fusion, so that a turn also lends its neighbours what the second look found in it (docs/adr/0006).
+func (s *Service) rerank(ctx context.Context, r *Request, candidates []*candidate) error {
+	best := candidates[:min(len(candidates), rerankDepth)]
+	ids := make([]memory.ID, len(best))
+	for i, c := range best {
+		ids[i] = c.id
 	}
 	var scores []float64
 	err := s.stage(ctx, "rerank", func(ctx context.Context) (err error) {
-		scores, err = s.Reranker.Rerank(ctx, query, documents)
-		if err == nil && len(scores) != len(documents) {
-			err = fmt.Errorf("reranker gave %d scores for %d documents", len(scores), len(documents))
+		scores, err = s.Reranker.Rerank(ctx, Query{Scope: r.Scope, Text: r.Query, Filter: r.Filter, View: r.View}, ids)
+		if err == nil && len(scores) != len(ids) {
+			err = fmt.Errorf("reranker gave %d scores for %d candidates", len(scores), len(ids))
 		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	for i, score := range scores {
-		r := &results[i]
-		r.reranked, r.rerankUsed = score, true
-		r.final += rerankWeight * score
+	for i, c := range candidates {
+		if i < len(scores) {
+			c.reranked = scores[i]
+		}
+		c.own = (c.own + rerankWeight*c.reranked) / (1 + rerankWeight)
+		c.relevant = c.own
 	}
+	slices.SortFunc(candidates, byRelevance)
 	return nil
 }
 
@@ -310,7 +329,7 @@ func (s *Service) addPriors(results []scored) {
 
 // present turns scores into what the caller sees: 1-exp(-2x) keeps the order and lies in 0..1 however much context
 // added.
-func (s *Service) present(results []scored, found map[string][]Hit) []Result {
+func (s *Service) present(results []scored, found map[string][]Hit, reranked bool) []Result {
 	weights := Weights{}
 	for name := range found {
 		weights[name] = s.Weights[name]
@@ -330,7 +349,7 @@ func (s *Service) present(results []scored, found map[string][]Hit) []Result {
 				scores.Graph = &score
 			}
 		}
-		if r.rerankUsed {
+		if reranked {
 			score := r.reranked
 			scores.Rerank = &score
 		}
