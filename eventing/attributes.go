@@ -2,12 +2,12 @@ package eventing
 
 import (
 	"mime"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
@@ -77,6 +77,11 @@ func (a attributes) check() error {
 			return malformed(rule.name, "holds characters that are not printable ASCII")
 		}
 	}
+	for _, name := range [...]string{"source", "dataschema"} {
+		if _, err := url.Parse(a[name]); err != nil {
+			return malformed(name, "is no URI")
+		}
+	}
 	if at, ok := a["time"]; ok {
 		t, err := time.Parse(time.RFC3339Nano, at)
 		if err != nil {
@@ -129,10 +134,7 @@ func (a attributes) scope() (memory.Scope, error) {
 	scope := memory.Scope{Tenant: a[tenantExtension], Project: a[projectExtension]}
 	for name, value := range map[string]string{tenantExtension: scope.Tenant, projectExtension: scope.Project} {
 		if _, ok := a[name]; ok && !partition.MatchString(value) {
-			return memory.Scope{}, &fault.Error{
-				Kind: fault.Malformed, Message: "event." + name + " does not match " + partition.String(),
-				Fields: []fault.Field{{Location: "event." + name, Message: "does not match " + partition.String()}},
-			}
+			return memory.Scope{}, malformed(name, "does not match "+partition.String())
 		}
 	}
 	return scope, nil

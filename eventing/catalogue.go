@@ -39,7 +39,7 @@ const (
 type Entry struct {
 	Type        string
 	Record      string   // the type of its outbox records; for a clock event, the value of ClockExtension
-	Publisher   string   // the function whose data it announces, or "clock"
+	Publishers  []string // functions that announce it, the owner of its data first; "clock" is a PingSource
 	Subscribers []string // functions that take it; empty for those that are for programs outside RAE
 	Scope       Scoping
 }
@@ -54,23 +54,24 @@ const (
 
 // catalogue is who publishes and who takes what. func.yaml and the Triggers must say the same.
 var catalogue = []Entry{
-	{MemoryStored, outbox.MemoryStored, "store", []string{"search", "embed", "reflect"}, Scoped},
-	{MemoryUpdated, outbox.MemoryUpdated, "store", []string{"search", "embed"}, Scoped}, // new content may lack its vector
-	{MemoryDeleted, outbox.MemoryDeleted, "store", []string{"search"}, Scoped},
-	{MemoryDerived, outbox.MemoryDerived, "reflect", []string{"store"}, Scoped},
-	{MemoryEmbedded, outbox.MemoryEmbedded, "embed", []string{"store"}, Scoped},
-	{ReflectionCreated, outbox.ReflectionCreated, "reflect", nil, Scoped},
-	{BudgetWarning, outbox.BudgetWarning, "budget", nil, Scoped},
-	{BudgetExceeded, outbox.BudgetExceeded, "budget", nil, Scoped},
-	{DrainDue, "drain.due", "clock", []string{"store", "budget"}, Unscoped},
-	{MaintenanceDue, "maintenance.due", "clock", []string{"reflect"}, Unscoped},
-	{ReflectionDue, "reflection.due", "clock", []string{"reflect"}, Unscoped},
+	{MemoryStored, outbox.MemoryStored, []string{"store"}, []string{"search", "embed", "reflect"}, Scoped},
+	{MemoryUpdated, outbox.MemoryUpdated, []string{"store"}, []string{"search", "embed"}, Scoped}, // new content may lack its vector
+	{MemoryDeleted, outbox.MemoryDeleted, []string{"store"}, []string{"search"}, Scoped},
+	{MemoryDerived, outbox.MemoryDerived, []string{"reflect"}, []string{"store"}, Scoped},
+	{MemoryEmbedded, outbox.MemoryEmbedded, []string{"embed"}, []string{"store"}, Scoped},
+	{ReflectionCreated, outbox.ReflectionCreated, []string{"reflect"}, nil, Scoped},
+	{BudgetWarning, outbox.BudgetWarning, []string{"budget"}, nil, Scoped},
+	{BudgetExceeded, outbox.BudgetExceeded, []string{"budget"}, nil, Scoped},
+	{DrainDue, "drain.due", []string{"clock"}, []string{"store", "budget"}, Unscoped},
+	{MaintenanceDue, "maintenance.due", []string{"clock"}, []string{"reflect"}, Unscoped},
+	{ReflectionDue, outbox.ReflectionDue, []string{"reflect", "clock"}, []string{"reflect"}, Unscoped},
 }
 
 // Catalogue returns every entry, in the order of the flow.
 func Catalogue() []Entry {
 	all := slices.Clone(catalogue)
 	for i := range all {
+		all[i].Publishers = slices.Clone(all[i].Publishers)
 		all[i].Subscribers = slices.Clone(all[i].Subscribers)
 	}
 	return all
@@ -90,7 +91,7 @@ func Subscribed(function string) []string {
 
 // Source is the CloudEvents source of the entry's events: it names the owner of the data and not the process that
 // relays it, so that one event has one identity whoever sends it.
-func (e Entry) Source() string { return "/rae/" + e.Publisher }
+func (e Entry) Source() string { return "/rae/" + e.Publishers[0] }
 
 // SchemaURI is the dataschema attribute of the entry's events and the $id of the schema in schemas/.
 func (e Entry) SchemaURI() string { return "urn:rae:event:" + e.Type }

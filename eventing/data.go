@@ -9,18 +9,8 @@ import (
 	"github.com/rae-memory/rae/pkg/outbox"
 )
 
-// MemoryChange is the data of memory.stored, memory.updated and memory.deleted. It carries no content: who may read
-// the memory asks the store.
-type MemoryChange struct {
-	MemoryID memory.ID `json:"memory_id"`
-	memory.Scope
-	Layer     memory.Layer          `json:"layer,omitempty"`     // "" only in memory.deleted
-	Version   int                   `json:"version,omitempty"`   // 0 only in memory.deleted
-	Embedding memory.EmbeddingState `json:"embedding,omitempty"` // "" only in memory.deleted
-	SessionID string                `json:"session_id,omitempty"`
-	UserID    string                `json:"user_id,omitempty"`
-	AgentID   string                `json:"agent_id,omitempty"`
-}
+// The data of memory.stored, memory.updated and memory.deleted is memory.Announcement, and memory.Memory.Announce
+// makes their records: only a store, in the transaction of the change, knows that there is something to announce.
 
 // Derivation is the data of memory.derived: a memory for the store function to keep. Its id follows from its
 // evidence, so that a redelivery stores nothing new.
@@ -50,12 +40,12 @@ type Reflected struct {
 // counts tokens, with every digit they were booked with; "" where the publisher did not say.
 type BudgetAlert struct {
 	memory.Scope
-	Period    string      `json:"period"` // daily, monthly, daily_tokens or monthly_tokens
+	Period    string      `json:"period"`               // daily, monthly, daily_tokens or monthly_tokens
+	PeriodKey string      `json:"period_key,omitempty"` // the UTC day or month: "2026-11-23", "2026-11"
 	Limit     json.Number `json:"limit"`
 	Usage     json.Number `json:"usage"`
 	Reserved  json.Number `json:"reserved,omitempty"`
-	Requested json.Number `json:"requested,omitempty"` // what was refused
-	Threshold float64     `json:"threshold,omitempty"` // share of the limit at which a warning is due, 0..1
+	Threshold float64     `json:"threshold,omitempty"` // share of the limit that is announced, 0..1
 	ResetsAt  *time.Time  `json:"resets_at,omitempty"`
 }
 
@@ -65,47 +55,9 @@ type Tick struct {
 	Project string `json:"project_id,omitempty"` // only together with Tenant
 }
 
-// Stored announces a new memory.
-func Stored(m memory.Memory, at time.Time) (outbox.Record, error) {
-	return record(MemoryStored, m.Scope(), string(m.ID), at, changeOf(m))
-}
-
-// Updated announces a new version of a memory.
-func Updated(m memory.Memory, at time.Time) (outbox.Record, error) {
-	return record(MemoryUpdated, m.Scope(), string(m.ID), at, changeOf(m))
-}
-
-// Deleted announces that a memory is gone. Of m, only the id and the scope must be known.
-func Deleted(m memory.Memory, at time.Time) (outbox.Record, error) {
-	return record(MemoryDeleted, m.Scope(), string(m.ID), at, changeOf(m))
-}
-
-// Derived asks the store function to keep a memory that a reflection derived.
-func Derived(m memory.Memory, reflection memory.ID, at time.Time) (outbox.Record, error) {
-	return record(MemoryDerived, m.Scope(), string(m.ID), at, Derivation{Memory: m, ReflectionID: reflection})
-}
-
 // Embedded asks the store function to attach a vector.
 func Embedded(e Embedding, at time.Time) (outbox.Record, error) {
 	return record(MemoryEmbedded, e.Scope, string(e.MemoryID), at, e)
-}
-
-// Reflects announces that a reflection ended and which memories it stands for.
-func Reflects(scope memory.Scope, r Reflected, at time.Time) (outbox.Record, error) {
-	if r.MemoryIDs == nil {
-		r.MemoryIDs = []memory.ID{}
-	}
-	return record(ReflectionCreated, scope, string(r.ReflectionID), at, r)
-}
-
-// Warns announces that usage passed the warning threshold of a budget.
-func Warns(a BudgetAlert, at time.Time) (outbox.Record, error) {
-	return record(BudgetWarning, a.Scope, a.Scope.String()+"/"+a.Period, at, a)
-}
-
-// Exceeds announces that a budget refused.
-func Exceeds(a BudgetAlert, at time.Time) (outbox.Record, error) {
-	return record(BudgetExceeded, a.Scope, a.Scope.String()+"/"+a.Period, at, a)
 }
 
 // Due announces that it is time for the work of a clock event: [DrainDue], [MaintenanceDue] or [ReflectionDue].
@@ -114,14 +66,6 @@ func Due(eventType string, t Tick, at time.Time) (outbox.Record, error) {
 		return outbox.Record{}, fault.New(fault.Invalid, "%q is no clock event", eventType)
 	}
 	return record(eventType, memory.Scope{Tenant: t.Tenant, Project: t.Project}, "", at, t)
-}
-
-// changeOf tells of a memory what its change events may tell.
-func changeOf(m memory.Memory) MemoryChange {
-	return MemoryChange{
-		MemoryID: m.ID, Scope: m.Scope(), Layer: m.Layer, Version: m.Version, Embedding: m.Embedding,
-		SessionID: m.SessionID, UserID: m.UserID, AgentID: m.AgentID,
-	}
 }
 
 // record wraps data into an outbox record with an id of its own. Data that breaks the schema of the type never gets
