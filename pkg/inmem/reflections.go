@@ -21,7 +21,6 @@ type Reflections struct {
 	rows     map[reflectionID]reflectionRow
 	keys     map[reflectionKey]memory.ID
 	gathered map[memory.Scope]int
-	counted  map[reflectionEvent]time.Time
 }
 
 type reflectionID struct {
@@ -34,10 +33,8 @@ type reflectionKey struct {
 	route, key string
 }
 
-type reflectionEvent struct {
-	memory.Scope
-	source, id string
-}
+// reflectionConsumer is the name under which counted events are remembered.
+const reflectionConsumer = "reflect"
 
 // reflectionRow is one reflection. It is kept as JSON, so that nobody shares its slices.
 type reflectionRow struct {
@@ -56,7 +53,7 @@ type reflectionRow struct {
 func NewReflections(db *DB) *Reflections {
 	s := &Reflections{
 		db: db, rows: map[reflectionID]reflectionRow{}, keys: map[reflectionKey]memory.ID{},
-		gathered: map[memory.Scope]int{}, counted: map[reflectionEvent]time.Time{},
+		gathered: map[memory.Scope]int{},
 	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -80,11 +77,6 @@ func (s *Reflections) erase(tenant string) int {
 	for scope := range s.gathered {
 		if scope.Tenant == tenant {
 			delete(s.gathered, scope)
-		}
-	}
-	for event := range s.counted {
-		if event.Tenant == tenant {
-			delete(s.counted, event)
 		}
 	}
 	return n - len(s.rows)
@@ -296,11 +288,10 @@ func (s *Reflections) Gather(
 ) (bool, error) {
 	made := false
 	err := s.db.write(ctx, func(u *undo) error {
-		event := reflectionEvent{scope, g.Source, g.ID}
-		if _, known := s.counted[event]; known {
-			return nil
+		fresh, err := s.db.begin(ctx, u, scope).Once(ctx, reflectionConsumer, g.Source, g.ID)
+		if err != nil || !fresh {
+			return err
 		}
-		set(u, s.counted, event, s.db.now())
 		if s.gathered[scope]+1 < g.Every {
 			set(u, s.gathered, scope, s.gathered[scope]+1)
 			return nil

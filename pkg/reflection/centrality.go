@@ -17,8 +17,6 @@ type sentence struct {
 	rank   float64 // centrality, the highest of a cluster being 1
 }
 
-func (s *sentence) text() string { return s.document.body[s.Start:s.End] }
-
 // Bounds of quoting.
 const (
 	maxSentences     = 400 // compared in one cluster
@@ -80,9 +78,10 @@ func shorten(body string, span text.Span) text.Span {
 	return text.Span{Start: span.Start, End: end}
 }
 
-// prose reports whether s reads like words rather than like a blob or a table: mostly letters, no endless word.
+// prose reports whether s reads like words rather than like a blob or a program: more than three letters for every
+// sign, digits aside, and no endless word.
 func prose(s string) bool {
-	letters, others, run := 0, 0, 0
+	letters, signs, run := 0, 0, 0
 	for _, r := range s {
 		switch {
 		case unicode.IsSpace(r):
@@ -90,14 +89,14 @@ func prose(s string) bool {
 			continue
 		case unicode.IsLetter(r) || unicode.Is(unicode.Mn, r):
 			letters++
-		default:
-			others++
+		case !unicode.IsDigit(r):
+			signs++
 		}
 		if run++; run > 3*maxTermBytes { // links may be long; scripts without spaces longer
 			return unspaced(s)
 		}
 	}
-	return letters > 2*others
+	return letters > 3*signs
 }
 
 // unspaced reports whether s is in a script written without spaces.

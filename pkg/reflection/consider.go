@@ -12,7 +12,7 @@ import (
 // Debounce: an insight is queued when this many memories worth reflecting upon have gathered in a scope.
 const (
 	gatherEvery = 20
-	worthwhile  = 0.3
+	worthwhile  = 0.25
 )
 
 // Event is what makes a delivery the same delivery: its source and id.
@@ -44,8 +44,8 @@ func (s *Service) Consider(ctx context.Context, scope memory.Scope, event Event,
 	return queued, nil
 }
 
-// Worth scores, cheaply, how much a memory has to say: 0..1. Half of it is telling words (all of that from twelve on),
-// the rest names and other things recognised by their form (two are enough) and numbers.
+// Worth scores, cheaply, how much a memory has to say: 0..1. Half of it is telling words (all of that from ten on), the
+// rest names and other things recognised by their form (two are enough) and numbers.
 func Worth(m *memory.Memory) float64 {
 	body := prefix(m.Content, maxBodyBytes)
 	if !prose(body) {
@@ -62,7 +62,7 @@ func Worth(m *memory.Memory) float64 {
 		}
 	}
 	things := len(mentioned(m, body))
-	return round(0.5*min(1, float64(len(words))/12) + 0.3*min(1, float64(things)/2) + 0.2*min(1, float64(numbers)))
+	return round(0.5*min(1, float64(len(words))/10) + 0.3*min(1, float64(things)/2) + 0.2*min(1, float64(numbers)))
 }
 
 // DecayScopes queues the day's decay of every scope that has gathered memories, once a day each, and returns how many

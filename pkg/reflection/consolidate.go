@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	sameness      = 0.9 // cosine of terms and Jaccard of words from which on two memories say the same
+	sameness      = 0.9 // share of all their words (Jaccard) that two memories which say the same have in common
 	minTerms      = 3   // a memory of fewer terms ("Thanks!") is not worth merging
 	maxGroups     = 50  // of one reflection
 	maxVariants   = 3   // wordings quoted of one group
@@ -25,14 +25,15 @@ var negations = map[string]bool{"not": true, "no": true, "never": true, "none": 
 // that has it word for word.
 func (c *corpus) duplicates(documents []*document) []draft {
 	var groups [][]*document
-	words := map[*document]map[string]bool{}
+	var leaders []map[string]bool // the words of the first of each group
 	for _, d := range documents {
-		if len(d.tokens) < minTerms || len(d.vector) == 0 || len(d.memory.Content) > maxQuoteBytes || !prose(d.body) {
+		if len(d.tokens) < minTerms || len(d.memory.Content) > maxQuoteBytes || !prose(d.body) {
 			continue
 		}
-		words[d] = wordSet(d.body)
-		i := slices.IndexFunc(groups, func(g []*document) bool { return same(g[0], d, words) })
+		words := wordSet(d.body)
+		i := slices.IndexFunc(leaders, func(leader map[string]bool) bool { return same(leader, words) })
 		if i < 0 {
+			leaders = append(leaders, words)
 			groups = append(groups, []*document{d})
 		} else {
 			groups[i] = append(groups[i], d)
@@ -73,29 +74,26 @@ func (c *corpus) consolidated(group []*document) draft {
 	return d
 }
 
-// same reports whether two documents say the same: nearly the same terms and words, and no number or negation that
-// only one of them has.
-func same(a, b *document, words map[*document]map[string]bool) bool {
-	if a.vector.cosine(b.vector) < sameness {
-		return false
-	}
-	common, union := 0, len(words[b])
-	for word := range words[a] {
-		if words[b][word] {
-			common++
+// same reports whether two sets of words say the same: nearly equal, and no number or negation in only one of them.
+func same(a, b map[string]bool) bool {
+	allowed := int((float64(len(a)) - sameness*float64(len(b))) / (1 + sameness)) // words of a that b may lack
+	for word := range a {
+		if b[word] {
 			continue
 		}
-		union++
-		if turning(word) {
+		if allowed--; allowed < 0 || turning(word) {
 			return false
 		}
 	}
-	for word := range words[b] {
-		if !words[a][word] && turning(word) {
+	common := 0
+	for word := range b {
+		if a[word] {
+			common++
+		} else if turning(word) {
 			return false
 		}
 	}
-	return float64(common) >= sameness*float64(union)
+	return float64(common) >= sameness*float64(len(a)+len(b)-common)
 }
 
 // turning reports whether one word more or less changes what is said.

@@ -91,8 +91,8 @@ func names(s string, sentence text.Span) []text.Span {
 	opening := true          // the word begins the sentence, or a clause of it
 	for i, word := range text.Words(s[sentence.Start:sentence.End]) {
 		word.Start, word.End = word.Start+sentence.Start, word.End+sentence.Start
-		written, gap := s[word.Start:word.End], s[before:word.Start]
-		if before = word.End; gap != " " { // a comma, a dash, a bracket: another thing
+		written, gap := s[word.Start:word.End], s[min(before, word.Start):word.Start] // bigrams overlap
+		if before = word.End; gap != " " {                                            // a comma, a dash, a bracket: another thing
 			end()
 			opening = i == 0 || strings.ContainsAny(gap, openings)
 		}
