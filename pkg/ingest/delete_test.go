@@ -73,7 +73,7 @@ func TestAnEmptyOrWrongFilterDeletesNothing(t *testing.T) {
 	}{
 		{"body.filter", memory.Filter{}},
 		{"body.filter", memory.Filter{Layers: []memory.Layer{}, Tags: []string{}}},
-		{"body.filter.layers", memory.Filter{Layers: []memory.Layer{"x"}}},
+		{"body.filter.layers[0]", memory.Filter{Layers: []memory.Layer{"x"}}},
 		{"body.filter.tags[0]", memory.Filter{Tags: []string{"a\x00"}}},
 		{"body.filter.user_id", memory.Filter{UserID: "a\x00"}},
 		{"body.filter.until", memory.Filter{Since: ptr(start), Until: ptr(start)}},

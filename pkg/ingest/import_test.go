@@ -207,5 +207,5 @@ func TestAnExportTakesOnlyWhatMatches(t *testing.T) {
 		t.Errorf("exported %d, %v; want 5", n, err)
 	}
 	_, err = s.Export(t.Context(), here, memory.Filter{Layers: []memory.Layer{"x"}}, memory.View{}, io.Discard)
-	wantFault(t, err, fault.Invalid, "query.layer")
+	wantFault(t, err, fault.Invalid, "query.layer[0]")
 }

@@ -73,6 +73,10 @@ func ParsePatch(data []byte, prefix string) (Patch, error) {
 // is embedded again.
 func (s *Service) Patch(ctx context.Context, scope memory.Scope, id memory.ID, p Patch, expected int, key memory.Key, why memory.Why) (memory.Memory, bool, error) {
 	now := s.now()
+	// What is wrong by itself is told before anything is looked up, whatever stands.
+	if _, err := p.apply(memory.Memory{Content: "x", Layer: memory.Episodic}, now, "body."); err != nil {
+		return memory.Memory{}, false, err
+	}
 	var vector memory.Vector
 	return once(ctx, s.Store, scope, key, func() error {
 		standing, err := s.Store.Get(ctx, scope, id, memory.View{})

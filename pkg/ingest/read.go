@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"strconv"
 	"strings"
 
 	"github.com/rae-memory/rae/pkg/fault"
@@ -53,8 +54,8 @@ func (c *complaints) filter(f *memory.Filter) {
 	if len(f.Layers) > len(memory.Layers()) {
 		c.add(layers, "must be at most %d layers", len(memory.Layers()))
 	} else {
-		for _, layer := range f.Layers {
-			c.layer(layers, layer)
+		for i, layer := range f.Layers {
+			c.layer(layers+"["+strconv.Itoa(i)+"]", layer)
 		}
 	}
 	c.tags(tags, f.Tags)

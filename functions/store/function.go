@@ -1,0 +1,83 @@
+// Package store is the function that keeps memories: it takes what callers tell, recognises what it knows, and
+// announces every change through the outbox. Its rules live in package ingest; here are its routes, its events and
+// its wiring.
+package store
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/rae-memory/rae/eventing"
+	"github.com/rae-memory/rae/pkg/ingest"
+	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/serve"
+)
+
+var _ serve.Function = (*Function)(nil)
+
+// Function is the store function. Memories is required.
+type Function struct {
+	Memories *ingest.Service
+	// Drain sends what waits in the outbox; it is called for every drain.due and may end before all is sent. nil: the
+	// host drains by itself.
+	Drain func(ctx context.Context) error
+	Log   *slog.Logger // nil: slog.Default()
+
+	closers []func() error // of what Open acquired, in the order to close them
+}
+
+// New returns the function over parts that its host has opened and will close.
+func New(memories *ingest.Service, drain func(context.Context) error, log *slog.Logger) *Function {
+	return &Function{Memories: memories, Drain: drain, Log: log}
+}
+
+// Name is "store".
+func (f *Function) Name() string { return "store" }
+
+func (f *Function) log() *slog.Logger {
+	if f.Log != nil {
+		return f.Log
+	}
+	return slog.Default()
+}
+
+// Events takes memory.derived, memory.embedded and drain.due.
+func (f *Function) Events() http.Handler {
+	return eventing.Handler(f.Name(), map[string]eventing.Consumer{
+		eventing.MemoryDerived:  f.derived,
+		eventing.MemoryEmbedded: f.embedded,
+		eventing.DrainDue:       f.drain,
+	}, f.log())
+}
+
+// probe is the partition health asks about. No tenant can have its name.
+var probe = memory.Scope{Tenant: "-", Project: "-"}
+
+// Health asks the database. Without it nothing can be kept; an embedder that is away only puts vectors off.
+func (f *Function) Health(ctx context.Context) []serve.Component {
+	_, err := f.Memories.Head(ctx, probe)
+	return []serve.Component{{Name: "database", Critical: true, Err: err}}
+}
+
+// Register adds the routes under /v1/memories, /v1/conversations and /v1/tenants.
+func (f *Function) Register(api huma.API) {
+	describe(api.OpenAPI().Components.Schemas)
+	f.registerMemories(api)
+	f.registerLists(api)
+	f.registerStreams(api)
+	f.registerConversations(api)
+	f.registerTenants(api)
+}
+
+// Close releases what Open acquired.
+func (f *Function) Close(context.Context) error {
+	var failed []error
+	for _, end := range f.closers {
+		failed = append(failed, end())
+	}
+	return errors.Join(failed...)
+}
