@@ -67,6 +67,10 @@ func (r *Relay) Wake() {
 	}
 }
 
+// clockSlack is how much later than its own clock says Run looks for a record that is due again: a queue has a clock
+// of its own, and may count in coarser steps.
+const clockSlack = 20 * time.Millisecond
+
 // Run drains whenever it is woken, whenever a failed record is due again, and every Tick, until ctx ends. What fails
 // is logged, since there is nobody to tell.
 func (r *Relay) Run(ctx context.Context) {
@@ -75,7 +79,7 @@ func (r *Relay) Run(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			r.config.Log.WarnContext(ctx, "outbox not drained", "err", err)
 		}
-		timer := time.NewTimer(min(next, r.config.Tick))
+		timer := time.NewTimer(min(next+clockSlack, r.config.Tick))
 		select {
 		case <-ctx.Done():
 		case <-r.wake:
