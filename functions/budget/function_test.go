@@ -1,0 +1,112 @@
+package budget_test
+
+import (
+	"log/slog"
+	"os"
+	"reflect"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	function "github.com/rae-memory/rae/functions/budget"
+	"github.com/rae-memory/rae/pkg/serve"
+)
+
+// settings are the defaults of the configuration, as its tags have them.
+func settings() map[string]string {
+	fields := map[string]string{}
+	for field := range reflect.TypeFor[function.Config]().Fields() {
+		fields[field.Tag.Get("envconfig")] = field.Tag.Get("default")
+	}
+	return fields
+}
+
+func TestFuncYAMLNamesExactlyTheVariablesOfTheConfigWithTheirDefaults(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("func.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Run struct {
+			Envs []struct{ Name, Value string }
+		}
+	}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, env := range file.Run.Envs {
+		got[env.Name] = env.Value
+	}
+	if want := settings(); !reflect.DeepEqual(got, want) {
+		t.Errorf("func.yaml has %v\nthe Config has %v", got, want)
+	}
+}
+
+func TestTheDefaultsOfTheGuideReallyApply(t *testing.T) {
+	cfg := function.Config{}
+	if err := serve.Load(&cfg); err != nil {
+		t.Fatal(err)
+	}
+	policy, err := cfg.Policy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, policy)
+	w.is(w.must(200, "GET", "/v1/budgets/current", ""), map[string]any{
+		"monthly_limit": n("100"), "daily_limit": n("10"), "warning_threshold": n("0.8"), "enforced": true,
+	})
+	w.spend("10")
+	w.refused(402, "", "POST", "/v1/reservations", `{"operation":"chat","model":"gpt-4o","max_cost":0.000000001}`)
+
+	t.Setenv("ENABLE_COST_TRACKING", "false")
+	if err := serve.Load(&cfg); err != nil {
+		t.Fatal(err)
+	}
+	if policy, err = cfg.Policy(); err != nil || !policy.Disabled {
+		t.Errorf("with ENABLE_COST_TRACKING=false: got %+v, %v", policy, err)
+	}
+}
+
+func TestASettingThatCannotBeUsedStopsTheStartWithOneLine(t *testing.T) {
+	for _, wrong := range []struct{ name, value, line string }{
+		{"RAE_STORE", "postgres", "RAE_STORE=postgres is not allowed: it must be sqlite or inmem"},
+		{"DEFAULT_DAILY_LIMIT", "-1", "DEFAULT_DAILY_LIMIT=-1 is not allowed: it must be a number of US dollars such as 10.00, with at most 9 decimals and not negative"},
+		{"DEFAULT_MONTHLY_LIMIT", "NaN", "DEFAULT_MONTHLY_LIMIT=NaN is not allowed: it must be a number of US dollars such as 10.00, with at most 9 decimals and not negative"},
+		{"DEFAULT_DAILY_LIMIT", "101", "DEFAULT_DAILY_LIMIT=101 is not allowed: it must be at most DEFAULT_MONTHLY_LIMIT (100.00)"},
+		{"BUDGET_WARNING_THRESHOLD", "1.5", "BUDGET_WARNING_THRESHOLD=1.5 is not allowed: it must be above 0 and at most 1"},
+		{"BUDGET_WARNING_THRESHOLD", "NaN", "BUDGET_WARNING_THRESHOLD=NaN is not allowed: it must be a number"},
+		{"ENABLE_COST_TRACKING", "maybe", "ENABLE_COST_TRACKING=maybe is not allowed: it must be true or false"},
+	} {
+		t.Run(wrong.name+"="+wrong.value, func(t *testing.T) {
+			t.Setenv(wrong.name, wrong.value)
+			_, err := function.Open(t.Context(), serve.Runtime{Log: slog.New(slog.DiscardHandler)})
+			if err == nil || err.Error() != wrong.line {
+				t.Errorf("got  %v\nwant %s", err, wrong.line)
+			}
+		})
+	}
+}
+
+func TestAnOpenedFunctionTouchesNothingUntilItIsAskedAndReportsItsDatabase(t *testing.T) {
+	folder := t.TempDir() + "/data"
+	t.Setenv("RAE_DATA_DIR", folder)
+	f, err := function.Open(t.Context(), serve.Runtime{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(folder); !os.IsNotExist(err) {
+		t.Errorf("before the first use the folder exists: %v", err)
+	}
+	want := []serve.Component{{Name: "database", Critical: true}}
+	if got := f.Health(t.Context()); !reflect.DeepEqual(got, want) {
+		t.Errorf("health: got %+v, want %+v", got, want)
+	}
+	if err := f.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := f.Health(t.Context()); got[0].Err == nil {
+		t.Error("a closed store reads as healthy")
+	}
+}
