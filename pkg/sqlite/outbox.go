@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/rae-memory/rae/pkg/memory"
@@ -36,3 +38,149 @@ func micros(t time.Time) int64 { return t.UnixMicro() }
 
 // instant is micros backwards.
 func instant(us int64) time.Time { return time.UnixMicro(us).UTC() }
+
+var _ outbox.Queue = (*DB)(nil)
+
+const recordColumns = `id, type, tenant, project, subject, data, written_at, traceparent, attempts, reason`
+
+// Claim leases the oldest due records, one of each subject at most.
+func (d *DB) Claim(ctx context.Context, limit int, lease time.Duration) ([]outbox.Record, error) {
+	if limit < 1 {
+		return nil, nil
+	}
+	// A later record of a subject waits for every earlier one, claimed or not.
+	const due = `FROM outbox o WHERE o.due_at <= ? AND (o.subject = '' OR NOT EXISTS (SELECT 1 FROM outbox e
+		WHERE e.tenant = o.tenant AND e.project = o.project AND e.subject = o.subject AND e.position < o.position))
+		ORDER BY o.position LIMIT ?`
+	reader, err := d.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var any int
+	err = reader.QueryRowContext(ctx, `SELECT 1 `+due, micros(d.now()), 1).Scan(&any)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil // the common case must not write
+	}
+	if err != nil {
+		return nil, classify(ctx, fmt.Errorf("look into the outbox: %w", err))
+	}
+	var claimed []outbox.Record
+	err = d.write(ctx, func(tx *sql.Tx) error {
+		now := d.now()
+		rows, err := tx.QueryContext(context.WithoutCancel(ctx), `SELECT `+recordColumns+` `+due, micros(now), limit)
+		if err != nil {
+			return err
+		}
+		if claimed, err = scanRecords(rows); err != nil {
+			return err
+		}
+		for i := range claimed {
+			_, err := tx.ExecContext(context.WithoutCancel(ctx), `UPDATE outbox SET due_at = ? WHERE id = ?`,
+				micros(now.Add(lease)), claimed[i].ID)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim records: %w", err)
+	}
+	return claimed, nil
+}
+
+// scanRecords reads and closes rows of recordColumns.
+func scanRecords(rows *sql.Rows) ([]outbox.Record, error) {
+	defer rows.Close()
+	var records []outbox.Record
+	for rows.Next() {
+		var r outbox.Record
+		var written int64
+		err := rows.Scan(&r.ID, &r.Type, &r.Tenant, &r.Project, &r.Subject, &r.Data, &written, &r.TraceParent, &r.Attempts, &r.Reason)
+		if err != nil {
+			return nil, err
+		}
+		r.Time = instant(written)
+		records = append(records, r)
+	}
+	return records, rows.Err()
+}
+
+// Done removes sent records.
+func (d *DB) Done(ctx context.Context, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return d.write(ctx, func(tx *sql.Tx) error {
+		for _, id := range ids {
+			if _, err := tx.ExecContext(context.WithoutCancel(ctx), `DELETE FROM outbox WHERE id = ?`, id); err != nil {
+				return fmt.Errorf("remove record %s: %w", id, err)
+			}
+		}
+		return nil
+	})
+}
+
+// Retry makes a record due after the wait and counts the attempt. An unknown id is ignored.
+func (d *DB) Retry(ctx context.Context, id string, wait time.Duration, reason string) error {
+	return d.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(context.WithoutCancel(ctx), `UPDATE outbox SET due_at = ?, attempts = attempts + 1, reason = ?
+			WHERE id = ?`, micros(d.now().Add(wait)), reason, id)
+		if err != nil {
+			return fmt.Errorf("postpone record %s: %w", id, err)
+		}
+		return nil
+	})
+}
+
+// Bury moves a record to the dead letters and counts the attempt. An unknown id is ignored.
+func (d *DB) Bury(ctx context.Context, id string, reason string) error {
+	return d.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(context.WithoutCancel(ctx), `INSERT INTO dead_letters (`+recordColumns+`)
+			SELECT id, type, tenant, project, subject, data, written_at, traceparent, attempts + 1, ? FROM outbox WHERE id = ?`,
+			reason, id)
+		if err == nil {
+			_, err = tx.ExecContext(context.WithoutCancel(ctx), `DELETE FROM outbox WHERE id = ?`, id)
+		}
+		if err != nil {
+			return fmt.Errorf("bury record %s: %w", id, err)
+		}
+		return nil
+	})
+}
+
+// Dead lists dead letters, newest first.
+func (d *DB) Dead(ctx context.Context, limit int) ([]outbox.Record, error) {
+	db, err := d.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := db.QueryContext(ctx, `SELECT `+recordColumns+` FROM dead_letters ORDER BY position DESC LIMIT ?`, limit)
+	if err != nil {
+		return nil, classify(ctx, fmt.Errorf("list dead letters: %w", err))
+	}
+	dead, err := scanRecords(rows)
+	if err != nil {
+		return nil, classify(ctx, fmt.Errorf("list dead letters: %w", err))
+	}
+	return dead, nil
+}
+
+// Lag counts what waits.
+func (d *DB) Lag(ctx context.Context) (outbox.Lag, error) {
+	db, err := d.read(ctx)
+	if err != nil {
+		return outbox.Lag{}, err
+	}
+	var lag outbox.Lag
+	var oldest sql.NullInt64
+	err = db.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM outbox), (SELECT count(*) FROM dead_letters),
+		(SELECT min(written_at) FROM outbox)`).Scan(&lag.Waiting, &lag.Dead, &oldest)
+	if err != nil {
+		return outbox.Lag{}, classify(ctx, fmt.Errorf("measure the outbox: %w", err))
+	}
+	if oldest.Valid {
+		lag.Oldest = max(0, d.now().Sub(instant(oldest.Int64)))
+	}
+	return lag, nil
+}

@@ -1,0 +1,415 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/outbox"
+)
+
+var _ memory.Store = (*DB)(nil)
+
+// Write runs do in one transaction of the scope, which is durable when Write returns.
+func (d *DB) Write(ctx context.Context, scope memory.Scope, do func(memory.Tx) error) error {
+	return d.write(ctx, func(sqlTx *sql.Tx) error {
+		t := d.begin(ctx, sqlTx, scope)
+		if err := do(t); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil { // nobody waits for the answer: then better nothing was done
+			return err
+		}
+		return t.finish()
+	})
+}
+
+// tx is one transaction of one scope.
+type tx struct {
+	db    *DB
+	ctx   context.Context // without cancellation, see DB.write
+	sql   *sql.Tx
+	scope memory.Scope
+	now   time.Time
+
+	head, stored memory.Seq // the scope's head, and what the table says of it; read when first needed
+	known        bool
+}
+
+func (d *DB) begin(ctx context.Context, sqlTx *sql.Tx, scope memory.Scope) *tx {
+	return &tx{db: d, ctx: context.WithoutCancel(ctx), sql: sqlTx, scope: scope, now: d.now()}
+}
+
+// finish writes what the transaction kept to itself.
+func (t *tx) finish() error {
+	if t.head == t.stored {
+		return nil
+	}
+	return t.exec("advance the feed", `INSERT INTO scopes (tenant, project, head) VALUES (?, ?, ?)
+		ON CONFLICT (tenant, project) DO UPDATE SET head = excluded.head`, t.scope.Tenant, t.scope.Project, t.head)
+}
+
+// next numbers one change.
+func (t *tx) next() (memory.Seq, error) {
+	if !t.known {
+		err := t.sql.QueryRowContext(t.ctx, `SELECT coalesce((SELECT head FROM scopes WHERE tenant = ? AND project = ?),
+			(SELECT head FROM erased))`, t.scope.Tenant, t.scope.Project).Scan(&t.head)
+		if err != nil {
+			return 0, t.failed("read the feed", err)
+		}
+		t.stored, t.known = t.head, true
+	}
+	t.head++
+	return t.head, nil
+}
+
+func (t *tx) exec(what, query string, args ...any) error {
+	_, err := t.sql.ExecContext(t.ctx, query, args...)
+	return t.failed(what, err)
+}
+
+// failed says what was attempted and gives the error its kind.
+func (t *tx) failed(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return classify(t.ctx, fmt.Errorf("%s: %w", what, err))
+}
+
+// find reads the current version that the condition names; nil when there is none. It may have expired.
+func (t *tx) find(condition string, arg any) (*memory.Version, error) {
+	rows, err := t.sql.QueryContext(t.ctx, `SELECT `+currentVersion+` FROM memories m
+		WHERE m.tenant = ? AND m.project = ? AND `+condition, t.scope.Tenant, t.scope.Project, arg)
+	if err != nil {
+		return nil, t.failed("read a memory", err)
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return nil, t.failed("read a memory", rows.Err())
+	}
+	s := newScanner(t.scope)
+	if err := s.scan(rows); err != nil {
+		return nil, t.failed("read a memory", err)
+	}
+	v, err := s.version()
+	if err != nil {
+		return nil, err
+	}
+	return &v, nil
+}
+
+const (
+	byID          = `m.id = ?`
+	byFingerprint = `m.fingerprint = ?`
+	byExternalID  = `m.external_id = ? AND m.external_id <> ''`
+)
+
+// live is find, except that an expired memory is deleted on the way.
+func (t *tx) live(condition string, arg any) (*memory.Version, error) {
+	v, err := t.find(condition, arg)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	if v.Expired(t.now) {
+		return nil, t.delete(&v.Memory)
+	}
+	return v, nil
+}
+
+// Put stores or recognises a memory.
+func (t *tx) Put(_ context.Context, m memory.Memory, why memory.Why, vectors ...memory.Vector) (memory.Memory, memory.Outcome, error) {
+	m, err := m.Canonical(t.scope)
+	if err != nil {
+		return memory.Memory{}, "", err
+	}
+	if err := check(vectors); err != nil {
+		return memory.Memory{}, "", err
+	}
+	fingerprint, err := fingerprintOf(&m)
+	if err != nil {
+		return memory.Memory{}, "", err
+	}
+	if m.ExternalID != "" {
+		standing, err := t.live(byExternalID, m.ExternalID)
+		if err != nil {
+			return memory.Memory{}, "", err
+		}
+		if standing != nil {
+			if m.SameAs(&standing.Memory) {
+				return standing.Memory, memory.Deduplicated, nil
+			}
+			m, err = t.replace(standing, m, fingerprint, why, vectors)
+			return m, memory.Updated, err
+		}
+	}
+	standing, err := t.live(byFingerprint, fingerprint)
+	if err != nil {
+		return memory.Memory{}, "", err
+	}
+	if standing != nil {
+		return standing.Memory, memory.Deduplicated, nil
+	}
+	if m.ID == "" {
+		m.ID = memory.NewID()
+	} else {
+		standing, err := t.live(byID, string(m.ID))
+		switch {
+		case err != nil:
+			return memory.Memory{}, "", err
+		case standing != nil && m.SameAs(&standing.Memory):
+			return standing.Memory, memory.Deduplicated, nil
+		case standing != nil:
+			return memory.Memory{}, "", fault.New(fault.Conflict, "another memory has the id %s", m.ID)
+		}
+	}
+	m.Version, m.CreatedAt, m.UpdatedAt, m.Embedding = 1, t.now, t.now, memory.EmbeddingPending
+	if len(vectors) > 0 {
+		m.Embedding = memory.EmbeddingReady
+	}
+	return m, memory.Created, t.insert(&m, fingerprint, why, vectors)
+}
+
+// insert writes a new memory with all it has.
+func (t *tx) insert(m *memory.Memory, fingerprint []byte, why memory.Why, vectors []memory.Vector) error {
+	seq, err := t.next()
+	if err != nil {
+		return err
+	}
+	rest, err := encodeBody(m)
+	if err != nil {
+		return err
+	}
+	err = t.exec("insert memory "+string(m.ID), `INSERT INTO memories (tenant, project, id, version, seq, layer, user_id,
+		agent_id, session_id, external_id, importance, occurred_at, valid_from, valid_to, expires_at, created_at, updated_at,
+		embedding, fingerprint, change, actor, reason, body, content)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		t.scope.Tenant, t.scope.Project, string(m.ID), m.Version, seq, string(m.Layer), m.UserID, m.AgentID, m.SessionID,
+		m.ExternalID, m.Importance, nullable(m.OccurredAt), nullable(m.ValidFrom), nullable(m.ValidTo),
+		nullable(m.ExpiresAt), micros(m.CreatedAt), micros(m.UpdatedAt), string(m.Embedding), fingerprint,
+		string(memory.Created), why.Actor, why.Reason, rest, m.Content)
+	if err != nil {
+		return err
+	}
+	if err := t.tag(m); err != nil {
+		return err
+	}
+	if err := t.embed(m, vectors); err != nil {
+		return err
+	}
+	return t.announce(outbox.MemoryStored, m)
+}
+
+// tag writes the side table of tags.
+func (t *tx) tag(m *memory.Memory) error {
+	for _, tag := range m.Tags {
+		err := t.exec("tag memory "+string(m.ID), `INSERT OR IGNORE INTO memory_tags (tenant, project, tag, memory_id)
+			VALUES (?, ?, ?, ?)`, t.scope.Tenant, t.scope.Project, tag, string(m.ID))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// embed writes vectors of the memory.
+func (t *tx) embed(m *memory.Memory, vectors []memory.Vector) error {
+	for i := range vectors {
+		err := t.exec("write a vector of memory "+string(m.ID), `INSERT INTO memory_vectors (tenant, project, memory_id,
+			model, version, dim, vector) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, project, memory_id, model)
+			DO UPDATE SET version = excluded.version, dim = excluded.dim, vector = excluded.vector`,
+			t.scope.Tenant, t.scope.Project, string(m.ID), vectors[i].Model, m.Version, len(vectors[i].Values),
+			encodeVector(vectors[i].Values))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Get reads the current version.
+func (t *tx) Get(_ context.Context, id memory.ID) (memory.Memory, error) {
+	v, err := t.find(byID, string(id))
+	if err != nil {
+		return memory.Memory{}, err
+	}
+	if v == nil || v.Expired(t.now) {
+		return memory.Memory{}, notFound()
+	}
+	return v.Memory, nil
+}
+
+// Replace writes the next version.
+func (t *tx) Replace(_ context.Context, m memory.Memory, why memory.Why, vectors ...memory.Vector) (memory.Memory, error) {
+	m, err := m.Canonical(t.scope)
+	if err != nil {
+		return memory.Memory{}, err
+	}
+	if err := check(vectors); err != nil {
+		return memory.Memory{}, err
+	}
+	standing, err := t.live(byID, string(m.ID))
+	if err != nil {
+		return memory.Memory{}, err
+	}
+	if standing == nil {
+		return memory.Memory{}, notFound()
+	}
+	if m.ExternalID != "" && m.ExternalID != standing.ExternalID {
+		other, err := t.live(byExternalID, m.ExternalID)
+		if err != nil {
+			return memory.Memory{}, err
+		}
+		if other != nil {
+			return memory.Memory{}, fault.New(fault.Conflict, "another memory has this external_id")
+		}
+	}
+	fingerprint, err := fingerprintOf(&m)
+	if err != nil {
+		return memory.Memory{}, err
+	}
+	other, err := t.live(byFingerprint, fingerprint)
+	if err != nil {
+		return memory.Memory{}, err
+	}
+	if other != nil && other.ID != m.ID {
+		return memory.Memory{}, fault.New(fault.Conflict, "another memory says the same")
+	}
+	return t.replace(standing, m, fingerprint, why, vectors)
+}
+
+// replace makes m the version after old.
+func (t *tx) replace(old *memory.Version, m memory.Memory, fingerprint []byte, why memory.Why, vectors []memory.Vector) (memory.Memory, error) {
+	at := t.now
+	if earliest := old.UpdatedAt.Add(time.Microsecond); at.Before(earliest) {
+		at = earliest
+	}
+	m.ID, m.Version, m.CreatedAt, m.UpdatedAt = old.ID, old.Memory.Version+1, old.CreatedAt, at
+	m.Embedding = memory.EmbeddingPending
+	if m.Content == old.Content {
+		m.Embedding = old.Embedding
+	}
+	if len(vectors) > 0 {
+		m.Embedding = memory.EmbeddingReady
+	}
+	seq, err := t.next()
+	if err != nil {
+		return memory.Memory{}, err
+	}
+	rest, err := encodeBody(&m)
+	if err != nil {
+		return memory.Memory{}, err
+	}
+	what, key := "replace memory "+string(m.ID), []any{t.scope.Tenant, t.scope.Project, string(m.ID)}
+	err = t.exec(what, `INSERT INTO memory_versions (tenant, project, memory_id, recorded_to, version, seq, layer, user_id,
+		agent_id, session_id, external_id, importance, occurred_at, valid_from, valid_to, expires_at, created_at, updated_at,
+		embedding, change, actor, reason, body, content)
+		SELECT m.tenant, m.project, m.id, ?, `+versionColumns+`
+		FROM memories m WHERE m.tenant = ? AND m.project = ? AND m.id = ?`, append([]any{micros(at)}, key...)...)
+	if err != nil {
+		return memory.Memory{}, err
+	}
+	err = t.exec(what, `UPDATE memories SET version = ?, seq = ?, layer = ?, user_id = ?, agent_id = ?, session_id = ?,
+		external_id = ?, importance = ?, occurred_at = ?, valid_from = ?, valid_to = ?, expires_at = ?, updated_at = ?,
+		embedding = ?, fingerprint = ?, change = ?, actor = ?, reason = ?, body = ?, content = ?
+		WHERE tenant = ? AND project = ? AND id = ?`, append([]any{
+		m.Version, seq, string(m.Layer), m.UserID, m.AgentID, m.SessionID, m.ExternalID, m.Importance,
+		nullable(m.OccurredAt), nullable(m.ValidFrom), nullable(m.ValidTo), nullable(m.ExpiresAt), micros(at),
+		string(m.Embedding), fingerprint, string(memory.Updated), why.Actor, why.Reason, rest, m.Content,
+	}, key...)...)
+	if err != nil {
+		return memory.Memory{}, err
+	}
+	if !slices.Equal(m.Tags, old.Tags) {
+		if err := t.exec(what, `DELETE FROM memory_tags WHERE tenant = ? AND project = ? AND memory_id = ?`, key...); err != nil {
+			return memory.Memory{}, err
+		}
+		if err := t.tag(&m); err != nil {
+			return memory.Memory{}, err
+		}
+	}
+	if m.Content == old.Content {
+		err = t.exec(what, `UPDATE memory_vectors SET version = ? WHERE tenant = ? AND project = ? AND memory_id = ?`,
+			append([]any{m.Version}, key...)...)
+	} else {
+		err = t.exec(what, `DELETE FROM memory_vectors WHERE tenant = ? AND project = ? AND memory_id = ?`, key...)
+	}
+	if err != nil {
+		return memory.Memory{}, err
+	}
+	if err := t.embed(&m, vectors); err != nil {
+		return memory.Memory{}, err
+	}
+	return m, t.announce(outbox.MemoryUpdated, &m)
+}
+
+// Attach gives a vector to a memory that still has the version.
+func (t *tx) Attach(_ context.Context, id memory.ID, version int, v memory.Vector) (bool, error) {
+	if err := v.Check(); err != nil {
+		return false, err
+	}
+	standing, err := t.live(byID, string(id))
+	if err != nil || standing == nil || standing.Memory.Version != version {
+		return false, err
+	}
+	var old []byte
+	err = t.sql.QueryRowContext(t.ctx, `SELECT vector FROM memory_vectors WHERE tenant = ? AND project = ?
+		AND memory_id = ? AND model = ?`, t.scope.Tenant, t.scope.Project, string(id), v.Model).Scan(&old)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return false, t.failed("read a vector of memory "+string(id), err)
+	}
+	if bytes.Equal(old, encodeVector(v.Values)) {
+		return true, nil
+	}
+	seq, err := t.next()
+	if err != nil {
+		return false, err
+	}
+	if err := t.embed(&standing.Memory, []memory.Vector{v}); err != nil {
+		return false, err
+	}
+	err = t.exec("attach a vector to memory "+string(id), `UPDATE memories SET seq = ?, embedding = ?
+		WHERE tenant = ? AND project = ? AND id = ?`, seq, string(memory.EmbeddingReady),
+		t.scope.Tenant, t.scope.Project, string(id))
+	if err != nil {
+		return false, err
+	}
+	standing.Embedding = memory.EmbeddingReady
+	return true, t.announce(outbox.MemoryUpdated, &standing.Memory)
+}
+
+// Emit adds a record to the outbox.
+func (t *tx) Emit(_ context.Context, r outbox.Record) error {
+	return t.failed("emit "+r.Type, t.db.emit(t.ctx, t.sql, t.scope, r))
+}
+
+func (t *tx) announce(kind string, m *memory.Memory) error {
+	r := m.Announce(kind)
+	r.Time = t.now
+	return t.Emit(t.ctx, r)
+}
+
+func check(vectors []memory.Vector) error {
+	for i := range vectors {
+		if err := vectors[i].Check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func fingerprintOf(m *memory.Memory) ([]byte, error) {
+	b, err := hex.DecodeString(m.Fingerprint())
+	if err != nil {
+		return nil, fmt.Errorf("fingerprint of memory %s: %w", m.ID, err)
+	}
+	return b, nil
+}
+
+func notFound() error { return fault.New(fault.NotFound, "there is no such memory") }
