@@ -108,7 +108,8 @@ func TestAnotherTenantOrProjectSeesAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	id := w.put(`{"content":"secret","session_id":"s","user_id":"u"}`)
-	cursor := w.must(http.StatusOK, "GET", "/v1/memories?limit=1", "")["next_cursor"]
+	w.put(`{"content":"another secret"}`)
+	cursor, _ := w.must(http.StatusOK, "GET", "/v1/memories?limit=1", "")["next_cursor"].(string)
 	for _, who := range [][]string{{"X-Tenant-ID", "globex"}, {"X-Project-ID", "other"}} {
 		for _, r := range [][3]string{
 			{"GET", "/v1/memories/" + id, ""}, {"GET", "/v1/memories/" + id + "/history", ""},
@@ -123,6 +124,9 @@ func TestAnotherTenantOrProjectSeesAndChangesNothing(t *testing.T) {
 		if got := w.must(200, "GET", "/v1/memories", "", who...); len(got["memories"].([]any)) != 0 {
 			t.Errorf("%v lists %v", who, got)
 		}
+		if rec := w.do("GET", "/v1/memories?cursor="+cursor, "", who...); cursor == "" || rec.Code != http.StatusUnprocessableEntity {
+			t.Errorf("the cursor %q as %v: %d %s", cursor, who, rec.Code, rec.Body)
+		}
 		if rec := w.do("GET", "/v1/memories/export", "", who...); rec.Body.Len() != 0 {
 			t.Errorf("%v exports %s", who, rec.Body)
 		}
@@ -130,7 +134,6 @@ func TestAnotherTenantOrProjectSeesAndChangesNothing(t *testing.T) {
 			t.Errorf("%v deletes %v", who, got)
 		}
 	}
-	_ = cursor
 	w.must(http.StatusOK, "GET", "/v1/memories/"+id, "")
 }
 
@@ -143,11 +146,13 @@ func detail(problem []byte) string {
 func TestOnlyAnAdministratorErasesATenant(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.put(`{"content":"x"}`)
-	r := w.do("DELETE", "/v1/tenants/acme/data", "", "X-Forwarded-For", "203.0.113.7")
-	if r.Code != http.StatusForbidden && r.Code != http.StatusOK {
-		t.Fatalf("answered %d %s", r.Code, r.Body)
+	id := w.put(`{"content":"x"}`)
+	if rec := w.do("DELETE", "/v1/tenants/acme/data", "", "X-Forwarded-For", "203.0.113.7"); rec.Code != http.StatusForbidden {
+		t.Fatalf("a caller from elsewhere got %d %s", rec.Code, rec.Body)
 	}
+	w.must(http.StatusOK, "GET", "/v1/memories/"+id, "")
+	w.must(http.StatusOK, "DELETE", "/v1/tenants/acme/data", "")
+	w.must(http.StatusNotFound, "GET", "/v1/memories/"+id, "")
 }
 
 func TestAWritesTokenIsTheHeadOfItsScope(t *testing.T) {
