@@ -72,14 +72,14 @@ type looked struct {
 }
 
 type world struct {
-	t    *testing.T
+	t    testing.TB
 	mux  *http.ServeMux
 	api  huma.API
 	seen []error
 }
 
 // newWorld returns an API with a parcel echo, a strict and a lenient one, and a route full of parameters.
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	mux := http.NewServeMux()
 	w := &world{t: t, mux: mux, api: httpapi.New(mux, "1.2.3")}
@@ -163,7 +163,7 @@ type problem struct {
 	} `json:"error"`
 }
 
-func readBody(t *testing.T, resp *http.Response) string {
+func readBody(t testing.TB, resp *http.Response) string {
 	t.Helper()
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
@@ -173,7 +173,7 @@ func readBody(t *testing.T, resp *http.Response) string {
 }
 
 // readProblem fails unless the answer is a problem document with the status.
-func readProblem(t *testing.T, resp *http.Response, status int) (problem, string) {
+func readProblem(t testing.TB, resp *http.Response, status int) (problem, string) {
 	t.Helper()
 	text := readBody(t, resp)
 	if resp.StatusCode != status {

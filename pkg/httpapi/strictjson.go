@@ -3,7 +3,6 @@ package httpapi
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"reflect"
@@ -154,7 +153,7 @@ func (s *strictScan) array(schemas []*huma.Schema) error {
 	}
 	for i := 0; s.decoder.PeekKind() != ']'; i++ {
 		mark := len(s.at)
-		s.at = fmt.Appendf(s.at, "[%d]", i)
+		s.at = append(strconv.AppendInt(append(s.at, '['), int64(i), 10), ']')
 		if kind := s.decoder.PeekKind(); unique && (kind == '{' || kind == '[') {
 			// Validation compares the items of a unique list as map keys, which objects and arrays cannot be.
 			return fault.BadField(s.location(), "must be neither an object nor an array")

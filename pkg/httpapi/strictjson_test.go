@@ -232,3 +232,29 @@ func FuzzStrictJSON(f *testing.F) {
 		}
 	})
 }
+
+func FuzzOperation(f *testing.F) {
+	for _, seed := range []string{
+		`{"name":"x","metadata":{"a.b":[1,{"c":null}]},"inner":{"key":"k"},"items":[{"key":"k","value":1}]}`,
+		`{"name":"x","labels":["a",{}],"at":"2026-01-01T00:00:00Z","wait":"1s","any":[[]]}`, `{"input":"x","docs":[{"text":"a","z":1}]}`,
+		`{"name":1,"layer":[],"tags":{},"weight":1e400}`, nested(33), `null`, `[]`, `{"Name":"x"}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	w := newWorld(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, path := range []string{"/v1/parcels", "/v1/lenient"} {
+			resp := w.post(path, string(data))
+			text := readBody(t, resp)
+			if resp.StatusCode >= 500 || !json.Valid([]byte(text)) {
+				t.Fatalf("%s %q is answered %d %s", path, data, resp.StatusCode, text)
+			}
+			if resp.StatusCode != http.StatusOK {
+				continue
+			}
+			if again := w.post(path, text); again.StatusCode != http.StatusOK || readBody(t, again) != text {
+				t.Fatalf("%s %q is answered %s, which is then read differently", path, data, text)
+			}
+		}
+	})
+}
