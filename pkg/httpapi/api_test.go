@@ -123,7 +123,6 @@ func (w *world) fails(path string, err error, mark func(huma.Operation) huma.Ope
 }
 
 func (w *world) send(r *http.Request) *http.Response {
-	w.t.Helper()
 	if r.Header.Get("X-Tenant-ID") == "" {
 		r.Header.Set("X-Tenant-ID", "acme")
 	}
@@ -131,7 +130,6 @@ func (w *world) send(r *http.Request) *http.Response {
 }
 
 func (w *world) sendBare(r *http.Request) *http.Response {
-	w.t.Helper()
 	r = r.WithContext(httpapi.Observe(r.Context(), func(err error) { w.seen = append(w.seen, err) }))
 	rec := httptest.NewRecorder()
 	httpapi.Fallback(w.mux).ServeHTTP(rec, r)
