@@ -12,7 +12,9 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/rae-memory/rae/eventing"
+	"github.com/rae-memory/rae/pkg/budget"
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/inmem"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
 )
@@ -280,4 +282,36 @@ func TestATraceContextThatIsNoneIsLeftOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, "extensions", e.Extensions(), map[string]any{"tenantid": "acme", "projectid": "support"})
+}
+
+func TestWhatTheLedgerAnnouncesIsAnEvent(t *testing.T) {
+	t.Parallel()
+	db := inmem.New(inmem.Options{})
+	ledger := inmem.NewLedger(db, budget.Policy{})
+	limit, cost := 10*budget.USD, 9*budget.USD
+	must[budget.Status](t)(ledger.PutLimits(t.Context(), scope, budget.Limits{Daily: &limit}))
+	held := must[budget.Reservation](t)(ledger.Reserve(t.Context(), scope, budget.Request{Operation: "chat", Model: "m", MaxCost: &cost}))
+	must[budget.Reservation](t)(ledger.Settle(t.Context(), scope, held.ID, budget.Settle{TokensIn: 1, Cost: &cost}))
+	if _, err := ledger.Reserve(t.Context(), scope, budget.Request{Operation: "chat", Model: "m", MaxCost: &cost}); fault.KindOf(err) != fault.OverBudget {
+		t.Fatalf("a second call was not refused: %v", err)
+	}
+	var kinds []string
+	for {
+		records := must[[]outbox.Record](t)(db.Claim(t.Context(), 1, time.Minute))
+		if len(records) == 0 {
+			break
+		}
+		r := records[0]
+		e, err := eventing.FromRecord(r, "")
+		if err != nil {
+			t.Fatalf("%s %s: %v", r.Type, r.Data, err)
+		}
+		alert := must[eventing.BudgetAlert](t)(eventing.Data[eventing.BudgetAlert](eventing.Event{Type: e.Type(), Data: e.Data()}))
+		equal(t, r.Type, alert.Limit+" "+alert.Usage, "10 9")
+		kinds = append(kinds, e.Type())
+		if err := db.Done(t.Context(), []string{r.ID}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	equal(t, "events", kinds, []string{eventing.BudgetWarning, eventing.BudgetExceeded})
 }

@@ -280,10 +280,10 @@ func TestDrainStopsWithItsContextAndCountsNoAttempt(t *testing.T) {
 		records := some(3, 1)
 		emit(t, db, records...)
 		r := relay(t, db, sending(func(ctx context.Context, e event.Event) error {
+			<-ctx.Done()
 			if e.ID() == records[0].ID {
 				return nil // sent just in time: it must be marked as done all the same
 			}
-			<-ctx.Done()
 			return ctx.Err()
 		}), eventing.RelayConfig{Lease: time.Hour})
 		ctx, stop := context.WithTimeout(t.Context(), time.Second)
@@ -295,6 +295,45 @@ func TestDrainStopsWithItsContextAndCountsNoAttempt(t *testing.T) {
 		again := must[[]outbox.Record](t)(db.Claim(t.Context(), 10, time.Minute))
 		equal(t, "records left", idsOf(again), idsOf(records[1:]))
 		equal(t, "attempts", again[0].Attempts+again[1].Attempts, 0)
+	})
+}
+
+func TestARecordDueAgainIsSentByTheDrainThatPutItBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := inmem.New(inmem.Options{})
+		emit(t, db, some(3, 1)...)
+		var failed seen
+		r := relay(t, db, sending(func(_ context.Context, e event.Event) error {
+			switch e.Subject() {
+			case "m1":
+				time.Sleep(5 * time.Second)
+			case "m2":
+				time.Sleep(10 * time.Second)
+			default:
+				if failed.add(e.ID()) == 1 {
+					return errors.New("once")
+				}
+			}
+			return nil
+		}), eventing.RelayConfig{Backoff: time.Second})
+		equal(t, "sent", must[int](t)(r.Drain(t.Context())), 3)
+	})
+}
+
+func TestARecordWhoseLeaseEndsWhileItIsSentIsNotSentBesides(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := inmem.New(inmem.Options{})
+		emit(t, db, some(2, 1)...)
+		var got seen
+		r := relay(t, db, sending(func(_ context.Context, e event.Event) error {
+			got.add(e.ID())
+			time.Sleep(map[string]time.Duration{"m0": 5 * time.Minute, "m1": 2 * time.Minute}[e.Subject()]) // deaf to its context
+			return nil
+		}), eventing.RelayConfig{Lease: time.Minute})
+		equal(t, "sent", must[int](t)(r.Drain(t.Context())), 2)
+		equal(t, "sends", len(got.all()), 2)
 	})
 }
 
