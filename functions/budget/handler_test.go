@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rae-memory/rae/eventing"
 	function "github.com/rae-memory/rae/functions/budget"
 	"github.com/rae-memory/rae/pkg/budget"
 	"github.com/rae-memory/rae/pkg/fault"
@@ -25,6 +26,7 @@ type world struct {
 	*testing.T
 	url    string
 	now    time.Time
+	db     *inmem.DB
 	ledger *inmem.Ledger
 	admin  error // what requireAdmin answers
 }
@@ -32,7 +34,8 @@ type world struct {
 func newWorld(t *testing.T, policy budget.Policy) *world {
 	t.Helper()
 	w := &world{T: t, now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
-	w.ledger = inmem.NewLedger(inmem.New(inmem.Options{Clock: func() time.Time { return w.now }}), policy)
+	w.db = inmem.New(inmem.Options{Clock: func() time.Time { return w.now }})
+	w.ledger = inmem.NewLedger(w.db, policy)
 	f := function.New(w.ledger, func(context.Context) error { return w.admin }, slog.New(slog.DiscardHandler))
 	mux := http.NewServeMux()
 	f.Register(httpapi.New(mux, "test"))
@@ -411,5 +414,43 @@ func TestTheDrainEventReturnsExpiredReservations(t *testing.T) {
 	}
 	if n, err := w.ledger.Expire(t.Context(), 10); n != 0 || err != nil {
 		t.Errorf("after the event %d reservations were left to expire, %v", n, err)
+	}
+}
+
+func TestWhatTheLedgerAnnouncesIsAnEventOfTheCatalogue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, budget.Policy{})
+	w.must(200, "PUT", "/v1/budgets", `{"monthly_limit":10}`)
+	w.spend("8.000000001")
+	w.spend("1.999999999")
+	got := map[string]eventing.BudgetAlert{}
+	for range 2 { // both are of one subject, and keep their order
+		records, err := w.db.Claim(t.Context(), 10, time.Minute)
+		if err != nil || len(records) != 1 {
+			t.Fatalf("claim: %+v, %v", records, err)
+		}
+		sent, err := eventing.FromRecord(records[0], "")
+		if err != nil {
+			t.Fatalf("%s does not keep its schema: %v", records[0].Type, err)
+		}
+		var alert eventing.BudgetAlert
+		if err := sent.DataAs(&alert); err != nil {
+			t.Fatal(err)
+		}
+		got[sent.Type()] = alert
+		if err := w.db.Done(t.Context(), []string{records[0].ID}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	resets := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	scope := memory.Scope{Tenant: "acme", Project: "default"}
+	want := map[string]eventing.BudgetAlert{
+		eventing.BudgetWarning:  {Scope: scope, Period: "monthly", PeriodKey: "2026-11", Limit: "10", Usage: "8.000000001", Reserved: "0", Threshold: 0.8, ResetsAt: &resets},
+		eventing.BudgetExceeded: {Scope: scope, Period: "monthly", PeriodKey: "2026-11", Limit: "10", Usage: "10", Reserved: "0", Threshold: 1, ResetsAt: &resets},
+	}
+	if !reflect.DeepEqual(got, want) {
+		have, _ := json.Marshal(got)
+		wish, _ := json.Marshal(want)
+		t.Errorf("got  %s\nwant %s", have, wish)
 	}
 }

@@ -25,7 +25,7 @@ func TestLedgerKeepsTheContract(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		return budgettest.Opened{Ledger: sqlite.NewLedger(db, s.Policy)}
+		return budgettest.Opened{Ledger: sqlite.NewLedger(db, s.Policy), Outbox: db, Erase: db.EraseTenant}
 	})
 }
 

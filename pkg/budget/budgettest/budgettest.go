@@ -22,10 +22,12 @@ type Setup struct {
 	Policy budget.Policy
 }
 
-// Opened is a fresh ledger and the outbox its records go to; a nil Outbox leaves out the clauses about records.
+// Opened is a fresh ledger with what belongs to it in its store. A nil Outbox or Erase leaves out the clauses about
+// records or erasure.
 type Opened struct {
 	Ledger budget.Ledger
-	Outbox outbox.Queue
+	Outbox outbox.Queue                                          // where the ledger's records go
+	Erase  func(context.Context, string) (memory.Receipt, error) // removes a tenant from the store
 }
 
 // Opener opens a fresh, empty ledger and sees to its end.
@@ -76,6 +78,7 @@ type fixture struct {
 	clock  *clock
 	ledger budget.Ledger
 	outbox outbox.Queue
+	erase  func(context.Context, string) (memory.Receipt, error)
 	scope  memory.Scope
 }
 
@@ -84,7 +87,7 @@ func newFixture(t *testing.T, open Opener, policy budget.Policy) *fixture {
 	c := &clock{now: at("2026-11-23T12:00:00Z")}
 	opened := open(t, Setup{Clock: c.Now, Policy: policy})
 	return &fixture{
-		T: t, ctx: t.Context(), clock: c, ledger: opened.Ledger, outbox: opened.Outbox,
+		T: t, ctx: t.Context(), clock: c, ledger: opened.Ledger, outbox: opened.Outbox, erase: opened.Erase,
 		scope: memory.Scope{Tenant: "acme", Project: "default"},
 	}
 }

@@ -145,6 +145,36 @@ func isolationClauses() []clause {
 				is(f, "total by "+string(grouping), report.Total.Cost, *usd(want))
 			}
 		}},
+		{"a tenant that is erased leaves nothing, and nobody else notices", func(f *fixture) {
+			if f.erase == nil {
+				return
+			}
+			kept := f.in("other", "default")
+			for _, each := range []*fixture{f, f.in("acme", "second"), kept} {
+				each.monthly("10")
+				each.spend("3")
+				each.reserve(ask("4"))
+			}
+			if _, err := f.ledger.PutPrice(f.ctx, "acme", budget.Price{Model: "gpt-4o"}); err != nil {
+				f.Fatal(err)
+			}
+			receipt, err := f.erase(f.ctx, "acme")
+			if err != nil || receipt.Other == 0 {
+				f.Fatalf("erase: %+v, %v", receipt, err)
+			}
+			for _, gone := range []*fixture{f, f.in("acme", "second")} {
+				gone.wantBooks("0", "0", "0")
+				is(gone, "limit", gone.current().MonthlyLimit, nil)
+			}
+			kept.wantBooks("3", "3", "4")
+			report, err := f.ledger.Costs(f.ctx, f.scope, budget.CostQuery{GroupBy: budget.ByProject})
+			if err != nil {
+				f.Fatal(err)
+			}
+			is(f, "costs", report, budget.CostReport{Groups: []budget.CostGroup{}})
+			r := f.reserve(budget.Request{Operation: "chat", Model: "gpt-4o", TokensIn: 1_000_000})
+			is(f, "hold at the catalogue's price", r.MaxCost, *usd("2.5"))
+		}},
 		{"a tenant's own prices are its own", func(f *fixture) {
 			if _, err := f.ledger.PutPrice(f.ctx, "other", budget.Price{Model: "gpt-4o", Input: *usd("1000")}); err != nil {
 				f.Fatal(err)
