@@ -61,9 +61,9 @@ func NewReflections(db *DB) *Reflections {
 	return s
 }
 
-// erase removes what is held of a tenant and counts the reflections.
+// erase removes what is held of a tenant and counts it.
 func (s *Reflections) erase(tenant string) int {
-	n := len(s.rows)
+	n := len(s.rows) + len(s.gathered)
 	for id := range s.rows {
 		if id.Tenant == tenant {
 			delete(s.rows, id)
@@ -79,7 +79,7 @@ func (s *Reflections) erase(tenant string) int {
 			delete(s.gathered, scope)
 		}
 	}
-	return n - len(s.rows)
+	return n - len(s.rows) - len(s.gathered)
 }
 
 // Create implements reflection.Store.

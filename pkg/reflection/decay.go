@@ -55,7 +55,7 @@ func faded(importance float64, l memory.Layer, age time.Duration) float64 {
 // what was last told of it and how long ago, never from how often decay ran: a slice done twice changes nothing.
 func (s *Service) decay(ctx context.Context, scope memory.Scope, r *Reflection) (found, error) {
 	if s.Keeper == nil {
-		return found{}, fault.New(fault.Unsupported, "decay needs a store of memories it may write to")
+		return found{}, fault.New(fault.Unsupported, "decay is switched off")
 	}
 	var f found
 	after := memory.ID(r.Cursor)

@@ -25,7 +25,7 @@ var patterns = []struct {
 	kind    string
 	pattern *regexp.Regexp
 }{
-	{"url", regexp.MustCompile(`\bhttps?://[^\s<>"']{3,200}`)},
+	{"url", regexp.MustCompile(`\bhttps?://[^\s\pC<>"']{3,200}`)},
 	{"email", regexp.MustCompile(`\b[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,5}\b`)},
 	{"date", regexp.MustCompile(`\b\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])\b`)},
 	{"date", regexp.MustCompile(`\b(?:[1-9]|[12]\d|3[01])(?:st|nd|rd|th)? (?:of )?` + months + `(?:,? \d{4})?\b`)},

@@ -10,9 +10,9 @@ package reflection
 import (
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/rae-memory/rae/pkg/budget"
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
 )
@@ -56,47 +56,6 @@ const (
 	Extractive Method = "extractive" // quoted and counted, no language model asked
 )
 
-// Cost is money in nano-dollars. JSON shows dollars, as a number with as many decimals as it needs.
-type Cost int64
-
-// MarshalJSON writes dollars without passing through a float.
-func (c Cost) MarshalJSON() ([]byte, error) {
-	const dollar = 1_000_000_000
-	sign := ""
-	n := uint64(c)
-	if c < 0 {
-		sign, n = "-", -n
-	}
-	text := sign + strconv.FormatUint(n/dollar, 10)
-	if rest := n % dollar; rest > 0 {
-		digits := strconv.FormatUint(dollar+rest, 10)[1:]
-		for digits[len(digits)-1] == '0' {
-			digits = digits[:len(digits)-1]
-		}
-		text += "." + digits
-	}
-	return []byte(text), nil
-}
-
-// UnmarshalJSON reads what MarshalJSON writes. Digits beyond the nano-dollar are refused rather than rounded.
-func (c *Cost) UnmarshalJSON(b []byte) error {
-	const decimals = 9
-	text, negative := strings.CutPrefix(string(b), "-")
-	whole, rest, _ := strings.Cut(text, ".")
-	if len(rest) > decimals {
-		return fault.New(fault.Invalid, "a cost has more than %d decimals", decimals)
-	}
-	n, err := strconv.ParseInt(whole+rest+strings.Repeat("0", decimals-len(rest)), 10, 64)
-	if err != nil {
-		return fault.Wrap(fault.Invalid, err, "a cost is not a plain number of dollars")
-	}
-	if negative {
-		n = -n
-	}
-	*c = Cost(n)
-	return nil
-}
-
 // Reflection is one piece of reflecting, from the request to what came of it.
 type Reflection struct {
 	ID        memory.ID     `json:"id"`
@@ -109,16 +68,16 @@ type Reflection struct {
 
 	Status   Status   `json:"status" enum:"queued,running,succeeded,failed,parked,cancelled"`
 	Method   Method   `json:"method" enum:"llm,extractive"`
-	Degraded []string `json:"degraded"` // stages that failed or were cut short: "llm", "window", "long_content"
+	Degraded []string `json:"degraded"` // what was cut short: "window", "long_content", "grounding", "memory_ids"
 
 	Sources   []memory.Citation `json:"sources"`    // every span quoted by the memories below
 	MemoryIDs []memory.ID       `json:"memory_ids"` // memories this reflection stands for; for decay, those it lowered
 	Stale     bool              `json:"stale"`      // a source has gone or no longer says what was quoted; computed on reading
 
-	Calls     int  `json:"calls"`
-	TokensIn  int  `json:"tokens_in"`
-	TokensOut int  `json:"tokens_out"`
-	Cost      Cost `json:"cost"` // dollars
+	Calls     int         `json:"calls"` // of a language model
+	TokensIn  int         `json:"tokens_in"`
+	TokensOut int         `json:"tokens_out"`
+	Cost      budget.Cost `json:"cost"`
 
 	Error      string     `json:"error,omitempty"`
 	CreatedAt  time.Time  `json:"created_at"`
@@ -131,6 +90,15 @@ type Reflection struct {
 // Scope returns the partition r lives in.
 func (r *Reflection) Scope() memory.Scope {
 	return memory.Scope{Tenant: r.TenantID, Project: r.ProjectID}
+}
+
+// AsQueued is r as it was when it was queued: what was asked for, and nothing of what came of it.
+func (r *Reflection) AsQueued() Reflection {
+	return Reflection{
+		ID: r.ID, TenantID: r.TenantID, ProjectID: r.ProjectID, Kind: r.Kind, Filters: r.Filters, Since: r.Since, Until: r.Until,
+		Status: Queued, Method: Extractive, CreatedAt: r.CreatedAt,
+		Degraded: []string{}, Sources: []memory.Citation{}, MemoryIDs: []memory.ID{},
+	}
 }
 
 // Request asks for a reflection. The zero Kind is Insight. Since and Until narrow Filters further.

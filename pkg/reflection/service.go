@@ -27,10 +27,9 @@ type Keeper interface {
 type Service struct {
 	Memories Reader
 	Store    Store
-	Keeper   Keeper           // nil: decay ends failed and says so
+	Keeper   Keeper           // nil: nothing decays, and a reflection that should ends failed
 	Clock    func() time.Time // nil: time.Now
 	Log      *slog.Logger     // nil: discarded
-	Degraded []string         // stages asked for in the settings that this engine lacks; every reflection names them
 }
 
 const (
@@ -59,12 +58,11 @@ func (s *Service) Start(ctx context.Context, scope memory.Scope, request Request
 
 // queued is a fresh reflection for the request.
 func (s *Service) queued(scope memory.Scope, request Request) Reflection {
-	return Reflection{
+	r := Reflection{
 		ID: memory.NewID(), TenantID: scope.Tenant, ProjectID: scope.Project, Kind: request.Kind,
-		Filters: request.Filters, Since: utc(request.Since), Until: utc(request.Until),
-		Status: Queued, Method: Extractive, CreatedAt: s.now(),
-		Degraded: []string{}, Sources: []memory.Citation{}, MemoryIDs: []memory.ID{},
+		Filters: request.Filters, Since: utc(request.Since), Until: utc(request.Until), CreatedAt: s.now(),
 	}
+	return r.AsQueued()
 }
 
 // Run works on the reflection until it has ended or ctx has, and returns it as it then stands. One that is not to be
@@ -142,7 +140,7 @@ func (s *Service) work(ctx context.Context, claim Claim) (Reflection, error) {
 
 	switch kind := fault.KindOf(err); {
 	case err == nil:
-		return s.finish(ctx, claim, s.succeeded(r, found), found.records...)
+		return s.finish(ctx, claim, succeeded(r, found), found.records...)
 	case kind == fault.Timeout || kind == fault.Cancelled || kind == fault.Unavailable || kind == fault.RateLimited:
 		r.Status = Queued // its time ran out or a dependency is away: somebody else may have more luck
 		stands, errFinish := s.finish(ctx, claim, r)
@@ -203,11 +201,11 @@ func (s *Service) perform(ctx context.Context, scope memory.Scope, r *Reflection
 }
 
 // succeeded is r after its work, or after a slice of it.
-func (s *Service) succeeded(r Reflection, f found) Reflection {
+func succeeded(r Reflection, f found) Reflection {
 	r.Status, r.Error, r.Method = Succeeded, "", Extractive
 	r.MemoryIDs = append(r.MemoryIDs, f.ids...)
 	r.Sources = append(r.Sources, f.sources...)
-	r.Degraded = union(r.Degraded, s.Degraded, f.degraded)
+	r.Degraded = union(r.Degraded, f.degraded)
 	if f.cursor != "" {
 		r.Status, r.Attempts = Queued, 0
 	}

@@ -2,7 +2,6 @@ package reflection_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -181,15 +180,6 @@ func TestWorkThatNeverGetsAnywhereIsGivenUp(t *testing.T) {
 	}
 }
 
-func TestReflectionsNameWhatTheEngineLacks(t *testing.T) {
-	t.Parallel()
-	w := newWorld()
-	w.service.Degraded = []string{"llm"}
-	if r := w.run(t, acme, reflection.Request{}); len(r.Degraded) != 1 || r.Degraded[0] != "llm" || r.Method != reflection.Extractive {
-		t.Errorf("ended as %+v", r)
-	}
-}
-
 func TestTwentyWorthwhileMemoriesQueueOneInsight(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
@@ -267,28 +257,6 @@ func TestEveryScopeDecaysOnceADay(t *testing.T) {
 		w.pass(step.pass)
 		if n, err := w.service.DecayScopes(t.Context(), step.within); err != nil || n != step.want {
 			t.Errorf("within %s: %d, %v; want %d", step.within, n, err, step.want)
-		}
-	}
-}
-
-func TestCostsAreDollarsWithEveryDigit(t *testing.T) {
-	t.Parallel()
-	for cost, want := range map[reflection.Cost]string{
-		0: "0", 1: "0.000000001", 1_500_000_000: "1.5", -250_000_000: "-0.25", 123_450_000_000: "123.45", 1<<63 - 1: "9223372036.854775807",
-	} {
-		text, err := json.Marshal(cost)
-		if err != nil || string(text) != want {
-			t.Errorf("%d is %s, %v; want %s", int64(cost), text, err, want)
-		}
-		var back reflection.Cost
-		if err := json.Unmarshal(text, &back); err != nil || back != cost {
-			t.Errorf("%s reads as %d, %v", text, int64(back), err)
-		}
-	}
-	for _, bad := range []string{`"1"`, `1e3`, `0.0000000001`, `99999999999`, `true`} {
-		var cost reflection.Cost
-		if err := json.Unmarshal([]byte(bad), &cost); err == nil {
-			t.Errorf("%s reads as %d", bad, int64(cost))
 		}
 	}
 }

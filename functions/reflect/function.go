@@ -1,0 +1,85 @@
+// Package reflect is the reflect function: reflections over HTTP, and the work itself, woken by events. What
+// reflecting is, package reflection decides.
+package reflect
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+
+	"github.com/rae-memory/rae/eventing"
+	"github.com/rae-memory/rae/pkg/inmem"
+	"github.com/rae-memory/rae/pkg/reflection"
+	"github.com/rae-memory/rae/pkg/serve"
+	"github.com/rae-memory/rae/pkg/sqlite"
+)
+
+var _ serve.Function = (*Function)(nil)
+
+// Config is what the environment says to the function.
+type Config struct {
+	Store       string `envconfig:"RAE_STORE" default:"sqlite" allowed:"sqlite|inmem"`
+	DataDir     string `envconfig:"RAE_DATA_DIR" default:"./data"`
+	LLMProvider string `envconfig:"RAE_LLM_PROVIDER" default:"none" allowed:"none"` // reflections quote; none needs a model
+	Decay       string `envconfig:"RAE_REFLECT_DECAY" default:"on" allowed:"on|off"`
+}
+
+// Function is the reflect function with what it stands on.
+type Function struct {
+	service *reflection.Service
+	log     *slog.Logger
+	ping    func(context.Context) error // nil: nothing to ask
+	release func() error                // nil: nothing to release
+}
+
+// New returns the function over a service whose stores somebody else opens, watches and closes.
+func New(service *reflection.Service, log *slog.Logger) *Function {
+	return &Function{service: service, log: log}
+}
+
+// Open reads the environment and opens the store it names.
+func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
+	var cfg Config
+	if err := serve.Load(&cfg); err != nil {
+		return nil, err
+	}
+	service := &reflection.Service{Log: rt.Log}
+	f := New(service, rt.Log)
+	if cfg.Store == "inmem" {
+		db := inmem.New(inmem.Options{})
+		service.Memories, service.Keeper, service.Store = db, db, inmem.NewReflections(db)
+	} else {
+		db := sqlite.Open(filepath.Join(cfg.DataDir, "rae.db"), sqlite.Options{Log: rt.Log})
+		service.Memories, service.Keeper, service.Store = db, db, sqlite.NewReflections(db)
+		f.ping, f.release = db.Ping, db.Close
+	}
+	if cfg.Decay == "off" {
+		service.Keeper = nil
+	}
+	return f, nil
+}
+
+// Name implements serve.Function.
+func (f *Function) Name() string { return "reflect" }
+
+// Health implements serve.Function.
+func (f *Function) Health(ctx context.Context) []serve.Component {
+	if f.ping == nil {
+		return nil
+	}
+	return []serve.Component{{Name: "database", Critical: true, Err: f.ping(ctx)}}
+}
+
+// Close implements serve.Function.
+func (f *Function) Close(context.Context) error {
+	if f.release == nil {
+		return nil
+	}
+	return f.release()
+}
+
+// Events implements serve.Function.
+func (f *Function) Events() http.Handler {
+	return eventing.Handler(f.Name(), f.Consumers(), f.log)
+}
