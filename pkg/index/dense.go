@@ -2,19 +2,15 @@ package index
 
 import (
 	"context"
-	"math/bits"
+	"runtime"
+	"sync"
 
 	"github.com/rae-memory/rae/pkg/search"
 )
 
-// Up to exactScan vectors are compared one by one; beyond, a pass over their sign bits picks shortlist candidates (and
-// at least eight times the depth) that are then compared exactly. Measured in BenchmarkDense and TestBinaryPassRecall.
-const (
-	exactScan = 20_000
-	shortlist = 800
-)
-
-// Dense is the leg that matches meaning as far as the embedder sees it: cosine similarity of unit vectors.
+// Dense is the leg that matches meaning as far as the embedder sees it: cosine similarity of unit vectors, every one of
+// them compared. A scope of 100,000 is read from memory in about ten milliseconds (BenchmarkRetrieve), so there is no
+// approximate index that could miss.
 type Dense struct{ Set *Set }
 
 // Name returns "dense".
@@ -22,43 +18,19 @@ func (Dense) Name() string { return "dense" }
 
 // Retrieve compares the query's vector with every visible memory that has one. The score is the cosine, floored at 0.
 func (d Dense) Retrieve(ctx context.Context, q search.Query, depth int) ([]search.Hit, error) {
-	if len(q.Vector) == 0 {
-		return nil, nil
-	}
 	s, release, err := d.Set.read(ctx, q.Scope)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	scratch := d.Set.scratch.Get().(*scratch)
-	defer d.Set.scratch.Put(scratch)
-
+	if len(q.Vector) == 0 || len(q.Vector) != s.vectors.dimensions {
+		return nil, nil // nothing to compare with, or another model's space
+	}
 	lens := s.lens(&q, d.Set.now())
-	best := newTop(depth)
-	compare := func(n uint32) {
-		e := &s.entries[n]
-		if len(e.vector) != len(q.Vector) {
-			return // another model's vector, or none: never compared across spaces
-		}
-		if score := float64(dot(q.Vector, e.vector)); score > 0 && best.admits(score) {
-			best.offer(candidate{n, min(1, score)}, s)
-		}
+	candidates := s.nearest(ctx, q.Vector, lens, depth)
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
-	if len(s.codes.entry) <= exactScan {
-		for i, n := range s.codes.entry {
-			if i%4096 == 0 && ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			if lens.shows(&s.entries[n]) {
-				compare(n)
-			}
-		}
-	} else {
-		for _, n := range s.nearest(q.Vector, lens, max(shortlist, 8*depth), scratch) {
-			compare(n)
-		}
-	}
-	candidates := best.sorted(s)
 	hits := make([]search.Hit, len(candidates))
 	for i, c := range candidates {
 		hits[i] = search.Hit{ID: s.entries[c.entry].id, Score: c.score, Place: s.place(c.entry)}
@@ -66,103 +38,131 @@ func (d Dense) Retrieve(ctx context.Context, q search.Query, depth int) ([]searc
 	return hits, nil
 }
 
-// codes are the sign bits of all vectors, side by side.
-type codes struct {
-	words int // uint64 per vector
-	bits  []uint64
-	entry []uint32 // which entry each code belongs to
-	at    map[uint32]int
+// blockSize is how many vectors lie side by side: enough to read at memory speed, little enough to grow without
+// copying what is there.
+const blockSize = 1024
+
+// vectors are the embeddings of one model, in blocks.
+type vectors struct {
+	dimensions int
+	blocks     [][]float32
+	entry      []uint32 // by slot: which entry it belongs to; nobody where it is free
+	slot       map[uint32]int
+	free       []int
 }
 
-func (s *scope) setVector(n uint32, v []float32) {
-	e := &s.entries[n]
-	if e.vector == nil {
-		s.bytes += int64(5 * len(v))
+const nobody = ^uint32(0)
+
+// set keeps v as the vector of entry n. A vector of another size belongs to another model and is left out.
+func (vs *vectors) set(n uint32, v []float32) {
+	if vs.slot == nil {
+		vs.dimensions, vs.slot = len(v), map[uint32]int{}
 	}
-	e.vector = v
-	c := &s.codes
-	if c.at == nil {
-		c.words = (len(v) + 63) / 64
-		c.at = map[uint32]int{}
+	if len(v) != vs.dimensions {
+		return
 	}
-	if (len(v)+63)/64 != c.words {
-		return // a vector of another model; the dense leg skips it
-	}
-	i, known := c.at[n]
+	slot, known := vs.slot[n]
 	if !known {
-		i = len(c.entry)
-		c.at[n] = i
-		c.entry = append(c.entry, n)
-		c.bits = append(c.bits, make([]uint64, c.words)...)
+		if last := len(vs.free) - 1; last >= 0 {
+			slot, vs.free = vs.free[last], vs.free[:last]
+			vs.entry[slot] = n
+		} else {
+			slot = len(vs.entry)
+			vs.entry = append(vs.entry, n)
+			if slot == len(vs.blocks)*blockSize {
+				vs.blocks = append(vs.blocks, make([]float32, blockSize*vs.dimensions))
+			}
+		}
+		vs.slot[n] = slot
 	}
-	sign(v, c.bits[i*c.words:(i+1)*c.words])
+	copy(vs.at(slot), v)
 }
 
-func sign(v []float32, out []uint64) {
-	clear(out)
-	for i, x := range v {
-		if x > 0 {
-			out[i/64] |= 1 << (i % 64)
+// drop forgets the vector of entry n and overwrites it.
+func (vs *vectors) drop(n uint32) {
+	slot, known := vs.slot[n]
+	if !known {
+		return
+	}
+	clear(vs.at(slot))
+	delete(vs.slot, n)
+	vs.entry[slot] = nobody
+	vs.free = append(vs.free, slot)
+}
+
+func (vs *vectors) at(slot int) []float32 {
+	offset := slot % blockSize * vs.dimensions
+	return vs.blocks[slot/blockSize][offset : offset+vs.dimensions]
+}
+
+// alone is the number of blocks below which sharing the work costs more than it gives.
+const alone = 16
+
+// nearest returns the best depth visible entries.
+func (s *scope) nearest(ctx context.Context, query []float32, lens *lens, depth int) []candidate {
+	vs := &s.vectors
+	workers := 1
+	if len(vs.blocks) >= alone {
+		workers = min(runtime.GOMAXPROCS(0), len(vs.blocks)/(alone/2))
+	}
+	tops := make([]*top, workers)
+	var running sync.WaitGroup
+	for w := range tops {
+		tops[w] = newTop(depth)
+		scan := func() {
+			for b := w; b < len(vs.blocks) && ctx.Err() == nil; b += workers {
+				s.scan(vs, b, query, lens, tops[w])
+			}
+		}
+		if workers == 1 {
+			scan()
+		} else {
+			running.Go(scan)
 		}
 	}
+	running.Wait()
+	best := tops[0]
+	for _, other := range tops[1:] {
+		for _, c := range other.kept {
+			best.offer(c, s)
+		}
+	}
+	return best.sorted(s)
 }
 
-// nearest returns the count visible entries whose sign bits differ least from the query's (and all that tie with the
-// last of them).
-func (s *scope) nearest(query []float32, lens *lens, count int, scratch *scratch) []uint32 {
-	c := &s.codes
-	code := make([]uint64, c.words)
-	if (len(query)+63)/64 != c.words {
-		return nil
-	}
-	sign(query, code)
-	if cap(scratch.near) < len(c.entry) {
-		scratch.near = make([]uint16, len(c.entry)+len(c.entry)/4)
-	}
-	distances := scratch.near[:len(c.entry)]
-	histogram := make([]int, 64*c.words+2)
-	const hidden = ^uint16(0)
-	for i, n := range c.entry {
-		if !lens.shows(&s.entries[n]) {
-			distances[i] = hidden
+// scan compares one block.
+func (s *scope) scan(vs *vectors, block int, query []float32, lens *lens, best *top) {
+	values := vs.blocks[block]
+	for i, n := range vs.entry[block*blockSize : min((block+1)*blockSize, len(vs.entry))] {
+		if n == nobody {
 			continue
 		}
-		d := 0
-		for w, word := range c.bits[i*c.words : (i+1)*c.words] {
-			d += bits.OnesCount64(word ^ code[w])
-		}
-		distances[i] = uint16(d)
-		histogram[d]++
-	}
-	limit, found := 0, 0
-	for ; limit < len(histogram); limit++ {
-		if found += histogram[limit]; found >= count {
-			break
+		score := float64(dot(query, values[i*vs.dimensions:(i+1)*vs.dimensions]))
+		if score > 0 && best.admits(score) && lens.shows(&s.entries[n]) {
+			best.offer(candidate{n, min(1, score)}, s)
 		}
 	}
-	near := make([]uint32, 0, found)
-	for i, d := range distances {
-		if d != hidden && int(d) <= limit {
-			near = append(near, c.entry[i])
-		}
-	}
-	return near
 }
 
-// dot is the inner product of two vectors of equal length. Four sums break the chain of additions; the compiler does
+// dot is the inner product of two vectors of equal length. Eight sums break the chain of additions; the compiler does
 // not vectorise, so this is what pure Go gives.
 func dot(a, b []float32) float32 {
 	b = b[:len(a)]
-	var s0, s1, s2, s3 float32
+	var s0, s1, s2, s3, s4, s5, s6, s7 float32
 	i := 0
-	for ; i+4 <= len(a); i += 4 {
-		s0 += a[i] * b[i]
-		s1 += a[i+1] * b[i+1]
-		s2 += a[i+2] * b[i+2]
-		s3 += a[i+3] * b[i+3]
+	for ; i+8 <= len(a); i += 8 {
+		x, y := a[i:i+8:i+8], b[i:i+8:i+8]
+		s0 += x[0] * y[0]
+		s1 += x[1] * y[1]
+		s2 += x[2] * y[2]
+		s3 += x[3] * y[3]
+		s4 += x[4] * y[4]
+		s5 += x[5] * y[5]
+		s6 += x[6] * y[6]
+		s7 += x[7] * y[7]
 	}
 	for ; i < len(a); i++ {
 		s0 += a[i] * b[i]
 	}
-	return s0 + s1 + s2 + s3
+	return s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7
 }

@@ -1,5 +1,5 @@
-// Package index keeps the search structures of a scope in the process: BM25 postings, token sequences, vectors with
-// their binary codes, sessions and entities. It follows a store's change feed, so it needs no events to be current,
+// Package index keeps the search structures of a scope in the process: BM25 postings, token sequences, vectors,
+// sessions and entities. It follows a store's change feed, so it needs no events to be current,
 // and it is never believed: what it finds is read again from the store.
 package index
 
@@ -38,7 +38,6 @@ type entry struct {
 	extra    []uint32 // terms of tags, metadata and source that the content does not hold as text
 	length   int      // terms in tokens and extra
 	turn     int      // position in the session while current
-	vector   []float32
 }
 
 // interval is half-open, in Unix nanoseconds.

@@ -34,7 +34,7 @@ type scope struct {
 	length    int         // their terms, for the average
 	sessions  map[uint32][]uint32
 	graph     graph
-	codes     codes
+	vectors   vectors
 	bytes     int64 // rough size, for eviction
 }
 
@@ -78,6 +78,7 @@ func (s *scope) apply(c *memory.Change) {
 	if c.Gone {
 		for _, n := range s.byID[id] {
 			s.retire(n)
+			s.vectors.drop(n)
 			s.entries[n].removed = true
 		}
 		delete(s.byID, id)
@@ -107,6 +108,11 @@ func (s *scope) apply(c *memory.Change) {
 		s.setVector(n, c.Vector)
 	}
 	s.byID[id] = append(versions, n)
+}
+
+func (s *scope) setVector(n uint32, v []float32) {
+	s.vectors.set(n, v)
+	s.bytes += int64(4 * len(v))
 }
 
 // add appends a version and, when it is the newest, counts it in the statistics and seats it in its session.

@@ -105,6 +105,18 @@ func (s *Set) CatchUp(ctx context.Context, scope memory.Scope) (memory.Seq, erro
 	}
 }
 
+// Refresh catches up a scope that is held; one that nobody searches is left alone.
+func (s *Set) Refresh(ctx context.Context, scope memory.Scope) error {
+	s.mu.Lock()
+	_, ok := s.scopes[scope]
+	s.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	_, err := s.CatchUp(ctx, scope)
+	return err
+}
+
 // Forget drops what is held of the scope.
 func (s *Set) Forget(scope memory.Scope) {
 	s.mu.Lock()
@@ -187,5 +199,5 @@ func (s *scope) reset() {
 	s.seq, s.entries, s.byID = 0, nil, fresh.byID
 	s.names, s.nameOf = fresh.names, fresh.nameOf
 	s.terms, s.termOf, s.postings, s.documents = fresh.terms, fresh.termOf, fresh.postings, fresh.documents
-	s.current, s.length, s.sessions, s.graph, s.codes, s.bytes = 0, 0, fresh.sessions, fresh.graph, codes{}, 0
+	s.current, s.length, s.sessions, s.graph, s.vectors, s.bytes = 0, 0, fresh.sessions, fresh.graph, vectors{}, 0
 }

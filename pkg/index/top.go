@@ -62,7 +62,6 @@ type scratch struct {
 	scores  []float32 // by entry; all zero between uses
 	touched []uint32
 	terms   []uint8 // by term; all zero between uses
-	near    []uint16
 }
 
 func (s *scratch) scoresFor(n int) []float32 {

@@ -1,17 +1,12 @@
 package search
 
-import "github.com/rae-memory/rae/pkg/text"
-
 // diversify picks limit results by maximal marginal relevance (Carbonell & Goldstein, 1998): each next one is worth
 // its score less diversity times its likeness to the most similar one already picked. Likeness is the Jaccard index
 // of terms; diversity 0..1 is 1-lambda of the paper.
 func diversify(results []scored, diversity float64, limit int) []scored {
 	terms := make([]map[string]struct{}, len(results))
 	for i := range results {
-		terms[i] = map[string]struct{}{}
-		for _, token := range text.Analyze(results[i].memory.Content) {
-			terms[i][token.Term] = struct{}{}
-		}
+		terms[i] = termSet(results[i].memory.Content)
 	}
 	best := 0.0
 	for i := range results {

@@ -52,12 +52,12 @@ func fuse(found map[string][]Hit, weights Weights, enough int) []*candidate {
 	byID := map[memory.ID]*candidate{}
 	var all []*candidate
 	for _, name := range helpersLast(found, weights) {
-		helps := weights[name] < 0 && len(found) > 1
-		if helps && len(all) >= enough {
-			continue
-		}
+		needed := weights[name] >= 0 || len(found) == 1 || len(all) < enough
 		for _, hit := range found[name] {
 			c := byID[hit.ID]
+			if c == nil && !needed {
+				continue
+			}
 			if c == nil {
 				c = &candidate{id: hit.ID, place: hit.Place, legs: map[string]float64{}}
 				byID[hit.ID] = c

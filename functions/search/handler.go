@@ -1,0 +1,139 @@
+package search
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/rae-memory/rae/pkg/httpapi"
+	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/search"
+)
+
+// Register implements serve.Function.
+func (f *Function) Register(api huma.API) {
+	op := func(id, method, path, summary, description string, more ...int) huma.Operation {
+		return huma.Operation{
+			OperationID: id, Method: method, Path: path, Summary: summary, Description: description,
+			Tags: []string{"search"}, Errors: more,
+		}
+	}
+	httpapi.Register(api, op("search", http.MethodPost, "/v1/search", "Find the memories that matter",
+		"Lexical, dense and graph retrieval run at once and are fused; a turn borrows from its conversation. A stage that "+
+			"failed is named in `degraded`. A long query is cut, never refused.", http.StatusServiceUnavailable), f.search)
+	httpapi.Register(api, op("context", http.MethodPost, "/v1/context", "Pack what matters into a token budget",
+		"The text never exceeds `max_tokens`, counted as four ASCII characters or one other character to a token. Every "+
+			"citation names the bytes of the memory and the same bytes of the text.", http.StatusServiceUnavailable), f.context)
+	f.registerGraph(api, op)
+}
+
+// question is what search and context have in common.
+type question struct {
+	Query     string         `json:"query" minLength:"1" maxLength:"1048576" doc:"What to find, in plain words." example:"When did Caroline go to the support group?"`
+	Mode      search.Mode    `json:"mode,omitempty" enum:"hybrid,dense,lexical,graph" default:"hybrid" doc:"Which ways of retrieving to use."`
+	Filters   *memory.Filter `json:"filters,omitempty" doc:"What a memory must satisfy to be considered."`
+	AsOf      *time.Time     `json:"as_of,omitempty" doc:"Only what was true in the world at this time."`
+	KnownAt   *time.Time     `json:"known_at,omitempty" doc:"What RAE held at this time, in the versions it held."`
+	Rerank    *bool          `json:"rerank,omitempty" default:"true" doc:"Whether the best candidates get a second look."`
+	Diversity float64        `json:"diversity,omitempty" minimum:"0" maximum:"1" doc:"0 orders by score alone; towards 1, likeness to what already stands counts more and more against a memory."`
+}
+
+func (q *question) request(scope memory.Scope, atLeast memory.Seq) search.Request {
+	r := search.Request{
+		Scope: scope, Query: q.Query, Mode: q.Mode, NoRerank: q.Rerank != nil && !*q.Rerank, Diversity: q.Diversity,
+		View: memory.View{AsOf: q.AsOf, KnownAt: q.KnownAt}, AtLeast: atLeast,
+	}
+	if q.Filters != nil {
+		r.Filter = *q.Filters
+	}
+	return r
+}
+
+type searchInput struct {
+	httpapi.Scoped
+	httpapi.ConsistencyIn
+	Body struct {
+		question
+		Limit   int  `json:"limit,omitempty" minimum:"1" maximum:"100" default:"10" doc:"Results, at most."`
+		Explain bool `json:"explain,omitempty" doc:"Say of every result why it was found."`
+	}
+}
+
+type searchOutput struct {
+	httpapi.ConsistencyOut
+	Body struct {
+		Results  []search.Result `json:"results" doc:"Best first; ties by id."`
+		TookMS   float64         `json:"took_ms" doc:"Milliseconds spent."`
+		Cached   bool            `json:"cached" doc:"Whether the answer was kept from an equal search with no write in between."`
+		Degraded []string        `json:"degraded" doc:"Legs or stages that failed; their part is missing."`
+	}
+}
+
+func (f *Function) search(ctx context.Context, in *searchInput) (*searchOutput, error) {
+	began := time.Now()
+	atLeast, err := in.Seq(in.Scope())
+	if err != nil {
+		return nil, err
+	}
+	r := in.Body.request(in.Scope(), atLeast)
+	r.Limit = in.Body.Limit
+	found, err := f.service.Search(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	out := &searchOutput{ConsistencyOut: token(in.Scope(), found.Seq)}
+	out.Body.Results = make([]search.Result, len(found.Results))
+	for i, result := range found.Results {
+		if !in.Body.Explain {
+			result.Explain = nil
+		}
+		out.Body.Results[i] = result
+	}
+	out.Body.Cached, out.Body.Degraded = found.Cached, append([]string{}, found.Degraded...)
+	out.Body.TookMS = milliseconds(time.Since(began))
+	return out, nil
+}
+
+type contextInput struct {
+	httpapi.Scoped
+	httpapi.ConsistencyIn
+	Body struct {
+		question
+		MaxTokens int `json:"max_tokens,omitempty" minimum:"1" maximum:"200000" default:"2000" doc:"What the text may take up."`
+	}
+}
+
+type contextOutput struct {
+	Body struct {
+		Text      string            `json:"text" doc:"One memory a line, in the order things happened."`
+		Tokens    int               `json:"tokens" doc:"Estimated tokens of the text; at most max_tokens."`
+		Citations []search.Citation `json:"citations" doc:"Where every part of the text comes from."`
+		Truncated bool              `json:"truncated" doc:"Whether something relevant did not fit."`
+		Degraded  []string          `json:"degraded" doc:"Legs or stages that failed."`
+	}
+}
+
+func (f *Function) context(ctx context.Context, in *contextInput) (*contextOutput, error) {
+	atLeast, err := in.Seq(in.Scope())
+	if err != nil {
+		return nil, err
+	}
+	packed, err := f.service.Context(ctx, in.Body.request(in.Scope(), atLeast), in.Body.MaxTokens)
+	if err != nil {
+		return nil, err
+	}
+	out := &contextOutput{}
+	out.Body.Text, out.Body.Tokens, out.Body.Truncated = packed.Text, packed.Tokens, packed.Truncated
+	out.Body.Citations = append([]search.Citation{}, packed.Citations...)
+	out.Body.Degraded = append([]string{}, packed.Degraded...)
+	return out, nil
+}
+
+func token(scope memory.Scope, seq memory.Seq) httpapi.ConsistencyOut {
+	return httpapi.ConsistencyOut{Consistency: httpapi.EncodeConsistency(scope, seq)}
+}
+
+// milliseconds keeps microseconds: most searches take less than one.
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
