@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/inmem"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
@@ -145,9 +146,10 @@ func (w *world) tell(t testing.TB) []outbox.Record {
 	}
 }
 
-// keep does what the store function does with memory.derived, and returns how many of them were new.
+// keep gives every memory.derived to the real thing the store function keeps them with, and returns those that were new.
 func (w *world) keep(t testing.TB) (kept []memory.Memory) {
 	t.Helper()
+	store := &ingest.Service{Store: w.db, Clock: w.clock}
 	for _, r := range w.tell(t) {
 		if r.Type != outbox.MemoryDerived {
 			continue
@@ -159,16 +161,17 @@ func (w *world) keep(t testing.TB) (kept []memory.Memory) {
 		if err := json.Unmarshal(r.Data, &data); err != nil || data.ReflectionID == "" {
 			t.Fatalf("memory.derived %s: %v", r.Data, err)
 		}
-		m := data.Memory
-		err := w.db.Write(t.Context(), memory.Scope{Tenant: r.Tenant, Project: r.Project}, func(tx memory.Tx) error {
-			put, outcome, err := tx.Put(t.Context(), m, memory.Why{Actor: "reflect"})
-			if outcome == memory.Created {
-				kept = append(kept, put)
-			}
-			return err
+		stored, _, err := store.Derive(t.Context(), memory.Scope{Tenant: r.Tenant, Project: r.Project}, ingest.Derivation{
+			Event: ingest.Event{Source: "/rae/reflect", ID: r.ID}, Memory: data.Memory, Reason: "reflection " + string(data.ReflectionID),
 		})
 		if err != nil {
-			t.Fatalf("keep %s: %v", m.ID, err)
+			t.Fatalf("keep %s: %v", data.Memory.ID, err)
+		}
+		if stored.Memory.ID != data.Memory.ID {
+			t.Errorf("%s was kept as %s", data.Memory.ID, stored.Memory.ID)
+		}
+		if stored.Outcome == memory.Created {
+			kept = append(kept, stored.Memory)
 		}
 	}
 	return kept
