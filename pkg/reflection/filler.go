@@ -19,6 +19,7 @@ var fillers = termsOf(`
 	say says said tell tells told talk talks talked talking chat chatting ask asks asked hear heard
 	put puts give gives gave given try tries tried trying use uses used start started
 	long last next since ago now today yesterday tomorrow tonight soon later lately recently time times
+	http https www com
 	day days week weeks month months year years weekend morning evening night
 	much many little big new old able back around another every one two first second
 `)
