@@ -215,8 +215,12 @@ func (g *guard) isMaster(value string) bool {
 // scope is a tenant and project as asked for; empty strings where nothing was.
 type scope struct{ tenant, project string }
 
-// validName is what tenants and projects are called; no folding, no trimming.
-var validName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$`)
+const maxName = 64 // characters
+
+// nameShape is what tenants and projects are called; no folding, no trimming.
+var nameShape = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+
+func validName(name string) bool { return len(name) <= maxName && nameShape.MatchString(name) }
 
 func askedScope(r *http.Request) (scope, error) {
 	tenant, err := nameHeader(r, tenantHeader)
@@ -234,7 +238,7 @@ func nameHeader(r *http.Request, name string) (string, error) {
 		return "", nil
 	case len(values) > 1:
 		return "", badHeader(name, "must be given once")
-	case !validName.MatchString(values[0]):
+	case !validName(values[0]):
 		return "", badHeader(name, "must be 1 to 64 letters, digits, '_', '.' or '-', beginning with a letter or digit")
 	}
 	return values[0], nil

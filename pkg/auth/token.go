@@ -95,10 +95,10 @@ func (g *guard) tokenPrincipal(c credential) (Principal, error) {
 	if err != nil {
 		return Principal{}, fmt.Errorf("verify token: %w", err)
 	}
-	if !validName.MatchString(said.Tenant) {
+	if !validName(said.Tenant) {
 		return Principal{}, errors.New("verify token: tenant_id is missing or malformed")
 	}
-	if said.Project != "" && !validName.MatchString(said.Project) {
+	if said.Project != "" && !validName(said.Project) {
 		return Principal{}, errors.New("verify token: project_id is malformed")
 	}
 	return Principal{Subject: said.Subject, Tenant: said.Tenant, Project: said.Project, Roles: said.Roles}, nil

@@ -220,6 +220,29 @@ func TestAStreamNobodyReadsIsCut(t *testing.T) {
 	}
 }
 
+func TestAnAnswerNobodyReadsIsCut(t *testing.T) {
+	t.Parallel()
+	cfg := local()
+	cfg.RequestTimeout = 50 * time.Millisecond
+	written := make(chan error, 1)
+	h := start(t, cfg, &function{name: "store", events: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		block := make([]byte, 64<<10)
+		for {
+			if _, err := w.Write(block); err != nil {
+				written <- err
+				return
+			}
+		}
+	})})
+	deaf := dial(t, h)
+	if _, err := io.WriteString(deaf, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := within(t, "the end of the write", written); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the write ended with %v", err)
+	}
+}
+
 func TestABodyThatNeverComesIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	cfg := local()

@@ -230,6 +230,38 @@ func TestAPanicIsA500ThatNamesItsRequest(t *testing.T) {
 	}
 }
 
+func TestAPanicLeavesNothingOfTheAnswerThatWillNotCome(t *testing.T) {
+	t.Parallel()
+	h := start(t, local(), &function{name: "store", events: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		w.Header().Set("ETag", `"x"`)
+		panic("x")
+	})})
+	answer, err := h.client.Post(h.url+"/", "application/json", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusInternalServerError || answer.Header.Get("ETag") != "" || !json.Valid(body) {
+		t.Errorf("%d %v %q, %v", answer.StatusCode, answer.Header, body, err)
+	}
+}
+
+func TestARedirectIsLoggedByRouteToo(t *testing.T) {
+	t.Parallel()
+	server, out, _ := newServer(t, local(), &function{name: "store", routes: func(api huma.API) {
+		huma.Register(api, huma.Operation{OperationID: "x", Method: http.MethodGet, Path: "/v1/tree/{id}/"},
+			func(context.Context, *thing) (*said, error) { return say("x"), nil })
+	}})
+	if w := serveOnce(t, server, http.MethodGet, "/v1/tree/secret-words", ""); w.Code/100 != 3 {
+		t.Fatalf("status %d, want a redirect", w.Code)
+	}
+	if got := out.lines(t, "request")[0]["route"]; got != "GET /v1/tree/{id}/" || strings.Contains(out.String(), "secret-words") {
+		t.Errorf("route %v", got)
+	}
+}
+
 func TestHalfAnAnswerIsCutRatherThanEnded(t *testing.T) {
 	t.Parallel()
 	h := start(t, local(), &function{name: "store", routes: func(api huma.API) {

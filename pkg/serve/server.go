@@ -138,7 +138,7 @@ func (s *Server) middleware() http.Handler {
 // what the caller wrote.
 func (s *Server) route(r *http.Request) (function, route string) {
 	_, pattern := s.mux.Handler(r)
-	if pattern == "" || pattern[0] == '/' { // ours begin with a method; for a redirect the mux gives the path itself
+	if pattern == "" {
 		return hostOwner, unmatchedRoute
 	}
 	if owner, ok := s.owners[pattern]; ok {
