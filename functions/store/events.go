@@ -10,8 +10,12 @@ import (
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
-// sweepTime bounds how long one drain.due deletes what has expired; what is left waits for the next.
-const sweepTime = 8 * time.Second
+// How long one drain.due deletes what has expired, and how long it sends what waits. Together they are shorter than a
+// request may take; what is left is for the next one.
+const (
+	sweepTime = 8 * time.Second
+	drainTime = 15 * time.Second
+)
 
 // derived keeps a memory that a reflection derived.
 func (f *Function) derived(ctx context.Context, e eventing.Event) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -119,31 +118,5 @@ func TestTheClockDrainsAndABrokenDrainComesAgain(t *testing.T) {
 		if rec := w.deliver(r); rec.Code != want || drained != i+1 {
 			t.Errorf("tick %d: %d %s after %d drains, want %d", i+1, rec.Code, rec.Body, drained, want)
 		}
-	}
-}
-
-func TestTheFunctionTakesWhatTheCatalogueSays(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	taken := []string{}
-	for _, kind := range eventing.Subscribed("store") {
-		example, err := eventing.Example(kind)
-		if err != nil {
-			t.Fatal(err)
-		}
-		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(fmt.Sprintf(
-			`{"specversion":"1.0","id":"1","source":"/test","type":%q,"tenantid":"acme","projectid":"support","data":%s}`, kind, example)))
-		request.Header.Set("Content-Type", "application/cloudevents+json")
-		request.RemoteAddr = "127.0.0.1:50000"
-		rec := httptest.NewRecorder()
-		w.handler.ServeHTTP(rec, request)
-		if rec.Code != http.StatusAccepted && rec.Code != http.StatusBadRequest { // 202 would mean that nobody here consumes it
-			taken = append(taken, kind)
-			continue
-		}
-		t.Errorf("%s answered %d %s", kind, rec.Code, rec.Body)
-	}
-	if len(taken) == 0 {
-		t.Error("the catalogue has nothing for the store function")
 	}
 }

@@ -35,7 +35,7 @@ func New(memories *ingest.Service, drain func(context.Context) error, log *slog.
 	return &Function{Memories: memories, Drain: drain, Log: log}
 }
 
-// Name is "store".
+// Name implements serve.Function.
 func (f *Function) Name() string { return "store" }
 
 func (f *Function) log() *slog.Logger {
@@ -45,25 +45,28 @@ func (f *Function) log() *slog.Logger {
 	return slog.Default()
 }
 
-// Events takes memory.derived, memory.embedded and drain.due.
-func (f *Function) Events() http.Handler {
-	return eventing.Handler(f.Name(), map[string]eventing.Consumer{
+// Events implements serve.Function.
+func (f *Function) Events() http.Handler { return eventing.Handler(f.Name(), f.Consumers(), f.log()) }
+
+// Consumers are the events the function takes, by type: memory.derived, memory.embedded and drain.due.
+func (f *Function) Consumers() map[string]eventing.Consumer {
+	return map[string]eventing.Consumer{
 		eventing.MemoryDerived:  f.derived,
 		eventing.MemoryEmbedded: f.embedded,
 		eventing.DrainDue:       f.drain,
-	}, f.log())
+	}
 }
 
 // probe is the partition health asks about. No tenant can have its name.
 var probe = memory.Scope{Tenant: "-", Project: "-"}
 
-// Health asks the database. Without it nothing can be kept; an embedder that is away only puts vectors off.
+// Health implements serve.Function: it asks the database. Without it nothing can be kept; an embedder that is away only puts vectors off.
 func (f *Function) Health(ctx context.Context) []serve.Component {
 	_, err := f.Memories.Head(ctx, probe)
 	return []serve.Component{{Name: "database", Critical: true, Err: err}}
 }
 
-// Register adds the routes under /v1/memories, /v1/conversations and /v1/tenants.
+// Register implements serve.Function: it adds the routes under /v1/memories, /v1/conversations and /v1/tenants.
 func (f *Function) Register(api huma.API) {
 	describe(api.OpenAPI().Components.Schemas)
 	f.registerMemories(api)
@@ -73,7 +76,7 @@ func (f *Function) Register(api huma.API) {
 	f.registerTenants(api)
 }
 
-// Close releases what Open acquired.
+// Close implements serve.Function: it releases what Open acquired.
 func (f *Function) Close(context.Context) error {
 	var failed []error
 	for _, end := range f.closers {

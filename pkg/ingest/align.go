@@ -62,7 +62,7 @@ func (s *Service) standingTurns(ctx context.Context, scope memory.Scope, in *Con
 	}
 	var turns []standingTurn
 	for {
-		page, err := s.Store.List(ctx, scope, q)
+		page, err := s.List(ctx, scope, q)
 		if err != nil {
 			return nil, err
 		}

@@ -35,7 +35,7 @@ func (s *Service) Attach(ctx context.Context, scope memory.Scope, v Vector) (att
 	if err := c.err(); err != nil {
 		return false, err
 	}
-	err = s.Store.Write(ctx, scope, func(tx memory.Tx) error {
+	err = s.write(ctx, scope, func(tx memory.Tx) error {
 		attached = false
 		taken, err := tx.Once(ctx, consumer, v.Event.Source, v.Event.ID)
 		if err != nil || !taken {

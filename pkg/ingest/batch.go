@@ -39,7 +39,7 @@ func (s *Service) Batch(ctx context.Context, scope memory.Scope, items []json.Ra
 	if len(items) == 0 || len(items) > MaxBatch {
 		return nil, false, fault.BadField("body.memories", "must hold 1 to %d memories", MaxBatch)
 	}
-	if kept, replayed, err := peek[[]Result](ctx, s.Store, scope, key); err != nil || replayed {
+	if kept, replayed, err := peek[[]Result](ctx, s, scope, key); err != nil || replayed {
 		return kept, replayed, err
 	}
 	results := make([]Result, len(items))

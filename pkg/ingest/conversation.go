@@ -85,21 +85,16 @@ func (s *Service) Conversation(ctx context.Context, scope memory.Scope, in Conve
 	if err != nil {
 		return Recorded{}, false, err
 	}
-	if kept, replayed, err := peek[Recorded](ctx, s.Store, scope, key); err != nil || replayed {
-		return kept, replayed, err
-	}
-	vectors := make(map[int]memory.Vector, len(turns)) // by message, kept across attempts
+	post := posted{in: &in, turns: turns, vectors: make(map[int]memory.Vector, len(turns))}
 	for range maxRaces {
-		standing, err := s.standingTurns(ctx, scope, &in)
-		if err != nil {
+		if post.standing, err = s.standingTurns(ctx, scope, &in); err != nil {
 			return Recorded{}, false, err
 		}
-		plan := align(in.Messages, standing)
-		if err := s.embedNew(ctx, turns, &in, plan, standing, vectors); err != nil {
-			return Recorded{}, false, err
-		}
-		recorded, replayed, err := once(ctx, s.Store, scope, key, func() error { return nil }, func(tx memory.Tx) (Recorded, error) {
-			return appendTurns(ctx, tx, &in, turns, vectors, plan, standing, why)
+		post.plan = align(in.Messages, post.standing)
+		recorded, replayed, err := once(ctx, s, scope, key, func() error {
+			return s.embedNew(ctx, &post)
+		}, func(tx memory.Tx) (Recorded, error) {
+			return post.write(ctx, tx, why)
 		})
 		if !errors.Is(err, errRaced) {
 			return recorded, replayed, err
@@ -178,62 +173,80 @@ func (in *Conversation) turnKey(number int) string {
 	return "conversation/" + hex.EncodeToString(sum.Sum(nil)[:16]) + "/" + strconv.Itoa(number)
 }
 
-// same reports whether message i stands already, word for word.
-func (in *Conversation) same(i int, plan []int, standing []standingTurn) bool {
-	return plan[i] >= 0 && in.Messages[i].said() == standing[plan[i]].message.said()
+// posted is a conversation on its way into the store.
+type posted struct {
+	in       *Conversation
+	turns    []memory.Memory       // one per message
+	vectors  map[int]memory.Vector // by message; kept from one attempt to the next
+	standing []standingTurn        // what the session held when it was read
+	plan     []int                 // by message: the standing turn it repeats, or -1
+}
+
+// known reports whether message i stands already, word for word.
+func (p *posted) known(i int) bool {
+	return p.plan[i] >= 0 && p.in.Messages[i].said() == p.standing[p.plan[i]].message.said()
 }
 
 // embedNew fetches the vectors of the turns to be written that have none yet.
-func (s *Service) embedNew(ctx context.Context, turns []memory.Memory, in *Conversation, plan []int, standing []standingTurn, vectors map[int]memory.Vector) error {
+func (s *Service) embedNew(ctx context.Context, p *posted) error {
 	var at []int
 	var texts []string
-	for i := range turns {
-		if _, had := vectors[i]; !had && !in.same(i, plan, standing) {
-			at, texts = append(at, i), append(texts, turns[i].Content)
+	for i := range p.turns {
+		if _, had := p.vectors[i]; !had && !p.known(i) {
+			at, texts = append(at, i), append(texts, p.turns[i].Content)
 		}
 	}
 	fresh, err := s.embed(ctx, texts)
 	for i := range fresh {
-		vectors[at[i]] = fresh[i]
+		p.vectors[at[i]] = fresh[i]
 	}
 	return err
 }
 
-// appendTurns writes the new turns behind the standing ones, and new words of standing ones in their place. errRaced
-// when a number is already taken.
-func appendTurns(ctx context.Context, tx memory.Tx, in *Conversation, turns []memory.Memory, vectors map[int]memory.Vector, plan []int, standing []standingTurn, why memory.Why) (Recorded, error) {
-	recorded := Recorded{SessionID: in.SessionID, Results: make([]Turn, len(turns))}
+// write puts the new turns behind the standing ones, and new words of standing ones in their place. errRaced when a
+// number is already taken.
+func (p *posted) write(ctx context.Context, tx memory.Tx, why memory.Why) (Recorded, error) {
+	recorded := Recorded{SessionID: p.in.SessionID, Results: make([]Turn, len(p.turns))}
 	last, previous := 0, ""
-	if len(standing) > 0 {
-		last, previous = standing[len(standing)-1].number, string(standing[len(standing)-1].id)
+	if n := len(p.standing); n > 0 {
+		last, previous = p.standing[n-1].number, string(p.standing[n-1].id)
 	}
-	for i := range turns {
-		number, link := last+1, previous
-		if plan[i] >= 0 {
-			number, link = standing[plan[i]].number, standing[plan[i]].previous
+	for i := range p.turns {
+		result := Turn{Index: i, Turn: last + 1, Status: memory.Deduplicated}
+		link := previous
+		if p.plan[i] >= 0 {
+			known := &p.standing[p.plan[i]]
+			result.Turn, result.ID, link = known.number, known.id, known.previous
 		}
-		if in.same(i, plan, standing) {
-			recorded.Results[i] = Turn{Index: i, Turn: number, Status: memory.Deduplicated, ID: standing[plan[i]].id}
-			recorded.Deduplicated++
-			continue
+		if !p.known(i) {
+			e := entries([]memory.Memory{p.in.placed(p.turns[i], result.Turn, link)}, []memory.Vector{p.vectors[i]})[0]
+			stored, outcome, err := tx.Put(ctx, e.Memory, why, e.vectors()...)
+			if err != nil {
+				return Recorded{}, err
+			}
+			if p.plan[i] < 0 {
+				if outcome != memory.Created {
+					return Recorded{}, errRaced
+				}
+				last, previous = result.Turn, string(stored.ID)
+			}
+			result.Status, result.ID = outcome, stored.ID
 		}
-		e := entries([]memory.Memory{in.placed(turns[i], number, link)}, []memory.Vector{vectors[i]})[0]
-		stored, outcome, err := tx.Put(ctx, e.Memory, why, e.vectors()...)
-		if err != nil {
-			return Recorded{}, err
-		}
-		recorded.Results[i] = Turn{Index: i, Turn: number, Status: outcome, ID: stored.ID}
-		switch {
-		case plan[i] < 0 && outcome != memory.Created:
-			return Recorded{}, errRaced
-		case plan[i] < 0:
-			last, previous = number, string(stored.ID)
-			recorded.Created++
-		default:
-			recorded.Updated++
-		}
+		recorded.add(result)
 	}
 	return recorded, nil
+}
+
+func (r *Recorded) add(t Turn) {
+	r.Results[t.Index] = t
+	switch t.Status {
+	case memory.Created:
+		r.Created++
+	case memory.Updated:
+		r.Updated++
+	default:
+		r.Deduplicated++
+	}
 }
 
 // placed returns the turn with its number and its link to the turn before.

@@ -14,7 +14,7 @@ type Deleted struct {
 // Delete removes a memory with its versions and vectors. NotFound when it does not stand; a repetition with the same
 // key is answered like the first time.
 func (s *Service) Delete(ctx context.Context, scope memory.Scope, id memory.ID, key memory.Key) error {
-	_, _, err := once(ctx, s.Store, scope, key, func() error { return nil }, func(tx memory.Tx) (Deleted, error) {
+	_, _, err := once(ctx, s, scope, key, func() error { return nil }, func(tx memory.Tx) (Deleted, error) {
 		return Deleted{Deleted: 1}, tx.Delete(ctx, id)
 	})
 	return err
@@ -32,7 +32,7 @@ func (s *Service) DeleteWhere(ctx context.Context, scope memory.Scope, f memory.
 		var answer Deleted
 		var replayed bool
 		gone := 0
-		err := s.Store.Write(ctx, scope, func(tx memory.Tx) (err error) {
+		err := s.write(ctx, scope, func(tx memory.Tx) (err error) {
 			if answer, replayed, err = answered[Deleted](ctx, tx, key); err != nil || replayed {
 				return err
 			}

@@ -41,7 +41,7 @@ func (s *Service) Derive(ctx context.Context, scope memory.Scope, d Derivation) 
 	}
 	e := entries([]memory.Memory{m}, vectors)[0]
 	why := memory.Why{Actor: "reflect", Reason: d.Reason}
-	err = s.Store.Write(ctx, scope, func(tx memory.Tx) (err error) {
+	err = s.write(ctx, scope, func(tx memory.Tx) (err error) {
 		if taken, err = tx.Once(ctx, consumer, d.Event.Source, d.Event.ID); err != nil || !taken {
 			return err
 		}

@@ -209,3 +209,17 @@ func TestAnExportTakesOnlyWhatMatches(t *testing.T) {
 	_, err = s.Export(t.Context(), here, memory.Filter{Layers: []memory.Layer{"x"}}, memory.View{}, io.Discard)
 	wantFault(t, err, fault.Invalid, "query.layer[0]")
 }
+
+func TestAnImportHoldsNoMoreThanASlice(t *testing.T) {
+	t.Parallel()
+	s, _ := world(t)
+	stored, ahead := 0, 0
+	input := &stream{n: 5000, line: func(i int) string {
+		ahead = max(ahead, i-stored)
+		return fmt.Sprintf(`{"content":"memory %d","source":%q}`, i, strings.Repeat("x", 200))
+	}}
+	_, err := s.Import(t.Context(), here, input, memory.Why{}, func(sum ingest.Summary) { stored = sum.Lines })
+	if limit := 500 + (64<<10)/200; err != nil || ahead > limit {
+		t.Errorf("read %d lines ahead of the store, %v; want at most %d", ahead, err, limit)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
@@ -53,4 +54,21 @@ func (s *Service) log() *slog.Logger {
 		return s.Log
 	}
 	return slog.Default()
+}
+
+// named fails for a scope without tenant or project. The edge never lets one in; if one came this far, what everybody
+// could see must not be read or written.
+func named(scope memory.Scope) error {
+	if scope.Tenant == "" || scope.Project == "" {
+		return fault.New(fault.Internal, "a request without a tenant reached the store")
+	}
+	return nil
+}
+
+// write runs do in one transaction of the scope.
+func (s *Service) write(ctx context.Context, scope memory.Scope, do func(memory.Tx) error) error {
+	if err := named(scope); err != nil {
+		return err
+	}
+	return s.Store.Write(ctx, scope, do)
 }

@@ -92,6 +92,11 @@ func expected(t reflect.Type) string {
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
+	if t != nil {
+		if change, ok := reflect.New(t).Interface().(interface{ holds() reflect.Type }); ok {
+			t = change.holds()
+		}
+	}
 	switch {
 	case t == nil:
 		return "has a wrong type"

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"reflect"
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
@@ -34,11 +35,8 @@ func (c Change[T]) MarshalJSON() ([]byte, error) {
 	return json.Marshal(c.Value)
 }
 
-// Set returns a change to the value.
-func Set[T any](v T) Change[T] { return Change[T]{Present: true, Value: v} }
-
-// Clear returns a change to nothing.
-func Clear[T any]() Change[T] { return Change[T]{Present: true, Null: true} }
+// holds is the type of the value, for messages about wrong ones.
+func (c *Change[T]) holds() reflect.Type { return reflect.TypeFor[T]() }
 
 // Patch changes some fields of a memory. Metadata is merged by key, as RFC 7396 does with objects; lists are
 // replaced whole. Clearing layer or importance sets its default; content cannot be cleared.
@@ -78,8 +76,8 @@ func (s *Service) Patch(ctx context.Context, scope memory.Scope, id memory.ID, p
 		return memory.Memory{}, false, err
 	}
 	var vector memory.Vector
-	return once(ctx, s.Store, scope, key, func() error {
-		standing, err := s.Store.Get(ctx, scope, id, memory.View{})
+	return once(ctx, s, scope, key, func() error {
+		standing, err := s.Get(ctx, scope, id, memory.View{})
 		if err != nil {
 			return err
 		}

@@ -128,11 +128,23 @@ func TestAPatchIsRefused(t *testing.T) {
 			wantFault(t, err, row.kind, row.field)
 		})
 	}
-	t.Run("a key it does not know", func(t *testing.T) {
-		t.Parallel()
-		_, err := ingest.ParsePatch([]byte(`{"version":2}`), "body.")
-		wantFault(t, err, fault.Malformed, "body.version")
-	})
+	for text, want := range map[string]string{
+		`{"version":2}`:                "body.version is not a known key",
+		`{"content":7}`:                "body.content must be a string",
+		`{"tags":"a"}`:                 "body.tags must be an array",
+		`{"metadata":[]}`:              "body.metadata must be an object",
+		`{"importance":"high"}`:        "body.importance must be a number",
+		`{"occurred_at":"yesterday"}`:  "body.occurred_at must be an RFC 3339 time",
+		`{"ttl_seconds":1.5}`:          "body.ttl_seconds must be a whole number",
+		`{"content":"x","content":""}`: "body.content must not be given twice",
+	} {
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			if _, err := ingest.ParsePatch([]byte(text), "body."); fault.Public(err) != want {
+				t.Errorf("got %q, want %q", fault.Public(err), want)
+			}
+		})
+	}
 	t.Run("a memory of another tenant", func(t *testing.T) {
 		t.Parallel()
 		s, _ := world(t)

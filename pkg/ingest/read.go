@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"strings"
@@ -11,12 +12,15 @@ import (
 
 // Get returns one memory as the view shows it. A missing, deleted, expired or foreign id is the same NotFound.
 func (s *Service) Get(ctx context.Context, scope memory.Scope, id memory.ID, at memory.View) (memory.Memory, error) {
+	if err := named(scope); err != nil {
+		return memory.Memory{}, err
+	}
 	return s.Store.Get(ctx, scope, id, at)
 }
 
 // List returns one page of the memories that match, newest first. Invalid names a filter at fault under "query.".
 func (s *Service) List(ctx context.Context, scope memory.Scope, q memory.Query) (memory.Page, error) {
-	if err := checkQuery(q); err != nil {
+	if err := cmp.Or(named(scope), checkQuery(q)); err != nil {
 		return memory.Page{}, err
 	}
 	return s.Store.List(ctx, scope, q)
@@ -24,6 +28,9 @@ func (s *Service) List(ctx context.Context, scope memory.Scope, q memory.Query) 
 
 // History returns every version of a memory, newest first.
 func (s *Service) History(ctx context.Context, scope memory.Scope, id memory.ID) ([]memory.Version, error) {
+	if err := named(scope); err != nil {
+		return nil, err
+	}
 	return s.Store.History(ctx, scope, id)
 }
 
@@ -40,8 +47,7 @@ func checkQuery(q memory.Query) error {
 	if q.Limit < 1 || q.Limit > 1000 {
 		c.add("limit", "must be between 1 and 1000")
 	}
-	err := c.err()
-	return err
+	return c.err()
 }
 
 // filter checks what selects memories; names differ between a query and a body only in the prefix.

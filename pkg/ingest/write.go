@@ -24,7 +24,7 @@ func (s *Service) Put(ctx context.Context, scope memory.Scope, d Draft, key memo
 		return Stored{}, false, err
 	}
 	var all []entry
-	return once(ctx, s.Store, scope, key, func() error {
+	return once(ctx, s, scope, key, func() error {
 		vectors, err := s.embed(ctx, []string{m.Content})
 		if err == nil {
 			all = entries([]memory.Memory{m}, vectors)
@@ -39,14 +39,14 @@ func (s *Service) Put(ctx context.Context, scope memory.Scope, d Draft, key memo
 // once gives a request with a key one effect and one answer: do runs in a transaction that also remembers its
 // answer, and a repetition gets that answer back, unmarshalled from the very bytes, and true. prepare does what must
 // not happen inside a transaction; a repetition skips it. Requests without a key just run.
-func once[A any](ctx context.Context, store memory.Store, scope memory.Scope, key memory.Key, prepare func() error, do func(memory.Tx) (A, error)) (answer A, replayed bool, err error) {
-	if answer, replayed, err = peek[A](ctx, store, scope, key); err != nil || replayed {
+func once[A any](ctx context.Context, s *Service, scope memory.Scope, key memory.Key, prepare func() error, do func(memory.Tx) (A, error)) (answer A, replayed bool, err error) {
+	if answer, replayed, err = peek[A](ctx, s, scope, key); err != nil || replayed {
 		return answer, replayed, err
 	}
 	if err = prepare(); err != nil {
 		return answer, false, err
 	}
-	err = store.Write(ctx, scope, func(tx memory.Tx) error {
+	err = s.write(ctx, scope, func(tx memory.Tx) error {
 		if answer, replayed, err = answered[A](ctx, tx, key); err != nil || replayed {
 			return err
 		}
@@ -59,11 +59,11 @@ func once[A any](ctx context.Context, store memory.Store, scope memory.Scope, ke
 }
 
 // peek looks for a remembered answer before any work is done for it.
-func peek[A any](ctx context.Context, store memory.Store, scope memory.Scope, key memory.Key) (answer A, found bool, err error) {
+func peek[A any](ctx context.Context, s *Service, scope memory.Scope, key memory.Key) (answer A, found bool, err error) {
 	if key.Key == "" {
 		return answer, false, nil
 	}
-	err = store.Write(ctx, scope, func(tx memory.Tx) (err error) {
+	err = s.write(ctx, scope, func(tx memory.Tx) (err error) {
 		answer, found, err = answered[A](ctx, tx, key)
 		return err
 	})
@@ -104,7 +104,7 @@ func (s *Service) putAll(ctx context.Context, scope memory.Scope, all []entry, w
 	stored, refused := make([]Stored, len(all)), make([]error, len(all))
 	for {
 		bad, reason := -1, error(nil)
-		err := s.Store.Write(ctx, scope, func(tx memory.Tx) error {
+		err := s.write(ctx, scope, func(tx memory.Tx) error {
 			bad, reason = -1, nil
 			if done, err := before(tx); err != nil || done {
 				return err

@@ -223,3 +223,20 @@ func TestTheStoresOwnRefusalIsReportedByIndex(t *testing.T) {
 		}
 	}
 }
+
+func TestAScopeWithoutATenantOrProjectReadsAndWritesNothing(t *testing.T) {
+	t.Parallel()
+	for _, nobody := range []memory.Scope{{}, {Tenant: "acme"}, {Project: "support"}} {
+		s, _ := world(t)
+		_, _, stored := s.Put(t.Context(), nobody, ingest.Draft{Content: "x"}, memory.Key{}, memory.Why{})
+		_, listed := s.List(t.Context(), nobody, memory.Query{Limit: 1})
+		_, read := s.Get(t.Context(), nobody, evidenceID, memory.View{})
+		_, told := s.History(t.Context(), nobody, evidenceID)
+		_, _, selected := s.DeleteWhere(t.Context(), nobody, memory.Filter{UserID: "u"}, memory.Key{})
+		for i, err := range []error{stored, listed, read, told, selected} {
+			if err == nil || fault.KindOf(err) != fault.Internal {
+				t.Errorf("call %d in scope %q: %v", i, nobody, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,127 @@
+package store
+
+import (
+	"context"
+	"net/url"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/rae-memory/rae/eventing"
+	"github.com/rae-memory/rae/pkg/embed"
+	"github.com/rae-memory/rae/pkg/ingest"
+	"github.com/rae-memory/rae/pkg/inmem"
+	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/outbox"
+	"github.com/rae-memory/rae/pkg/serve"
+	"github.com/rae-memory/rae/pkg/sqlite"
+	"github.com/rae-memory/rae/pkg/telemetry"
+)
+
+// Config is what the environment says to the function.
+type Config struct {
+	Store         string        `envconfig:"RAE_STORE" default:"sqlite" allowed:"sqlite|inmem"`
+	DataDir       string        `envconfig:"RAE_DATA_DIR" default:"./data"`
+	EmbedProvider string        `envconfig:"RAE_EMBED_PROVIDER" default:"hash" allowed:"hash"`
+	EmbedModel    string        `envconfig:"RAE_EMBED_MODEL"` // empty: the provider's own choice
+	EmbedTimeout  time.Duration `envconfig:"RAE_EMBED_TIMEOUT" default:"10s" min:"1ms" max:"10m"`
+	Sink          string        `envconfig:"K_SINK"` // the broker's ingress; empty: events wait in the outbox
+}
+
+// Check implements serve.Checker.
+func (c *Config) Check() error {
+	if _, err := embed.BuiltIn(c.EmbedProvider, c.EmbedModel); err != nil {
+		return &serve.ConfigError{Name: "RAE_EMBED_MODEL", Value: c.EmbedModel, Allowed: "unset or " + new(embed.Hash).Model()}
+	}
+	if c.Sink == "" {
+		return nil
+	}
+	if u, err := url.Parse(c.Sink); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return &serve.ConfigError{Name: "K_SINK", Value: c.Sink, Allowed: "unset or an http or https URL"}
+	}
+	return nil
+}
+
+// kept is what the function needs of a database.
+type kept interface {
+	memory.Store
+	outbox.Queue
+}
+
+// Open reads the environment and opens the store it names. What changes is sent to the broker at K_SINK as soon as it
+// is committed, and again with every drain.due until the broker has it.
+func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
+	var cfg Config
+	if err := serve.Load(&cfg); err != nil {
+		return nil, err
+	}
+	embedder, err := embed.BuiltIn(cfg.EmbedProvider, cfg.EmbedModel)
+	if err != nil {
+		return nil, err
+	}
+	f := New(&ingest.Service{Embedder: embedder, EmbedTimeout: cfg.EmbedTimeout, Log: rt.Log}, nil, rt.Log)
+	post := &postman{}
+	db := f.open(cfg, rt, post.wake)
+	f.Memories.Store = db
+	if cfg.Sink == "" {
+		return f, nil
+	}
+	relay, err := eventing.NewRelay(db, &eventing.HTTPSender{URL: cfg.Sink}, eventing.RelayConfig{
+		Slice: drainTime, Metrics: rt.Metrics, Log: rt.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	post.relay = relay
+	f.Drain = func(ctx context.Context) error {
+		_, err := relay.Drain(ctx)
+		return err
+	}
+	f.closers = append([]func() error{post.stop}, f.closers...) // before the database it reads
+	return f, nil
+}
+
+// open opens the database. It connects to nothing before the first use.
+func (f *Function) open(cfg Config, rt serve.Runtime, onCommit func()) kept {
+	if cfg.Store == "inmem" {
+		return inmem.New(inmem.Options{OnCommit: onCommit, TraceParent: telemetry.Traceparent})
+	}
+	db := sqlite.Open(filepath.Join(cfg.DataDir, "rae.db"), sqlite.Options{Log: rt.Log, OnCommit: onCommit, TraceParent: telemetry.Traceparent})
+	f.closers = append(f.closers, db.Close)
+	return db
+}
+
+// postman runs the relay from the first commit of the process on, so that a function that only reads runs nothing.
+type postman struct {
+	relay *eventing.Relay // nil: there is no broker
+
+	once   sync.Once
+	cancel context.CancelFunc
+	ended  chan struct{}
+}
+
+// wake is called after a commit and does not block.
+func (p *postman) wake() {
+	if p.relay == nil {
+		return
+	}
+	p.once.Do(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		p.cancel, p.ended = cancel, make(chan struct{})
+		go func() {
+			defer close(p.ended)
+			p.relay.Run(ctx)
+		}()
+	})
+	p.relay.Wake()
+}
+
+// stop waits for the relay to let go of what it was sending; what is left is sent after the next start.
+func (p *postman) stop() error {
+	p.once.Do(func() {}) // no more wakes start it
+	if p.cancel != nil {
+		p.cancel()
+		<-p.ended
+	}
+	return nil
+}
