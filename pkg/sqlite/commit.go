@@ -59,9 +59,10 @@ func (d *DB) write(ctx context.Context, do func(tx *sql.Tx) error) error {
 	if err != nil {
 		return err
 	}
-	d.writes.Add(1)
 	self := &writer{ctx: ctx, do: do, signals: make(chan signal, 1), ran: make(chan ran, 1)}
-	if d.queue.join(self) {
+	leads := d.queue.join(self)
+	d.writes.Add(1)
+	if leads {
 		return classify(ctx, d.lead(pools.writer, self))
 	}
 	cancelled := ctx.Done()

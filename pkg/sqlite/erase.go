@@ -10,20 +10,27 @@ import (
 )
 
 // EraseTenant removes every row of the tenant from every table that has a tenant column, whoever made the table, and
-// counts them. Freed space is overwritten (secure_delete), and the write-ahead log, which still tells of the rows, is
-// folded into the file and cut off: a reader of the disk finds nothing either. When that last step cannot be done the
-// rows are gone all the same, and the call fails with Unavailable; repeating it finishes the work.
+// counts them. Then it writes the file anew and empties the write-ahead log, so that whoever reads the disk finds nothing
+// either: SQLite overwrites what it frees (secure_delete), but a page that was once rearranged may still hold old bytes
+// between its cells. That takes time in proportion to the file. When it cannot be done, the rows are gone all the same
+// and the call fails; repeating it finishes the work.
 func (d *DB) EraseTenant(ctx context.Context, tenant string) (memory.Receipt, error) {
 	var receipt memory.Receipt
+	var unscrubbed bool
 	err := d.write(ctx, func(tx *sql.Tx) (err error) {
-		receipt, err = d.erase(context.WithoutCancel(ctx), tx, tenant)
-		return err
+		background := context.WithoutCancel(ctx)
+		if receipt, err = d.erase(background, tx, tenant); err != nil {
+			return err
+		}
+		return tx.QueryRowContext(background, `SELECT unscrubbed FROM erased`).Scan(&unscrubbed)
 	})
 	if err != nil {
 		return memory.Receipt{}, fmt.Errorf("erase tenant: %w", err)
 	}
-	if err := d.truncateLog(ctx); err != nil {
-		return memory.Receipt{}, err
+	if unscrubbed {
+		if err := d.scrub(ctx); err != nil {
+			return memory.Receipt{}, fmt.Errorf("erase tenant: %w", err)
+		}
 	}
 	return receipt, nil
 }
@@ -38,6 +45,7 @@ func (d *DB) erase(ctx context.Context, tx *sql.Tx, tenant string) (memory.Recei
 	if err != nil {
 		return receipt, err
 	}
+	removed := 0
 	for _, table := range tables {
 		result, err := tx.ExecContext(ctx, fmt.Sprintf(`DELETE FROM %q WHERE %q = ?`, table.name, table.column), tenant)
 		if err != nil {
@@ -48,6 +56,7 @@ func (d *DB) erase(ctx context.Context, tx *sql.Tx, tenant string) (memory.Recei
 			return receipt, fmt.Errorf("table %s: %w", table.name, err)
 		}
 		rows := int(n)
+		removed += rows
 		switch table.name {
 		case "memories":
 			receipt.Memories += rows
@@ -65,7 +74,10 @@ func (d *DB) erase(ctx context.Context, tx *sql.Tx, tenant string) (memory.Recei
 			receipt.Other += rows
 		}
 	}
-	return receipt, nil
+	if removed > 0 {
+		_, err = tx.ExecContext(ctx, `UPDATE erased SET unscrubbed = 1`)
+	}
+	return receipt, err
 }
 
 type tenantTable struct{ name, column string }
@@ -89,19 +101,44 @@ func tenantTables(ctx context.Context, tx *sql.Tx) ([]tenantTable, error) {
 	return tables, rows.Err()
 }
 
-// truncateLog moves the write-ahead log into the file and empties it, waiting for readers of the old state.
-func (d *DB) truncateLog(ctx context.Context) error {
+// vacuumInMemory is the size of a file, in bytes, up to which it is rebuilt in memory; a larger one needs a temporary
+// file beside the others of the system.
+const vacuumInMemory = 128 << 20
+
+// scrub writes the file anew, without what has been deleted, and empties the write-ahead log, waiting for readers of the
+// old state.
+func (d *DB) scrub(ctx context.Context) error {
 	pools, err := d.opened(ctx)
 	if err != nil {
 		return err
 	}
-	var busy, frames, moved int
-	err = pools.writer.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &frames, &moved)
+	conn, err := pools.writer.Conn(ctx)
 	if err != nil {
-		return classify(ctx, fmt.Errorf("truncate the log: %w", err))
+		return classify(ctx, err)
+	}
+	defer conn.Close()
+	var bytes int64
+	err = conn.QueryRowContext(ctx, `SELECT page_count * page_size FROM pragma_page_count, pragma_page_size`).Scan(&bytes)
+	if err != nil {
+		return classify(ctx, err)
+	}
+	statements := []string{`VACUUM`}
+	if bytes > vacuumInMemory {
+		statements = []string{`PRAGMA temp_store = FILE`, `VACUUM`, `PRAGMA temp_store = MEMORY`}
+	}
+	for _, statement := range statements {
+		if _, err := conn.ExecContext(ctx, statement); err != nil {
+			return classify(ctx, fmt.Errorf("write the file anew: %w", err))
+		}
+	}
+	var busy, frames, moved int
+	err = conn.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &frames, &moved)
+	if err != nil {
+		return classify(ctx, fmt.Errorf("empty the log: %w", err))
 	}
 	if busy != 0 {
-		return fault.New(fault.Unavailable, "the rows are erased, but readers keep the log from being truncated; repeat the erasure")
+		return fault.New(fault.Unavailable, "the rows are erased, but readers keep the log from being emptied; repeat the erasure")
 	}
-	return nil
+	_, err = conn.ExecContext(ctx, `UPDATE erased SET unscrubbed = 0`)
+	return classify(ctx, err)
 }

@@ -314,7 +314,7 @@ func (d *DB) Changes(ctx context.Context, scope memory.Scope, model string, afte
 		return nil, fault.BadField("query.limit", "must be positive")
 	}
 	var gone bool
-	var vector []byte
+	var vector sql.RawBytes // not copied: it is decoded before the next row
 	s := newScanner(scope, &gone, &vector)
 	args := []any{model, scope.Tenant, scope.Project, after, limit}
 	var changes []memory.Change

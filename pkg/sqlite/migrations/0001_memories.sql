@@ -15,12 +15,14 @@ CREATE TABLE scopes (
 ) WITHOUT ROWID;
 
 -- Numbers up to this one were used by scopes that have been erased; a scope that comes back goes on above it, so that a
--- reader of the old feed cannot mistake new changes for ones it has seen. One row, and no tenant in it.
+-- reader of the old feed cannot mistake new changes for ones it has seen. unscrubbed is 1 from the moment the rows are
+-- gone until the file has been written anew without their remains. One row, and no tenant in it.
 CREATE TABLE erased (
-    one  INTEGER PRIMARY KEY CHECK (one = 1),
-    head INTEGER NOT NULL
+    one        INTEGER PRIMARY KEY CHECK (one = 1),
+    head       INTEGER NOT NULL,
+    unscrubbed INTEGER NOT NULL
 );
-INSERT INTO erased VALUES (1, 0);
+INSERT INTO erased VALUES (1, 0, 0);
 
 -- The current version of every memory.
 CREATE TABLE memories (

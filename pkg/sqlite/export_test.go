@@ -1,0 +1,9 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+)
+
+// WriteSQL lets tests do to a transaction what no method of the store does.
+func (d *DB) WriteSQL(ctx context.Context, do func(*sql.Tx) error) error { return d.write(ctx, do) }
