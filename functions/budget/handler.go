@@ -62,7 +62,7 @@ func (*percentSchema) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeNumber, Minimum: &zero, Examples: []any{24.7}}
 }
 
-type limits struct {
+type budgetLimits struct {
 	MonthlyLimit      *budget.Cost      `json:"monthly_limit,omitempty" nullable:"true" doc:"US dollars per UTC month; null or absent is unlimited."`
 	DailyLimit        *budget.Cost      `json:"daily_limit,omitempty" nullable:"true" doc:"US dollars per UTC day, not above monthly_limit; null or absent is unlimited."`
 	MonthlyTokenLimit *int64            `json:"monthly_token_limit,omitempty" nullable:"true" minimum:"0" doc:"Tokens per UTC month; null or absent is unlimited."`
@@ -73,7 +73,7 @@ type limits struct {
 
 type limitsInput struct {
 	httpapi.Scoped
-	Body limits
+	Body budgetLimits
 }
 
 type statusOutput struct{ Body budget.Status }
@@ -92,7 +92,7 @@ func (f *Function) current(ctx context.Context, in *httpapi.Scoped) (*statusOutp
 	return &statusOutput{status}, err
 }
 
-type request struct {
+type reservationRequest struct {
 	Operation    string       `json:"operation" minLength:"1" maxLength:"64" doc:"What the call is for." example:"chat"`
 	Provider     string       `json:"provider,omitempty" maxLength:"64" doc:"Who is paid." example:"openai"`
 	Model        string       `json:"model" minLength:"1" maxLength:"200" doc:"As the provider names it." example:"gpt-4o"`
@@ -105,7 +105,7 @@ type request struct {
 type reserveInput struct {
 	httpapi.Scoped
 	httpapi.Idempotent
-	Body request
+	Body reservationRequest
 }
 
 type reservationOutput struct{ Body budget.Reservation }
@@ -132,7 +132,7 @@ func (f *Function) reservation(ctx context.Context, in *reservationInput) (*rese
 	return &reservationOutput{r}, err
 }
 
-type settlement struct {
+type settlementRequest struct {
 	TokensIn     int64        `json:"tokens_in,omitempty" minimum:"0" maximum:"1000000000000"`
 	TokensOut    int64        `json:"tokens_out,omitempty" minimum:"0" maximum:"1000000000000"`
 	CachedTokens int64        `json:"cached_tokens,omitempty" minimum:"0" maximum:"1000000000000" doc:"Part of tokens_in that was billed at the cached price."`
@@ -142,7 +142,7 @@ type settlement struct {
 type settleInput struct {
 	httpapi.Scoped
 	ID   memory.ID `path:"id"`
-	Body settlement
+	Body settlementRequest
 }
 
 func (f *Function) settle(ctx context.Context, in *settleInput) (*reservationOutput, error) {

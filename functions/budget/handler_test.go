@@ -385,13 +385,13 @@ func TestMoneyIsANumberInTheDocumentedSchema(t *testing.T) {
 	schemas := document["components"].(map[string]any)["schemas"].(map[string]any)
 	type property struct{ schema, name string }
 	want := map[property]any{
-		{"Status", "monthly_usage"}:     "number",
-		{"Status", "monthly_limit"}:     []any{"number", "null"},
-		{"Status", "usage_percentage"}:  []any{"number", "null"},
-		{"Limits", "daily_limit"}:       []any{"number", "null"},
-		{"Limits", "daily_token_limit"}: []any{"integer", "null"},
-		{"Request", "max_cost"}:         "number",
-		{"Price", "input_per_million"}:  "number",
+		{"Status", "monthly_usage"}:           "number",
+		{"Status", "monthly_limit"}:           []any{"number", "null"},
+		{"Status", "usage_percentage"}:        []any{"number", "null"},
+		{"BudgetLimits", "daily_limit"}:       []any{"number", "null"},
+		{"BudgetLimits", "daily_token_limit"}: []any{"integer", "null"},
+		{"ReservationRequest", "max_cost"}:    "number",
+		{"Price", "input_per_million"}:        "number",
 	}
 	for p, kind := range want {
 		got := schemas[p.schema].(map[string]any)["properties"].(map[string]any)[p.name].(map[string]any)["type"]

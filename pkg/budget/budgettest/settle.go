@@ -36,6 +36,17 @@ func settleClauses() []clause {
 			is(f, "cost", got.Settlement.Cost, *usd("0.003"))
 			is(f, "priced", got.Settlement.Priced, true)
 		}},
+		{"a price that does not come out even is rounded up to the nano-dollar", func(f *fixture) {
+			if _, err := f.ledger.PutPrice(f.ctx, "acme", budget.Price{Model: "odd", Input: *usd("0.0000375")}); err != nil {
+				f.Fatal(err)
+			}
+			var got []budget.Cost
+			for _, count := range []int64{0, 1, 26, 27, 80} { // at 0.0375 nano-dollars each
+				r := f.reserve(budget.Request{Operation: "chat", Model: "odd", MaxCost: usd("1")})
+				got = append(got, f.settle(r.ID, budget.Settle{TokensIn: count}).Settlement.Cost)
+			}
+			is(f, "costs in nano-dollars", got, []budget.Cost{0, 1, 1, 2, 3})
+		}},
 		{"a settlement of an unknown model without a cost is never free and flagged", func(f *fixture) {
 			r := f.reserve(budget.Request{Operation: "chat", Provider: "ollama", Model: "../gpt-4", MaxCost: usd("1")})
 			got := f.settle(r.ID, budget.Settle{TokensIn: 1000})
