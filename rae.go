@@ -1,2 +1,259 @@
-// Package rae is all six functions in one process.
+// Package rae is all six functions in one process: one store, one broker, one API. It is what the root func.yaml
+// builds and what the command line serves; the functions are the same code that runs one by one on Knative.
 package rae
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/rae-memory/rae/eventing"
+	budgetfn "github.com/rae-memory/rae/functions/budget"
+	embedfn "github.com/rae-memory/rae/functions/embed"
+	reflectfn "github.com/rae-memory/rae/functions/reflect"
+	rerankfn "github.com/rae-memory/rae/functions/rerank"
+	searchfn "github.com/rae-memory/rae/functions/search"
+	storefn "github.com/rae-memory/rae/functions/store"
+	"github.com/rae-memory/rae/pkg/auth"
+	"github.com/rae-memory/rae/pkg/budget"
+	"github.com/rae-memory/rae/pkg/embed"
+	"github.com/rae-memory/rae/pkg/ingest"
+	"github.com/rae-memory/rae/pkg/inmem"
+	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/outbox"
+	"github.com/rae-memory/rae/pkg/reflection"
+	"github.com/rae-memory/rae/pkg/rerank"
+	"github.com/rae-memory/rae/pkg/search"
+	"github.com/rae-memory/rae/pkg/serve"
+	"github.com/rae-memory/rae/pkg/sqlite"
+	"github.com/rae-memory/rae/pkg/telemetry"
+)
+
+// Config is what the environment says to the six functions. The store the store function names is the one all share.
+type Config struct {
+	Store   storefn.Config
+	Search  searchfn.Config
+	Embed   embedfn.Config
+	Rerank  rerankfn.Config
+	Reflect reflectfn.Config
+	Budget  budgetfn.Config
+}
+
+// Load reads the environment. Its error is a *serve.ConfigError.
+func Load() (Config, error) {
+	var c Config
+	for _, part := range []any{&c.Store, &c.Search, &c.Embed, &c.Rerank, &c.Reflect, &c.Budget} {
+		if err := serve.Load(part); err != nil {
+			return Config{}, err
+		}
+	}
+	return c, nil
+}
+
+// Engine is the six functions wired to one store.
+type Engine struct {
+	Memories    *ingest.Service
+	Search      *search.Service
+	Ledger      budget.Ledger
+	Reflections *reflection.Service
+
+	store     backend
+	functions []serve.Function
+	events    http.Handler
+	broker    *eventing.Broker
+	relay     *eventing.Relay
+	rt        serve.Runtime
+}
+
+// backend is the store the functions share.
+type backend interface {
+	memory.Store
+	outbox.Queue
+}
+
+// Open wires the engine and touches nothing: the store is opened when first used.
+func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
+	e := &Engine{rt: rt}
+	policy, err := cfg.Budget.Policy()
+	if err != nil {
+		return nil, err
+	}
+	embedder := new(embed.Hash)
+	reranker, err := rerank.BuiltIn(cfg.Rerank.Provider, cfg.Rerank.Model)
+	if err != nil {
+		return nil, err
+	}
+	e.Reflections = &reflection.Service{Log: rt.Log}
+	var ping func(context.Context) error
+	var release func() error
+	switch cfg.Store.Store {
+	case "inmem":
+		db := inmem.New(inmem.Options{OnCommit: e.wake, TraceParent: telemetry.Traceparent})
+		e.store, e.Ledger, e.Reflections.Store = db, inmem.NewLedger(db, policy), inmem.NewReflections(db)
+		e.Reflections.Memories, e.Reflections.Keeper = db, db
+		ping, release = func(context.Context) error { return nil }, func() error { return nil }
+	default:
+		db := sqlite.Open(filepath.Join(cfg.Store.DataDir, "rae.db"), sqlite.Options{Log: rt.Log, OnCommit: e.wake, TraceParent: telemetry.Traceparent})
+		e.store, e.Ledger, e.Reflections.Store = db, sqlite.NewLedger(db, policy), sqlite.NewReflections(db)
+		e.Reflections.Memories, e.Reflections.Keeper = db, db
+		ping, release = db.Ping, db.Close
+	}
+	if cfg.Reflect.Decay == "off" {
+		e.Reflections.Keeper = nil
+	}
+	searching, err := searchfn.New(cfg.Search, e.store, embedder, rt)
+	if err != nil {
+		return nil, err
+	}
+	e.Search = searching.Service()
+	e.Memories = &ingest.Service{
+		Store: e.store, Embedder: embedder, EmbedTimeout: cfg.Store.EmbedTimeout, Log: rt.Log, Erasers: []ingest.Eraser{searching},
+	}
+	e.functions = []serve.Function{
+		storefn.New(e.Memories, e.drain, rt.Log),
+		searching,
+		embedfn.New(embedder, e.store, cfg.Embed.Timeout, rt.Log),
+		rerankfn.New(reranker, cfg.Rerank.Timeout),
+		reflectfn.New(e.Reflections, rt.Log),
+		budgetfn.New(e.Ledger, auth.RequireAdmin, rt.Log),
+		&foundation{ping: ping, release: release},
+	}
+	if err := e.connect(); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// connect puts a broker between the outbox and the functions, and takes events from outside to the same consumers.
+func (e *Engine) connect() (err error) {
+	e.broker, err = eventing.NewBroker(eventing.BrokerConfig{
+		Metrics: e.rt.Metrics, Log: e.rt.Log,
+		OnDead: func(_ []byte, subscriber string, status int, reason string) {
+			e.rt.Log.Error("event given up", "subscriber", subscriber, "status", status, "reason", reason)
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("open broker: %w", err)
+	}
+	for _, f := range e.functions {
+		types := eventing.Subscribed(f.Name())
+		if handler := f.Events(); handler != nil && len(types) > 0 {
+			if err := e.broker.Subscribe(eventing.Subscription{Name: f.Name(), Types: types, Handler: handler}); err != nil {
+				return fmt.Errorf("subscribe %s: %w", f.Name(), err)
+			}
+		}
+	}
+	e.relay, err = eventing.NewRelay(e.store, e.broker, eventing.RelayConfig{Metrics: e.rt.Metrics, Log: e.rt.Log})
+	if err != nil {
+		return fmt.Errorf("open relay: %w", err)
+	}
+	e.events = eventing.Handler("rae", e.consumers(), e.rt.Log)
+	return nil
+}
+
+// consumer is a function that takes events.
+type consumer interface {
+	Consumers() map[string]eventing.Consumer
+}
+
+// consumers takes each event posted from outside to every function that consumes its type, and refuses it when one
+// does: it will come again, and those that were done know it.
+func (e *Engine) consumers() map[string]eventing.Consumer {
+	all := map[string][]eventing.Consumer{}
+	for _, f := range e.functions {
+		if c, ok := f.(consumer); ok {
+			for eventType, consume := range c.Consumers() {
+				all[eventType] = append(all[eventType], consume)
+			}
+		}
+	}
+	merged := map[string]eventing.Consumer{}
+	for eventType, consumers := range all {
+		merged[eventType] = func(ctx context.Context, event eventing.Event) error {
+			var failed []error
+			for _, consume := range consumers {
+				failed = append(failed, consume(ctx, event))
+			}
+			return errors.Join(failed...)
+		}
+	}
+	return merged
+}
+
+// wake is called after each commit that wrote to the outbox.
+func (e *Engine) wake() {
+	if e.relay != nil {
+		e.relay.Wake()
+	}
+}
+
+func (e *Engine) drain(ctx context.Context) error {
+	_, err := e.relay.Drain(ctx)
+	return err
+}
+
+// Serve returns a server of the six functions behind one port.
+func (e *Engine) Serve(cfg serve.Config) (*serve.Server, error) {
+	server, err := serve.New(cfg, e.rt, e.functions...)
+	if err != nil {
+		return nil, err
+	}
+	server.Events = e.events
+	return server, nil
+}
+
+// How often the clock ticks where no PingSource does it.
+const (
+	drainEvery    = time.Minute
+	maintainEvery = 15 * time.Minute
+)
+
+// Run relays events and keeps the clock until ctx ends. Everything works without it but what follows by event.
+func (e *Engine) Run(ctx context.Context) {
+	relayed := make(chan struct{})
+	go func() {
+		defer close(relayed)
+		e.relay.Run(ctx)
+	}()
+	drain, maintain := time.NewTicker(drainEvery), time.NewTicker(maintainEvery)
+	defer drain.Stop()
+	defer maintain.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			<-relayed
+			return
+		case now := <-drain.C:
+			e.tick(ctx, eventing.DrainDue, now)
+		case now := <-maintain.C:
+			e.tick(ctx, eventing.MaintenanceDue, now)
+		}
+	}
+}
+
+// tick publishes a clock event. Nobody is told when it fails, so it is logged; the next tick tries again.
+func (e *Engine) tick(ctx context.Context, eventType string, at time.Time) {
+	record, err := eventing.Due(eventType, eventing.Tick{}, at)
+	if err == nil {
+		tick, convert := eventing.FromRecord(record, "/rae/clock")
+		err = convert
+		if err == nil {
+			err = e.broker.Publish(ctx, tick)
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		e.rt.Log.WarnContext(ctx, "clock event not published", "type", eventType, "err", err)
+	}
+}
+
+// Close ends deliveries and then closes the functions and what they stand on.
+func (e *Engine) Close(ctx context.Context) error {
+	failed := []error{e.broker.Close(ctx)}
+	for i := len(e.functions) - 1; i >= 0; i-- {
+		failed = append(failed, e.functions[i].Close(ctx))
+	}
+	return errors.Join(failed...)
+}

@@ -34,7 +34,8 @@ func (c *Config) Check() error {
 type Function struct {
 	embedder embed.Embedder
 	timeout  time.Duration
-	events   http.Handler // nil without a store
+	backfill *Backfill // nil without a store
+	log      *slog.Logger
 }
 
 var _ serve.Function = (*Function)(nil)
@@ -42,14 +43,9 @@ var _ serve.Function = (*Function)(nil)
 // New wires the function. Calls of the embedder end after the timeout. Without a store (nil) nothing can be filled in
 // later, and the function takes no events.
 func New(embedder embed.Embedder, store Store, timeout time.Duration, log *slog.Logger) *Function {
-	f := &Function{embedder: embedder, timeout: timeout}
+	f := &Function{embedder: embedder, timeout: timeout, log: log}
 	if store != nil {
-		backfill := Backfill{Store: store, Embedder: embedder, Timeout: timeout}
-		consumers := map[string]eventing.Consumer{}
-		for _, eventType := range eventing.Subscribed(name) {
-			consumers[eventType] = backfill.take
-		}
-		f.events = eventing.Handler(name, consumers, log)
+		f.backfill = &Backfill{Store: store, Embedder: embedder, Timeout: timeout}
 	}
 	return f
 }
@@ -72,7 +68,23 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 func (f *Function) Name() string { return name }
 
 // Events fills in the vectors of pending memories; nil without a store.
-func (f *Function) Events() http.Handler { return f.events }
+func (f *Function) Events() http.Handler {
+	if f.backfill == nil {
+		return nil
+	}
+	return eventing.Handler(name, f.Consumers(), f.log)
+}
+
+// Consumers are the events the function takes, by type: none without a store.
+func (f *Function) Consumers() map[string]eventing.Consumer {
+	consumers := map[string]eventing.Consumer{}
+	if f.backfill != nil {
+		for _, eventType := range eventing.Subscribed(name) {
+			consumers[eventType] = f.backfill.take
+		}
+	}
+	return consumers
+}
 
 // Health names the embedder. The built-in one computes in process and cannot be away.
 func (f *Function) Health(context.Context) []serve.Component {

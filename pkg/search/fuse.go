@@ -51,7 +51,8 @@ func fuse(found map[string][]Hit, weights Weights, enough int) []*candidate {
 	}
 	byID := map[memory.ID]*candidate{}
 	var all []*candidate
-	for _, name := range helpersLast(found, weights) {
+	order := helpersLast(found, weights)
+	for _, name := range order {
 		needed := weights[name] >= 0 || len(found) == 1 || len(all) < enough
 		for _, hit := range found[name] {
 			c := byID[hit.ID]
@@ -70,7 +71,11 @@ func fuse(found map[string][]Hit, weights Weights, enough int) []*candidate {
 		}
 	}
 	for _, c := range all {
-		for name, score := range c.legs {
+		for _, name := range order { // always in one order, so that equal sums are equal to the last bit
+			score, scored := c.legs[name]
+			if !scored {
+				continue
+			}
 			switch weight := weights[name]; {
 			case weight > 0:
 				c.fused += weight / total * score

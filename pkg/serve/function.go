@@ -29,6 +29,7 @@ type Function interface {
 type Component struct {
 	Name     string // "database", "redis", "qdrant", "ml_service", …
 	Critical bool
+	Unused   bool  // this deployment does without it; nothing is missing
 	Err      error // nil: healthy
 }
 

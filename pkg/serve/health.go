@@ -18,6 +18,7 @@ const (
 	Healthy   Status = "healthy"
 	Degraded  Status = "degraded"  // works, with something missing
 	Unhealthy Status = "unhealthy" // cannot do its own job
+	Disabled  Status = "disabled"  // not used by this deployment
 )
 
 // Health is the body of /health. It names what is down and never why: the reason may hold addresses, and is in the
@@ -87,6 +88,12 @@ func await(ctx context.Context, function string, answer <-chan []Component) []Co
 }
 
 func (s *Server) merge(ctx context.Context, h *Health, function string, c Component) {
+	if c.Unused {
+		if _, said := h.Components[c.Name]; !said {
+			h.Components[c.Name] = Disabled
+		}
+		return
+	}
 	if c.Err == nil {
 		if _, said := h.Components[c.Name]; !said {
 			h.Components[c.Name] = Healthy

@@ -1,0 +1,34 @@
+package rae
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/rae-memory/rae/pkg/serve"
+)
+
+// foundation is what the functions stand on in one process. It is hosted with them, last, so that its health is told
+// and it is closed when they are.
+type foundation struct {
+	ping    func(context.Context) error
+	release func() error
+}
+
+var _ serve.Function = (*foundation)(nil)
+
+func (*foundation) Name() string         { return "rae" }
+func (*foundation) Register(huma.API)    {}
+func (*foundation) Events() http.Handler { return nil }
+
+// Health tells of the database, and that the embedded engine has neither Redis nor Qdrant to miss.
+func (f *foundation) Health(ctx context.Context) []serve.Component {
+	return []serve.Component{
+		{Name: "database", Critical: true, Err: f.ping(ctx)},
+		{Name: "redis", Unused: true},
+		{Name: "qdrant", Unused: true},
+	}
+}
+
+func (f *foundation) Close(context.Context) error { return f.release() }
