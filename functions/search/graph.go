@@ -18,7 +18,8 @@ import (
 // entitiesRoute is what cursors of the list are made for.
 const entitiesRoute = "GET /v1/entities"
 
-type entity struct {
+// Entity is something memories name.
+type Entity struct {
 	ID       string `json:"id" format:"uuid" doc:"Stable: the same name in the same project has the same id."`
 	Name     string `json:"name"`
 	Type     string `json:"type,omitempty"`
@@ -32,8 +33,9 @@ type edge struct {
 	Memories []memory.ID `json:"memories" doc:"The evidence: memories that name both, at most 20."`
 }
 
-type subgraph struct {
-	Nodes    []entity        `json:"nodes" doc:"Nearest first, at most 200."`
+// Subgraph is what lies within some hops of where a walk began.
+type Subgraph struct {
+	Nodes    []Entity        `json:"nodes" doc:"Nearest first, at most 200."`
 	Edges    []edge          `json:"edges"`
 	Memories []memory.Memory `json:"memories" doc:"The memories the edges rest on, at most 100."`
 }
@@ -55,7 +57,7 @@ type entitiesInput struct {
 
 type entitiesOutput struct {
 	Body struct {
-		Entities   []entity `json:"entities"`
+		Entities   []Entity `json:"entities"`
 		NextCursor string   `json:"next_cursor" doc:"Cursor of the next page; empty on the last."`
 	}
 }
@@ -81,9 +83,9 @@ func (f *Function) entities(ctx context.Context, in *entitiesInput) (*entitiesOu
 		nodes = nodes[at+1:]
 	}
 	out := &entitiesOutput{}
-	out.Body.Entities = []entity{}
+	out.Body.Entities = []Entity{}
 	for _, n := range nodes[:min(in.Limit, len(nodes))] {
-		out.Body.Entities = append(out.Body.Entities, entity(n))
+		out.Body.Entities = append(out.Body.Entities, Entity(n))
 	}
 	if len(nodes) > in.Limit {
 		out.Body.NextCursor = httpapi.EncodeCursor(in.Scope(), entitiesRoute, nodes[in.Limit-1].ID)
@@ -99,8 +101,8 @@ type entityInput struct {
 
 type entityOutput struct {
 	Body struct {
-		entity
-		subgraph
+		Entity
+		Subgraph
 	}
 }
 
@@ -110,7 +112,7 @@ func (f *Function) entity(ctx context.Context, in *entityInput) (*entityOutput, 
 		return nil, err
 	}
 	out := &entityOutput{}
-	out.Body.entity, out.Body.subgraph = sub.Nodes[0], sub
+	out.Body.Entity, out.Body.Subgraph = sub.Nodes[0], sub
 	return out, nil
 }
 
@@ -125,7 +127,7 @@ type walkInput struct {
 	}
 }
 
-type walkOutput struct{ Body subgraph }
+type walkOutput struct{ Body Subgraph }
 
 func (f *Function) walk(ctx context.Context, in *walkInput) (*walkOutput, error) {
 	start := in.Body.Entity
@@ -148,18 +150,18 @@ func (f *Function) walk(ctx context.Context, in *walkInput) (*walkOutput, error)
 // maxSupport bounds how many supporting memories an answer carries in full; the edges name the rest by id.
 const maxSupport = 100
 
-func (f *Function) explore(ctx context.Context, scope memory.Scope, view memory.View, start string, depth int) (subgraph, error) {
+func (f *Function) explore(ctx context.Context, scope memory.Scope, view memory.View, start string, depth int) (Subgraph, error) {
 	graph, err := f.graph(ctx, scope)
 	if err != nil {
-		return subgraph{}, err
+		return Subgraph{}, err
 	}
 	found, err := graph.Explore(ctx, scope, view, strings.TrimSpace(start), depth)
 	if err != nil {
-		return subgraph{}, err
+		return Subgraph{}, err
 	}
-	sub := subgraph{Nodes: []entity{}, Edges: []edge{}, Memories: []memory.Memory{}}
+	sub := Subgraph{Nodes: []Entity{}, Edges: []edge{}, Memories: []memory.Memory{}}
 	for _, n := range found.Nodes {
-		sub.Nodes = append(sub.Nodes, entity(n))
+		sub.Nodes = append(sub.Nodes, Entity(n))
 	}
 	var ids []memory.ID
 	for _, e := range found.Edges {
@@ -172,7 +174,7 @@ func (f *Function) explore(ctx context.Context, scope memory.Scope, view memory.
 	}
 	if len(ids) > 0 {
 		if sub.Memories, err = f.service.Memories.Find(ctx, scope, ids, view); err != nil {
-			return subgraph{}, err
+			return Subgraph{}, err
 		}
 	}
 	return sub, nil

@@ -29,8 +29,9 @@ func (f *Function) Register(api huma.API) {
 	f.registerGraph(api, op)
 }
 
-// question is what search and context have in common.
-type question struct {
+// Question is what search and context have in common. It is exported because only exported structs lend their fields
+// to a body that embeds them.
+type Question struct {
 	Query     string         `json:"query" minLength:"1" maxLength:"1048576" doc:"What to find, in plain words." example:"When did Caroline go to the support group?"`
 	Mode      search.Mode    `json:"mode,omitempty" enum:"hybrid,dense,lexical,graph" default:"hybrid" doc:"Which ways of retrieving to use."`
 	Filters   *memory.Filter `json:"filters,omitempty" doc:"What a memory must satisfy to be considered."`
@@ -40,7 +41,7 @@ type question struct {
 	Diversity float64        `json:"diversity,omitempty" minimum:"0" maximum:"1" doc:"0 orders by score alone; towards 1, likeness to what already stands counts more and more against a memory."`
 }
 
-func (q *question) request(scope memory.Scope, atLeast memory.Seq) search.Request {
+func (q *Question) request(scope memory.Scope, atLeast memory.Seq) search.Request {
 	r := search.Request{
 		Scope: scope, Query: q.Query, Mode: q.Mode, NoRerank: q.Rerank != nil && !*q.Rerank, Diversity: q.Diversity,
 		View: memory.View{AsOf: q.AsOf, KnownAt: q.KnownAt}, AtLeast: atLeast,
@@ -55,7 +56,7 @@ type searchInput struct {
 	httpapi.Scoped
 	httpapi.ConsistencyIn
 	Body struct {
-		question
+		Question
 		Limit   int  `json:"limit,omitempty" minimum:"1" maximum:"100" default:"10" doc:"Results, at most."`
 		Explain bool `json:"explain,omitempty" doc:"Say of every result why it was found."`
 	}
@@ -100,7 +101,7 @@ type contextInput struct {
 	httpapi.Scoped
 	httpapi.ConsistencyIn
 	Body struct {
-		question
+		Question
 		MaxTokens int `json:"max_tokens,omitempty" minimum:"1" maximum:"200000" default:"2000" doc:"What the text may take up."`
 	}
 }

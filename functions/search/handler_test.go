@@ -1,0 +1,378 @@
+package search_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/rae-memory/rae/eventing"
+	searchfn "github.com/rae-memory/rae/functions/search"
+	"github.com/rae-memory/rae/pkg/embed"
+	"github.com/rae-memory/rae/pkg/httpapi"
+	"github.com/rae-memory/rae/pkg/inmem"
+	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/search"
+	"github.com/rae-memory/rae/pkg/serve"
+)
+
+var here = memory.Scope{Tenant: "acme", Project: "default"}
+
+// world is the function over a store in memory, behind HTTP.
+type world struct {
+	t       *testing.T
+	db      *inmem.DB
+	handler http.Handler
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	db := inmem.New(inmem.Options{})
+	cfg := searchfn.Config{StageTimeout: time.Second, IndexMegabyte: 64, CacheAnswers: 16}
+	f, err := searchfn.New(cfg, db, new(embed.Hash), serve.Runtime{Metrics: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	f.Register(httpapi.New(mux, "test"))
+	return &world{t: t, db: db, handler: mux}
+}
+
+func (w *world) put(scope memory.Scope, m memory.Memory) memory.Memory {
+	w.t.Helper()
+	m.Layer = memory.Episodic
+	vectors, err := new(embed.Hash).EmbedDocuments(w.t.Context(), []string{m.Content})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var stored memory.Memory
+	err = w.db.Write(w.t.Context(), scope, func(tx memory.Tx) (err error) {
+		stored, _, err = tx.Put(w.t.Context(), m, memory.Why{}, memory.Vector{Model: new(embed.Hash).Model(), Values: vectors[0]})
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return stored
+}
+
+// call sends JSON and returns the status and the parsed answer.
+func (w *world) call(method, path, body string, headers ...string) (int, map[string]any) {
+	w.t.Helper()
+	r := httptest.NewRequestWithContext(w.t.Context(), method, path, strings.NewReader(body))
+	r.Header.Set("X-Tenant-ID", here.Tenant)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	answer := httptest.NewRecorder()
+	w.handler.ServeHTTP(answer, r)
+	var parsed map[string]any
+	if err := json.Unmarshal(answer.Body.Bytes(), &parsed); err != nil {
+		w.t.Fatalf("%s %s: %d %q", method, path, answer.Code, answer.Body)
+	}
+	return answer.Code, parsed
+}
+
+// conversation stores three turns of a session and one stranger.
+func (w *world) conversation() []memory.Memory {
+	var turns []memory.Memory
+	for i, content := range []string{
+		"Mara: I adopted a greyhound from the shelter last week.",
+		"Jonas: How lovely, what is its name?",
+		"Mara: She is called Biscuit and she sleeps all day.",
+	} {
+		at := time.Date(2026, 3, 4, 9, i, 0, 0, time.UTC)
+		turns = append(turns, w.put(here, memory.Memory{Content: content, SessionID: "s1", OccurredAt: &at, Entities: []memory.Entity{{Name: "Mara", Type: "person"}, {Name: "Biscuit"}}}))
+	}
+	w.put(here, memory.Memory{Content: "The boiler was serviced in October."})
+	return turns
+}
+
+func contents(answer map[string]any) []string {
+	found := []string{}
+	for _, r := range answer["results"].([]any) {
+		found = append(found, r.(map[string]any)["memory"].(map[string]any)["content"].(string))
+	}
+	return found
+}
+
+func TestSearch(t *testing.T) {
+	t.Parallel()
+	t.Run("the turn that answers comes first, with its parts and the reason", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		turns := w.conversation()
+		status, answer := w.call("POST", "/v1/search", `{"query":"Which animal did Mara adopt from the shelter?","explain":true}`)
+		if status != 200 {
+			t.Fatalf("%d %v", status, answer)
+		}
+		first := answer["results"].([]any)[0].(map[string]any)
+		if got := first["memory"].(map[string]any)["id"]; got != string(turns[0].ID) {
+			t.Errorf("first is %v", contents(answer))
+		}
+		scores := first["scores"].(map[string]any)
+		for _, part := range []string{"lexical", "dense", "graph", "recency", "importance", "rerank"} {
+			if v, ok := scores[part].(float64); !ok || v < 0 || v > 1 {
+				t.Errorf("scores.%s is %v", part, scores[part])
+			}
+		}
+		terms := first["explain"].(map[string]any)["matched_terms"].([]any)
+		if !slices.Contains(terms, any("shelter")) {
+			t.Errorf("matched terms %v", terms)
+		}
+		if score := first["score"].(float64); score <= 0 || score > 1 {
+			t.Errorf("score %v", score)
+		}
+		if degraded := answer["degraded"]; !reflect.DeepEqual(degraded, []any{}) {
+			t.Errorf("degraded %v", degraded)
+		}
+	})
+	t.Run("a turn without a word of the question is found beside the one that has them", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.conversation()
+		_, answer := w.call("POST", "/v1/search", `{"query":"adopted shelter","mode":"lexical"}`)
+		if found := contents(answer); len(found) < 2 || found[1] != "Jonas: How lovely, what is its name?" {
+			t.Errorf("found %q", found)
+		}
+	})
+	t.Run("without explain there is no explanation", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.conversation()
+		_, answer := w.call("POST", "/v1/search", `{"query":"shelter"}`)
+		if _, ok := answer["results"].([]any)[0].(map[string]any)["explain"]; ok {
+			t.Error("explained")
+		}
+	})
+	t.Run("the second equal search is cached, a write ends that", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.conversation()
+		for i, want := range []bool{false, true} {
+			if _, answer := w.call("POST", "/v1/search", `{"query":"greyhound"}`); answer["cached"] != want {
+				t.Errorf("search %d: cached %v", i+1, answer["cached"])
+			}
+		}
+		w.put(here, memory.Memory{Content: "Another greyhound walked by."})
+		_, answer := w.call("POST", "/v1/search", `{"query":"greyhound"}`)
+		if answer["cached"] != false || len(contents(answer)) < 2 {
+			t.Errorf("after the write: cached %v, %q", answer["cached"], contents(answer))
+		}
+	})
+	t.Run("filters restrict", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.conversation()
+		_, answer := w.call("POST", "/v1/search", `{"query":"Mara shelter boiler","filters":{"session_id":"s1","until":"2026-03-04T09:01:00Z"}}`)
+		if found := contents(answer); !reflect.DeepEqual(found, []string{"Mara: I adopted a greyhound from the shelter last week."}) {
+			t.Errorf("found %q", found)
+		}
+	})
+	t.Run("each mode asks its own leg", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.conversation()
+		for mode, query := range map[string]string{"lexical": "greyhounds", "dense": "greyhound adoption", "graph": "what about Biscuit"} {
+			_, answer := w.call("POST", "/v1/search", fmt.Sprintf(`{"query":%q,"mode":%q}`, query, mode))
+			if len(contents(answer)) == 0 {
+				t.Errorf("%s found nothing", mode)
+				continue
+			}
+			scores := answer["results"].([]any)[0].(map[string]any)["scores"].(map[string]any)
+			if _, ok := scores[mode]; !ok {
+				t.Errorf("%s: scores %v", mode, scores)
+			}
+		}
+	})
+	t.Run("a token of the future is refused, a token of now is served", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.conversation()
+		head, err := w.db.Head(t.Context(), here)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status, _ := w.call("POST", "/v1/search", `{"query":"x"}`, "X-RAE-Consistency", httpapi.EncodeConsistency(here, head)); status != 200 {
+			t.Errorf("now: %d", status)
+		}
+		if status, _ := w.call("POST", "/v1/search", `{"query":"x"}`, "X-RAE-Consistency", httpapi.EncodeConsistency(here, head+1)); status != 422 {
+			t.Errorf("future: %d", status)
+		}
+	})
+	t.Run("another tenant and project find nothing", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.conversation()
+		for _, header := range []string{"X-Tenant-ID", "X-Project-ID"} {
+			_, answer := w.call("POST", "/v1/search", `{"query":"greyhound shelter Mara"}`, header, "other")
+			if found := contents(answer); len(found) != 0 {
+				t.Errorf("%s other finds %q", header, found)
+			}
+		}
+	})
+}
+
+func TestBadInputIsNamed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, c := range []struct {
+		name, path, body string
+		status           int
+		location         string
+	}{
+		{"no query", "/v1/search", `{}`, 422, "body.query"},
+		{"empty query", "/v1/search", `{"query":""}`, 422, "body.query"},
+		{"query of the wrong type", "/v1/search", `{"query":7}`, 422, "body.query"},
+		{"unknown key", "/v1/search", `{"query":"x","limits":1}`, 400, "body.limits"},
+		{"unknown filter", "/v1/search", `{"query":"x","filters":{"layer":"episodic"}}`, 400, "body.filters.layer"},
+		{"unknown layer", "/v1/search", `{"query":"x","filters":{"layers":["dream"]}}`, 422, "body.filters.layers[0]"},
+		{"limit too large", "/v1/search", `{"query":"x","limit":101}`, 422, "body.limit"},
+		{"limit zero", "/v1/search", `{"query":"x","limit":0}`, 422, "body.limit"},
+		{"unknown mode", "/v1/search", `{"query":"x","mode":"psychic"}`, 422, "body.mode"},
+		{"diversity out of range", "/v1/search", `{"query":"x","diversity":2}`, 422, "body.diversity"},
+		{"time that is none", "/v1/search", `{"query":"x","as_of":"yesterday"}`, 422, "body.as_of"},
+		{"no room for context", "/v1/context", `{"query":"x","max_tokens":0}`, 422, "body.max_tokens"},
+		{"neither entity nor query", "/v1/graph/query", `{}`, 422, "body.entity"},
+		{"too deep", "/v1/graph/query", `{"entity":"x","depth":6}`, 422, "body.depth"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			status, answer := w.call("POST", c.path, c.body)
+			if status != c.status {
+				t.Fatalf("status %d, want %d: %v", status, c.status, answer)
+			}
+			first := answer["errors"].([]any)[0].(map[string]any)
+			if first["location"] != c.location {
+				t.Errorf("location %v, want %s", first["location"], c.location)
+			}
+		})
+	}
+	t.Run("odd queries are answered", func(t *testing.T) {
+		t.Parallel()
+		for _, q := range []string{" ", "🎉🎉", strings.Repeat("word ", 2000), "今天天气", "SELECT * FROM memories; --", `" OR 1=1`, "مرحبا", "a*b^c:(d)"} {
+			body, err := json.Marshal(map[string]any{"query": q})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if status, answer := w.call("POST", "/v1/search", string(body)); status != 200 {
+				t.Errorf("%.20q: %d %v", q, status, answer)
+			}
+		}
+	})
+}
+
+func TestContextCitesBytes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	turns := w.conversation()
+	status, answer := w.call("POST", "/v1/context", `{"query":"What did Mara adopt from the shelter?","max_tokens":60}`)
+	if status != 200 {
+		t.Fatalf("%d %v", status, answer)
+	}
+	text, tokens := answer["text"].(string), int(answer["tokens"].(float64))
+	if tokens > 60 || tokens != search.EstimateTokens(text) {
+		t.Errorf("%d tokens, %d counted", tokens, search.EstimateTokens(text))
+	}
+	byID := map[string]string{}
+	for _, m := range turns {
+		byID[string(m.ID)] = m.Content
+	}
+	citations := answer["citations"].([]any)
+	if len(citations) == 0 {
+		t.Fatal("no citations")
+	}
+	for _, c := range citations {
+		c := c.(map[string]any)
+		at := func(key string) int { return int(c[key].(float64)) }
+		content := byID[c["memory_id"].(string)]
+		if got, want := text[at("text_start"):at("text_end")], content[at("start"):at("end")]; got != want {
+			t.Errorf("text has %q where the memory has %q", got, want)
+		}
+	}
+}
+
+func TestEntities(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.conversation()
+	_, list := w.call("GET", "/v1/entities?limit=1", "")
+	first := list["entities"].([]any)[0].(map[string]any)
+	if first["name"] != "Biscuit" || first["mentions"] != 3.0 {
+		t.Errorf("first entity %v", first)
+	}
+	_, rest := w.call("GET", "/v1/entities?cursor="+list["next_cursor"].(string), "")
+	if names := rest["entities"].([]any); len(names) != 1 || names[0].(map[string]any)["name"] != "Mara" {
+		t.Errorf("next page %v", names)
+	}
+	status, page := w.call("GET", "/v1/entities/"+first["id"].(string), "")
+	if status != 200 || page["name"] != "Biscuit" || len(page["nodes"].([]any)) != 2 || len(page["edges"].([]any)) != 1 || len(page["memories"].([]any)) != 3 {
+		t.Errorf("%d %v", status, page)
+	}
+	if status, _ := w.call("GET", "/v1/entities/"+first["id"].(string), "", "X-Tenant-ID", "other"); status != 404 {
+		t.Errorf("another tenant reads the entity: %d", status)
+	}
+	if status, walked := w.call("POST", "/v1/graph/query", `{"query":"Who is Mara?","depth":1}`); status != 200 || len(walked["nodes"].([]any)) != 2 {
+		t.Errorf("%d %v", status, walked)
+	}
+	if status, _ := w.call("POST", "/v1/graph/query", `{"entity":"nobody"}`); status != 404 {
+		t.Errorf("unknown entity: %d", status)
+	}
+}
+
+func TestEventsKeepTheIndexWarm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	f, err := searchfn.New(searchfn.Config{IndexMegabyte: 64}, w.db, new(embed.Hash), serve.Runtime{Metrics: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var types []string
+	for eventType, consume := range f.Consumers() {
+		types = append(types, eventType)
+		if err := consume(context.Background(), eventing.Event{Scope: here}); err != nil {
+			t.Errorf("%s: %v", eventType, err)
+		}
+	}
+	slices.Sort(types)
+	if want := eventing.Subscribed("search"); !reflect.DeepEqual(types, want) {
+		t.Errorf("takes %v, the catalogue says %v", types, want)
+	}
+}
+
+func TestFuncYAMLSubscribesToTheCatalogue(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("func.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Deploy struct {
+			Subscriptions []struct{ Filters map[string]string }
+		}
+	}
+	if err := yaml.Unmarshal(raw, &doc); err != nil {
+		t.Fatal(err)
+	}
+	var types []string
+	for _, s := range doc.Deploy.Subscriptions {
+		types = append(types, s.Filters["type"])
+	}
+	slices.Sort(types)
+	if want := eventing.Subscribed("search"); !reflect.DeepEqual(types, want) {
+		t.Errorf("func.yaml subscribes to %v, the catalogue says %v", types, want)
+	}
+}
