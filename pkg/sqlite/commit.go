@@ -187,10 +187,19 @@ func (d *DB) group(db *sql.DB, self *writer) (answer error, again bool) {
 
 // begin opens a transaction. The context ends the wait for another process's lock, but never the transaction: that
 // belongs to the whole group. end releases what begin holds, after the transaction.
+//
+// SQLite waits for a lock by asking ever less often, up to every tenth of a second: a process that writes without pause
+// is then rarely caught between two of its transactions. So SQLite may wait for a few milliseconds only, and begin asks
+// anew.
 func begin(ctx context.Context, db *sql.DB) (tx *sql.Tx, end func(), err error) {
 	group, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, cancel)
-	tx, err = db.BeginTx(group, nil)
+	for deadline := time.Now().Add(busyTimeout); ; {
+		tx, err = db.BeginTx(group, nil)
+		if err == nil || !busy(err) || ctx.Err() != nil || time.Now().After(deadline) {
+			break
+		}
+	}
 	if !stop() && err == nil { // cancelled in the very moment it began
 		_ = tx.Rollback()
 		err = ctx.Err()

@@ -141,23 +141,26 @@ func (d *DB) opened(ctx context.Context) (*pools, error) {
 }
 
 const (
-	busyTimeout = 10 * time.Second // how long to wait for another process
+	busyTimeout = 10 * time.Second     // how long to wait for another process
+	busyPoll    = 4 * time.Millisecond // how long SQLite itself waits for the writer's lock, see begin
 	mappedBytes = 1 << 30
 )
+
+// waiting is the pragma that sets how long SQLite waits for a lock.
+func waiting(d time.Duration) string { return fmt.Sprintf("busy_timeout=%d", d.Milliseconds()) }
 
 // open makes the file where there is none, connects, and brings the schema up to date.
 func (d *DB) open(ctx context.Context) (*pools, error) {
 	if err := makeFile(d.path); err != nil {
 		return nil, err
 	}
-	wait := fmt.Sprintf("busy_timeout=%d", busyTimeout.Milliseconds())
-	writing, err := newConnector(d.path, "mode=rw&_txlock=immediate", wait,
+	writing, err := newConnector(d.path, "mode=rw&_txlock=immediate", waiting(busyPoll),
 		"page_size=8192", "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "temp_store=MEMORY",
 		"wal_autocheckpoint=1000", "journal_size_limit=67108864", "cache_size=-32768")
 	if err != nil {
 		return nil, err
 	}
-	reading, err := newConnector(d.path, "mode=rw", wait,
+	reading, err := newConnector(d.path, "mode=rw", waiting(busyTimeout),
 		"query_only=ON", "temp_store=MEMORY", fmt.Sprintf("mmap_size=%d", mappedBytes), "cache_size=-16384")
 	if err != nil {
 		return nil, err
@@ -173,13 +176,16 @@ func (d *DB) open(ctx context.Context) (*pools, error) {
 	return p, nil
 }
 
-// settle connects and migrates. While two processes open a new file at once, SQLite may refuse one of them without
-// waiting, so a busy file is tried again until the usual wait is over.
+// settle connects and migrates. A file that another process is opening or writing is tried again until the usual wait is
+// over.
 func (d *DB) settle(ctx context.Context, db *sql.DB) error {
 	deadline := time.Now().Add(busyTimeout)
 	pause := time.Millisecond
 	for {
-		err := migrate(ctx, db)
+		migrated, err := migrate(ctx, db)
+		if migrated {
+			d.options.Log.InfoContext(ctx, "the store's schema is up to date", "path", d.path)
+		}
 		if err == nil || !busy(err) || time.Now().After(deadline) {
 			return err
 		}

@@ -122,10 +122,11 @@ func (d *DB) scrub(ctx context.Context) error {
 	if err != nil {
 		return classify(ctx, err)
 	}
-	statements := []string{`VACUUM`}
+	statements := []string{`PRAGMA ` + waiting(busyTimeout), `VACUUM`}
 	if bytes > vacuumInMemory {
-		statements = []string{`PRAGMA temp_store = FILE`, `VACUUM`, `PRAGMA temp_store = MEMORY`}
+		statements = []string{`PRAGMA ` + waiting(busyTimeout), `PRAGMA temp_store = FILE`, `VACUUM`, `PRAGMA temp_store = MEMORY`}
 	}
+	defer conn.ExecContext(context.WithoutCancel(ctx), `PRAGMA `+waiting(busyPoll)) //nolint:errcheck // it only sets a number
 	for _, statement := range statements {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {
 			return classify(ctx, fmt.Errorf("write the file anew: %w", err))
@@ -139,6 +140,6 @@ func (d *DB) scrub(ctx context.Context) error {
 	if busy != 0 {
 		return fault.New(fault.Unavailable, "the rows are erased, but readers keep the log from being emptied; repeat the erasure")
 	}
-	_, err = conn.ExecContext(ctx, `UPDATE erased SET unscrubbed = 0`)
+	_, err = conn.ExecContext(ctx, `UPDATE erased SET unscrubbed = 0`) // were it lost, the next erasure would scrub again
 	return classify(ctx, err)
 }

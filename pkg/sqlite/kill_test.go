@@ -22,14 +22,14 @@ import (
 // childEnv names the file a child process writes to; the tests below start this test binary again with it set.
 const childEnv = "RAE_SQLITE_TEST_CHILD"
 
-// TestChildWrites is the child: sixteen goroutines that write until they are killed, or each a hundred times, and print
+// TestChildWrites is the child: sixteen goroutines that write until they are killed, or each twenty times, and print
 // what was acknowledged, when it was. In the parent it has nothing to do.
 func TestChildWrites(t *testing.T) {
 	path, rounds, ok := strings.Cut(os.Getenv(childEnv), "|")
 	if !ok {
 		return
 	}
-	limit := 100
+	limit := 20
 	if rounds == "forever" {
 		limit = 1 << 30
 	}
@@ -223,7 +223,7 @@ func TestTwoProcessesShareANewFile(t *testing.T) {
 		var mu sync.Mutex
 		var running sync.WaitGroup
 		for range 2 { // both open the file, and make its tables, at once
-			child, output := startChild(t, path, "100")
+			child, output := startChild(t, path, "twenty")
 			running.Go(func() {
 				mine := make(map[memory.ID]string)
 				if err := collect(output, mine); err != nil {
@@ -240,10 +240,30 @@ func TestTwoProcessesShareANewFile(t *testing.T) {
 			})
 		}
 		running.Wait()
-		if len(acknowledged) != 2*16*100 {
+		if len(acknowledged) != 2*16*20 {
 			t.Errorf("%d memories were acknowledged", len(acknowledged))
 		}
 		checkAcknowledged(t, path, acknowledged)
 		checkWhole(t, path)
+	}
+}
+
+func TestAProcessThatWritesWithoutPauseLetsAnotherWrite(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "rae.db")
+	child, output := startChild(t, path, "forever")
+	if first, err := bufio.NewReader(output).ReadString('\n'); err != nil || !strings.HasPrefix(first, "ack ") {
+		t.Fatalf("the child said %q, %v", first, err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, output) }() // ends with the child
+	db := openAt(t, path, sqlite.Options{})
+	for i := range 20 {
+		if err := put(t, db, fmt.Sprint("between ", i)); err != nil {
+			t.Errorf("write %d: %v", i, err)
+		}
+	}
+	_ = child.Process.Kill()
+	if err := child.Wait(); err == nil {
+		t.Error("the child ended by itself")
 	}
 }

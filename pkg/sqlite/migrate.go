@@ -18,26 +18,26 @@ import (
 var migrations embed.FS
 
 // migrate brings the schema to the newest version this program knows. The file says its version in a header field,
-// so a file that is up to date costs one read; only others meet goose.
-func migrate(ctx context.Context, db *sql.DB) error {
+// so a file that is up to date costs one read; only others meet goose. It reports whether there was anything to do.
+func migrate(ctx context.Context, db *sql.DB) (migrated bool, err error) {
 	newest, err := newestVersion()
 	if err != nil {
-		return err
+		return false, err
 	}
 	for attempt := 0; ; attempt++ {
 		version, err := fileVersion(ctx, db)
 		switch {
 		case err != nil:
-			return err
+			return migrated, err
 		case version == newest:
-			return nil
+			return migrated, nil
 		case version > newest:
-			return fault.New(fault.Unavailable,
+			return migrated, fault.New(fault.Unavailable,
 				"the store was written by a newer version of this program (schema %d; this one knows %d)", version, newest)
 		}
 		before, err := appliedVersion(ctx, db)
 		if err != nil {
-			return err
+			return migrated, err
 		}
 		if err := migrateUp(ctx, db); err != nil {
 			// Another process may have applied the same migration between our look and our transaction. Then ours
@@ -46,11 +46,12 @@ func migrate(ctx context.Context, db *sql.DB) error {
 			if lookErr == nil && after > before && int64(attempt) < newest {
 				continue
 			}
-			return err
+			return migrated, err
 		}
 		if err := recordVersion(ctx, db, newest); err != nil {
-			return err
+			return migrated, err
 		}
+		migrated = true
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/rae-memory/rae/pkg/memory"
@@ -29,7 +30,7 @@ const (
 type body struct {
 	Source      string            `json:"source,omitempty"`
 	Tags        []string          `json:"tags,omitempty"`
-	Metadata    memory.Metadata   `json:"metadata,omitempty"`
+	Metadata    map[string]any    `json:"metadata,omitempty"` // one decoder for all, see decodeBody
 	Entities    []memory.Entity   `json:"entities,omitempty"`
 	DerivedFrom []memory.Citation `json:"derived_from,omitempty"`
 }
@@ -44,6 +45,14 @@ func encodeBody(m *memory.Memory) (string, error) {
 		return "", fmt.Errorf("encode memory %s: %w", m.ID, err)
 	}
 	return string(b), nil
+}
+
+// decodeBody is encodeBody backwards. Numbers keep their digits.
+func decodeBody(text string) (b body, err error) {
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	err = decoder.Decode(&b)
+	return b, err
 }
 
 // scanner reads versions of one scope, row after row, into the same variables.
@@ -91,8 +100,8 @@ func (s *scanner) version() (memory.Version, error) {
 		RecordedTo:   optional(s.recordedTo),
 	}
 	if s.rest != "" {
-		var rest body
-		if err := json.Unmarshal([]byte(s.rest), &rest); err != nil {
+		rest, err := decodeBody(s.rest)
+		if err != nil {
 			return memory.Version{}, fmt.Errorf("decode memory %s: %w", s.id, err)
 		}
 		v.Source, v.Tags, v.Metadata, v.Entities, v.DerivedFrom =
