@@ -32,11 +32,11 @@ func (m Metadata) MarshalJSON() ([]byte, error) {
 
 // SameJSON compares two values as JSON does: 1 and 1.0 are equal, "1" and 1 are not.
 func SameJSON(a, b any) bool {
-	return bytes.Equal(canonical(a), canonical(b))
+	return bytes.Equal(CanonicalJSON(a), CanonicalJSON(b))
 }
 
-// canonical renders a value so that equal values give equal bytes.
-func canonical(v any) []byte {
+// CanonicalJSON renders a JSON value so that equal values give equal bytes: keys sorted, numbers in one form.
+func CanonicalJSON(v any) []byte {
 	switch v := v.(type) {
 	case json.Number:
 		if _, err := strconv.ParseInt(string(v), 10, 64); err == nil {
@@ -49,19 +49,19 @@ func canonical(v any) []byte {
 	case []any:
 		parts := make([]json.RawMessage, len(v))
 		for i := range v {
-			parts[i] = canonical(v[i])
+			parts[i] = CanonicalJSON(v[i])
 		}
 		b, _ := json.Marshal(parts)
 		return b
 	case map[string]any:
 		parts := make(map[string]json.RawMessage, len(v))
 		for k := range v {
-			parts[k] = canonical(v[k])
+			parts[k] = CanonicalJSON(v[k])
 		}
 		b, _ := json.Marshal(parts)
 		return b
 	case Metadata:
-		return canonical(map[string]any(v))
+		return CanonicalJSON(map[string]any(v))
 	}
 	b, err := json.Marshal(v)
 	if err != nil {
