@@ -57,7 +57,7 @@ func TestCostInJSONIsANumberWithTheFewestDecimals(t *testing.T) {
 			t.Errorf("%s was read as %v", wrong, c)
 		}
 	}
-	for percent, want := range map[budget.Percent]string{247: "24.7", 1000: "100", 0: "0", 5: "0.5"} {
+	for percent, want := range map[budget.Percent]string{247: "24.7", 1000: "100", 0: "0", 5: "0.5", math.MaxInt64: "922337203685477580.7"} {
 		var back budget.Percent
 		got, err := json.Marshal(percent)
 		if err != nil || string(got) != want || json.Unmarshal(got, &back) != nil || back != percent {

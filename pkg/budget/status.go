@@ -3,7 +3,10 @@ package budget
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/rae-memory/rae/pkg/fault"
 )
 
 // Standing says how near a budget is to its nearest limit.
@@ -57,13 +60,17 @@ func (p Percent) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "%d.%d", p/10, p%10), nil
 }
 
-// UnmarshalJSON reads what MarshalJSON writes.
+// UnmarshalJSON reads what MarshalJSON writes, however far a limit of next to nothing is passed.
 func (p *Percent) UnmarshalJSON(b []byte) error {
-	c, err := ParseUSD(string(b))
-	if err != nil {
-		return err
+	whole, tenth, broken := strings.Cut(string(b), ".")
+	if !broken {
+		tenth = "0"
 	}
-	*p = Percent(c / (USD / 10))
+	n, err := strconv.ParseInt(whole+tenth, 10, 64)
+	if err != nil || len(tenth) != 1 {
+		return fault.New(fault.Invalid, "must be a number with at most one decimal")
+	}
+	*p = Percent(n)
 	return nil
 }
 
