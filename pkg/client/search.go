@@ -49,7 +49,7 @@ func (q *Question) asked() asked {
 	return a
 }
 
-// call is a question as a call: reading, though it is posted.
+// ask is a question as a call: it reads, though it is posted.
 func (c *Client) ask(path string, q *Question, body asked) *call {
 	ask := c.read(http.MethodPost, path, body)
 	if q.Consistency != "" {
