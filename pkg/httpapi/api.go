@@ -23,6 +23,7 @@ func New(mux *http.ServeMux, version string) huma.API {
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
 			Info:    &huma.Info{Title: "RAE", Version: version, Description: description},
+			Tags:    tags(),
 			Components: &huma.Components{
 				Schemas: registry,
 				SecuritySchemes: map[string]*huma.SecurityScheme{
@@ -42,6 +43,18 @@ func New(mux *http.ServeMux, version string) huma.API {
 	serveDocument(mux, "GET /openapi.yaml", "application/yaml", document.YAML)
 	serveDocs(mux)
 	return api
+}
+
+// tags puts what a newcomer needs first at the top of the document.
+func tags() []*huma.Tag {
+	return []*huma.Tag{
+		{Name: "store", Description: "Keep what was seen, done and learned, and change, list, export or erase it."},
+		{Name: "search", Description: "Find the few memories that matter, packed for a prompt or as a graph."},
+		{Name: "reflect", Description: "Derive insights from memories, with citations."},
+		{Name: "budget", Description: "Limits on what may be spent, reservations before a paid call, costs after it."},
+		{Name: "embed", Description: "Vectors for texts. Any OpenAI client works against it."},
+		{Name: "rerank", Description: "A second ordering of documents. Cohere and Jina clients work against it."},
+	}
 }
 
 func serveDocument(mux *http.ServeMux, pattern, media string, write func() ([]byte, error)) {

@@ -92,6 +92,7 @@ func (s *Server) mount(f Function) (err error) {
 }
 
 func (s *Server) mountHost(gatherer prometheus.Gatherer) {
+	s.mux.Handle("GET /{$}", http.RedirectHandler("/docs", http.StatusFound)) // who opens the address in a browser wants to read
 	s.mux.HandleFunc("GET /health", s.health)
 	s.mux.HandleFunc("GET /health/live", s.live)
 	s.mux.HandleFunc("GET /health/ready", s.ready)

@@ -339,7 +339,7 @@ function operationsOf(document) {
 }
 
 function draw() {
-  const tags = new Map();
+  const tags = new Map((spec.tags || []).map((tag) => [tag.name, []]));
   for (const operation of operationsOf(spec)) {
     if (!tags.has(operation.tag)) tags.set(operation.tag, []);
     tags.get(operation.tag).push(operation);
@@ -351,6 +351,7 @@ function draw() {
   document.getElementById('about').replaceChildren(h('h1', {}, `${spec.info.title} API`), ...prose(spec.info.description));
   const menu = [], content = [];
   for (const [tag, operations] of tags) {
+    if (!operations.length) continue;
     const link = (operation) => h('a', { href: '#' + operation.id, onclick: () => open(operation.id) },
       h('span', { class: 'method ' + operation.method }, operation.method), operation.summary || operation.path);
     menu.push(h('section', {}, h('h2', {}, tag), h('ul', {}, operations.map((operation) =>
