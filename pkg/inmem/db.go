@@ -25,7 +25,7 @@ type DB struct {
 
 	mu     sync.RWMutex
 	scopes map[memory.Scope]*partition
-	erased memory.Seq // numbers up to here were used by scopes that have been erased
+	erased memory.Seq // above every number used by scopes that have been erased
 	outbox queue
 	// erasers let the other parts of the store take part in EraseTenant; each removes what it holds of the tenant,
 	// with mu held, and counts it.

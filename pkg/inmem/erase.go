@@ -65,7 +65,7 @@ func (d *DB) EraseTenant(ctx context.Context, tenant string) (memory.Receipt, er
 			receipt.Vectors += len(e.vectors)
 		}
 		receipt.Answers += len(p.answers)
-		d.erased = max(d.erased, p.head)
+		d.erased = max(d.erased, p.head+1)
 		delete(d.scopes, scope)
 	}
 	before := len(d.outbox.waiting) + len(d.outbox.dead)

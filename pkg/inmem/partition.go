@@ -11,7 +11,7 @@ import (
 // partition is everything one scope holds. Entries are never changed in place: a change puts a new entry in the map, so
 // that taking it back is putting the old one there again.
 type partition struct {
-	head          memory.Seq
+	floor, head   memory.Seq // the first change is numbered above the floor, the last one is the head
 	entries       map[memory.ID]*entry
 	ids           []memory.ID // of entries, ascending
 	byFingerprint map[string]memory.ID
@@ -50,9 +50,10 @@ type answer struct {
 
 type consumedKey struct{ consumer, source, event string }
 
-func newPartition(head memory.Seq) *partition {
+func newPartition(floor memory.Seq) *partition {
 	return &partition{
-		head:          head,
+		floor:         floor,
+		head:          floor,
 		entries:       make(map[memory.ID]*entry),
 		byFingerprint: make(map[string]memory.ID),
 		byExternalID:  make(map[string]memory.ID),

@@ -134,6 +134,9 @@ func (d *DB) Changes(ctx context.Context, scope memory.Scope, model string, afte
 	}
 	now := d.now()
 	var changes []memory.Change
+	if 0 < after && after < p.floor && len(p.feed) > 0 { // a reader of a feed that has been erased since
+		changes = append(changes, memory.Change{Seq: p.floor, Reset: true})
+	}
 	for _, k := range p.after(after) {
 		if len(changes) == limit {
 			break

@@ -139,6 +139,7 @@ type Vector struct {
 type Change struct {
 	Seq     Seq
 	Gone    bool // the memory was deleted; only Version.ID is set
+	Reset   bool // the tenant was erased and began anew: whatever a reader holds up to here is gone; only Seq is set
 	Version Version
 	Vector  []float32 // of the model asked for; nil while pending
 }

@@ -132,7 +132,7 @@ func TestOneMemberOfAGroupNeverHarmsItsNeighbours(t *testing.T) {
 					writes = append(writes, func() {
 						defer func() { _ = recover() }()
 						err := db.WriteSQL(t.Context(), func(tx *sql.Tx) error {
-							_, err := tx.ExecContext(t.Context(), `INSERT INTO scopes VALUES ('acme', ?, 7)`, fmt.Sprint("bad", i))
+							_, err := tx.ExecContext(t.Context(), `INSERT INTO scopes VALUES ('acme', ?, 7, 0)`, fmt.Sprint("bad", i))
 							if err != nil {
 								return err
 							}

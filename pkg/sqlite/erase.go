@@ -37,7 +37,7 @@ func (d *DB) EraseTenant(ctx context.Context, tenant string) (memory.Receipt, er
 
 func (d *DB) erase(ctx context.Context, tx *sql.Tx, tenant string) (memory.Receipt, error) {
 	receipt := memory.Receipt{Tenant: tenant, ErasedAt: d.now()}
-	_, err := tx.ExecContext(ctx, `UPDATE erased SET head = max(head, (SELECT coalesce(max(head), 0) FROM scopes WHERE tenant = ?))`, tenant)
+	_, err := tx.ExecContext(ctx, `UPDATE erased SET head = max(head, (SELECT coalesce(max(head) + 1, 0) FROM scopes WHERE tenant = ?))`, tenant)
 	if err != nil {
 		return receipt, err
 	}

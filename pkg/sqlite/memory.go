@@ -52,8 +52,8 @@ func (t *tx) finish() error {
 	if t.head == t.stored {
 		return nil
 	}
-	return t.exec("advance the feed", `INSERT INTO scopes (tenant, project, head) VALUES (?, ?, ?)
-		ON CONFLICT (tenant, project) DO UPDATE SET head = excluded.head`, t.scope.Tenant, t.scope.Project, t.head)
+	return t.exec("advance the feed", `INSERT INTO scopes (tenant, project, head, floor) VALUES (?, ?, ?, ?)
+		ON CONFLICT (tenant, project) DO UPDATE SET head = excluded.head`, t.scope.Tenant, t.scope.Project, t.head, t.stored)
 }
 
 // next numbers one change.

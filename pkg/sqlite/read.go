@@ -296,7 +296,8 @@ func (d *DB) Head(ctx context.Context, scope memory.Scope) (memory.Seq, error) {
 	return head, nil
 }
 
-// changesQuery merges the three places a change can be: current versions, superseded ones, and news of deletions.
+// changesQuery merges the places a change can be: current versions, superseded ones, news of deletions, and, for a reader
+// of a feed that has been erased since, the news of that.
 const changesQuery = `SELECT ` + currentVersion + `, 0 AS gone, v.vector FROM memories m
 	LEFT JOIN memory_vectors v ON v.tenant = m.tenant AND v.project = m.project AND v.memory_id = m.id AND v.model = ?1
 	WHERE m.tenant = ?2 AND m.project = ?3 AND m.seq > ?4
@@ -304,16 +305,22 @@ const changesQuery = `SELECT ` + currentVersion + `, 0 AS gone, v.vector FROM me
 	SELECT ` + supersededVersion + `, 0, NULL FROM memory_versions m
 	WHERE m.tenant = ?2 AND m.project = ?3 AND m.seq > ?4
 	UNION ALL
-	SELECT m.memory_id, NULL, NULL, 0, m.seq, '', '', '', '', '', 0, NULL, NULL, NULL, NULL, 0, 0, '', '', '', '', '', '', 1, NULL
+	SELECT m.memory_id, NULL, NULL, 0, m.seq, ` + noVersion + `, 1, NULL
 	FROM tombstones m WHERE m.tenant = ?2 AND m.project = ?3 AND m.seq > ?4
+	UNION ALL
+	SELECT '', NULL, NULL, 0, m.floor, ` + noVersion + `, 2, NULL
+	FROM scopes m WHERE m.tenant = ?2 AND m.project = ?3 AND m.floor > ?4 AND ?4 > 0
 	ORDER BY seq LIMIT ?5`
+
+// noVersion stands for the columns of a version from layer on.
+const noVersion = `'', '', '', '', '', 0, NULL, NULL, NULL, NULL, 0, 0, '', '', '', '', '', ''`
 
 // Changes returns what changed after the number. An expired memory that has not been swept yet is told as gone.
 func (d *DB) Changes(ctx context.Context, scope memory.Scope, model string, after memory.Seq, limit int) ([]memory.Change, error) {
 	if limit < 1 {
 		return nil, fault.BadField("query.limit", "must be positive")
 	}
-	var gone bool
+	var gone int            // 0: a version, 1: news of a deletion, 2: news of an erasure
 	var vector sql.RawBytes // not copied: it is decoded before the next row
 	s := newScanner(scope, &gone, &vector)
 	args := []any{model, scope.Tenant, scope.Project, after, limit}
@@ -321,9 +328,12 @@ func (d *DB) Changes(ctx context.Context, scope memory.Scope, model string, afte
 	now := d.now()
 	err := d.each(ctx, "follow the feed", s, changesQuery, args, func() (bool, error) {
 		c := memory.Change{Seq: memory.Seq(s.seq)}
-		if gone || s.expired(now) {
+		switch {
+		case gone == 2:
+			c.Reset = true
+		case gone == 1, s.expired(now):
 			c.Gone, c.Version.ID = true, memory.ID(s.id)
-		} else {
+		default:
 			v, err := s.version()
 			if err != nil {
 				return false, err

@@ -13,6 +13,7 @@ func erasureClauses() []clause {
 		{"erasure removes everything of the tenant and counts it", eraseCounts},
 		{"erasure leaves every other tenant alone", eraseSpares},
 		{"an erased tenant can start again, and its feed never repeats a number", eraseThenStart},
+		{"a reader of an erased feed is told to start over", eraseTellsReaders},
 	}
 }
 
@@ -88,6 +89,29 @@ func eraseThenStart(t *testing.T, w *world) {
 	same(t, "memory", changes[0].Version.ID, m.ID)
 	if changes[0].Seq <= 5 || changes[0].Seq != w.head(t, acme) {
 		t.Errorf("the new feed begins at %d, its head is %d; the old one ended at 5", changes[0].Seq, w.head(t, acme))
+	}
+}
+
+func eraseTellsReaders(t *testing.T, w *world) {
+	several(t, w, acme, 5)
+	if _, err := w.store.EraseTenant(t.Context(), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "told while nobody writes", w.changes(t, acme, 3), nil)
+	w.add(t, acme, note("new"))
+	same(t, "told to a reader that had seen it all", len(w.changes(t, acme, 5)), 2)
+	changes := w.changes(t, acme, 3)
+	same(t, "changes", len(changes), 2)
+	reset := changes[0]
+	if !reset.Reset || reset.Gone || reset.Seq <= 5 || reset.Seq >= changes[1].Seq {
+		t.Errorf("the reader is told %s", render(reset))
+	}
+	same(t, "the new memory", changes[1].Version.Content, "new")
+	same(t, "told once", len(w.changes(t, acme, reset.Seq)), 1)
+	for _, c := range w.changes(t, acme, 0) {
+		if c.Reset {
+			t.Error("a reader that knows nothing is told to forget it")
+		}
 	}
 }
 

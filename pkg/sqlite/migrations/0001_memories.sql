@@ -6,15 +6,16 @@
 
 -- +goose Up
 
--- The head of each scope's feed: the number of its last change.
+-- The head of each scope's feed, the number of its last change, and the floor, above which its first one was numbered.
 CREATE TABLE scopes (
     tenant  TEXT NOT NULL,
     project TEXT NOT NULL,
     head    INTEGER NOT NULL,
+    floor   INTEGER NOT NULL,
     PRIMARY KEY (tenant, project)
 ) WITHOUT ROWID;
 
--- Numbers up to this one were used by scopes that have been erased; a scope that comes back goes on above it, so that a
+-- A number above all that were used by scopes that have been erased; a scope that comes back goes on above it, so that a
 -- reader of the old feed cannot mistake new changes for ones it has seen. unscrubbed is 1 from the moment the rows are
 -- gone until the file has been written anew without their remains. One row, and no tenant in it.
 CREATE TABLE erased (
