@@ -195,15 +195,25 @@ func (e *Engine) drain(ctx context.Context) error {
 	return err
 }
 
-// Serve returns a server of the six functions behind one port.
+// Serve returns a server of the six functions behind one port. The server does not close them: the relay still
+// needs them when the last request has ended, and Close closes them after it.
 func (e *Engine) Serve(cfg serve.Config) (*serve.Server, error) {
-	server, err := serve.New(cfg, e.rt, e.functions...)
+	lent := make([]serve.Function, len(e.functions))
+	for i, f := range e.functions {
+		lent[i] = borrowed{f}
+	}
+	server, err := serve.New(cfg, e.rt, lent...)
 	if err != nil {
 		return nil, err
 	}
 	server.Events = e.events
 	return server, nil
 }
+
+// borrowed is a function that its host must leave open.
+type borrowed struct{ serve.Function }
+
+func (borrowed) Close(context.Context) error { return nil }
 
 // How often the clock ticks where no PingSource does it.
 const (

@@ -81,6 +81,16 @@ func (d *DB) Ping(ctx context.Context) error {
 	return classify(ctx, db.QueryRowContext(ctx, "SELECT 1 FROM sqlite_schema LIMIT 1").Scan(&one))
 }
 
+// Schema makes the file or brings it up to date, like any call that needs it, and returns the version of its schema.
+func (d *DB) Schema(ctx context.Context) (int64, error) {
+	db, err := d.read(ctx)
+	if err != nil {
+		return 0, err
+	}
+	version, err := fileVersion(ctx, db)
+	return version, classify(ctx, err)
+}
+
 // Close closes the file. Calls that come later fail with Unavailable. The last process to close a file also folds its
 // write-ahead log back into it.
 func (d *DB) Close() error {

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rae-memory/rae"
+	"github.com/rae-memory/rae/pkg/search"
+)
+
+func (p *program) context() *cobra.Command {
+	var q question
+	var maxTokens int
+	c := &cobra.Command{
+		Use:   "context QUERY",
+		Short: "Pack what matters into a token budget",
+		Long: `context prints the memories that matter for a query as one text for a prompt, in the order things happened and never
+longer than --max-tokens (four ASCII characters, or one other, to a token). With --json every part of the text is
+cited.
+
+` + environment(),
+		Example: `  rae context --max-tokens 500 "Book a flight for Alice"
+  rae context --session support-4711 --json "What is still open?"`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			r, err := q.request(p, strings.Join(args, " "))
+			if err != nil {
+				return err
+			}
+			if maxTokens < 1 || maxTokens > 200000 {
+				return usagef("--max-tokens %d must be 1 to 200000", maxTokens)
+			}
+			return p.doContext(c.Context(), r, maxTokens)
+		},
+	}
+	q.register(c)
+	c.Flags().IntVar(&maxTokens, "max-tokens", 2000, "what the text may take up (1 to 200000)")
+	return c
+}
+
+// packed is what --json prints; it is the API's answer.
+type packed struct {
+	Text      string            `json:"text"`
+	Tokens    int               `json:"tokens"`
+	Citations []search.Citation `json:"citations"`
+	Truncated bool              `json:"truncated"`
+	Degraded  []string          `json:"degraded"`
+}
+
+func (p *program) doContext(ctx context.Context, r search.Request, maxTokens int) error {
+	return p.with(ctx, func(engine *rae.Engine) error {
+		found, err := engine.Search.Context(ctx, r, maxTokens)
+		if err != nil {
+			return err
+		}
+		if p.json {
+			return p.printJSON(packed{
+				Text: found.Text, Tokens: found.Tokens, Citations: append([]search.Citation{}, found.Citations...),
+				Truncated: found.Truncated, Degraded: append([]string{}, found.Degraded...),
+			})
+		}
+		p.tellDegraded(found.Degraded)
+		if !p.quiet {
+			note := ""
+			if found.Truncated {
+				note = "; more did not fit"
+			}
+			fmt.Fprintf(p.stderr, "rae: %s of %d tokens from %s%s\n", thousands(found.Tokens), maxTokens,
+				counted(memories(found.Citations), "memory", "memories"), note)
+		}
+		text := found.Text
+		if isTerminal(p.stdout) {
+			lines := strings.Split(text, "\n")
+			for i := range lines {
+				lines[i] = printable(lines[i])
+			}
+			text = strings.Join(lines, "\n")
+		}
+		if text == "" || strings.HasSuffix(text, "\n") {
+			_, err = fmt.Fprint(p.stdout, text)
+		} else {
+			_, err = fmt.Fprintln(p.stdout, text)
+		}
+		return err
+	})
+}
+
+// memories counts the memories that are cited.
+func memories(citations []search.Citation) int {
+	cited := map[string]bool{}
+	for _, c := range citations {
+		cited[string(c.MemoryID)] = true
+	}
+	return len(cited)
+}
