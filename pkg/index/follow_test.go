@@ -3,6 +3,7 @@ package index_test
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -119,6 +120,28 @@ func TestTheIndexFollowsTheStore(t *testing.T) {
 		}
 		if got := w.hits(index.Lexical{Set: w.set}, search.Query{Scope: here, Text: "tomorrow"}); len(got) != 0 {
 			t.Errorf("found %v", got)
+		}
+	})
+	t.Run("an index that was told nothing of an erasure still forgets", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		for i := range 5 {
+			w.put(here, memory.Memory{Content: fmt.Sprintf("erased note %d", i), Entities: []memory.Entity{{Name: "Erased"}}})
+		}
+		w.find(index.Lexical{Set: w.set}, search.Query{Text: "note"})
+		if _, err := w.db.EraseTenant(t.Context(), here.Tenant); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 9 { // more changes than before, so that the numbers alone do not tell
+			w.say(fmt.Sprintf("fresh note %d", i))
+		}
+		for _, got := range w.find(index.Lexical{Set: w.set}, search.Query{Text: "note"}) {
+			if !strings.HasPrefix(got, "fresh") {
+				t.Errorf("found %q", got)
+			}
+		}
+		if nodes, err := (index.Graph{Set: w.set}).Entities(t.Context(), here, memory.View{}); err != nil || len(nodes) != 0 {
+			t.Errorf("entities %v, %v", nodes, err)
 		}
 	})
 	t.Run("a small memory bound evicts what was used least recently, and it comes back", func(t *testing.T) {

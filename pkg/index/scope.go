@@ -73,6 +73,11 @@ func (s *scope) term(value string) uint32 {
 
 // apply takes one change of the feed. Applying a change twice is harmless.
 func (s *scope) apply(c *memory.Change) {
+	if c.Reset {
+		s.reset()
+		s.seq = c.Seq
+		return
+	}
 	defer func() { s.seq = max(s.seq, c.Seq) }()
 	id := c.Version.ID
 	if c.Gone {

@@ -80,7 +80,9 @@ func (s *Set) CatchUp(ctx context.Context, scope memory.Scope) (memory.Seq, erro
 	h.load.Lock()
 	defer h.load.Unlock()
 	if seq > head || h.index.stale() { // the scope was erased and begun anew, or is mostly dead weight
+		h.index.mu.Lock()
 		h.index.reset()
+		h.index.mu.Unlock()
 	}
 	for {
 		h.index.mu.RLock()
@@ -192,9 +194,8 @@ func (s *scope) stale() bool {
 	return len(s.entries) > worthwhile && len(s.byID) < len(s.entries)/2
 }
 
+// reset forgets everything. The caller holds mu.
 func (s *scope) reset() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	fresh := newScope()
 	s.seq, s.entries, s.byID = 0, nil, fresh.byID
 	s.names, s.nameOf = fresh.names, fresh.nameOf
