@@ -23,7 +23,6 @@ type entry struct {
 	layer    memory.Layer
 	weight   float64 // importance
 	when     int64   // times in Unix nanoseconds; the sentinels below for open ends
-	occurred bool    // when is occurred_at rather than created_at
 	expires  int64
 	valid    interval
 	recorded interval

@@ -190,6 +190,43 @@ func TestSearchingWhileWriting(t *testing.T) {
 	}
 }
 
+// TestASessionIsInTheOrderThingsHappened tells turns in any order, changes one and deletes one.
+func TestASessionIsInTheOrderThingsHappened(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var turns []memory.Memory
+	for _, minute := range []int{4, 0, 3, 1, 2, 5} {
+		at := w.now.Add(time.Duration(minute) * time.Minute)
+		turns = append(turns, w.put(here, memory.Memory{Content: fmt.Sprintf("spoken at minute%d", minute), SessionID: "s", OccurredAt: &at}))
+	}
+	order := func() []string {
+		hits := w.hits(index.Lexical{Set: w.set}, search.Query{Scope: here, Text: "spoken"})
+		got := make([]string, len(hits))
+		for _, hit := range hits {
+			m, err := w.db.Get(t.Context(), here, hit.ID, memory.View{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got[hit.Place.Turn] = strings.TrimPrefix(m.Content, "spoken at ")
+		}
+		return got
+	}
+	if got, want := order(), []string{"minute0", "minute1", "minute2", "minute3", "minute4", "minute5"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("told in any order: %q", got)
+	}
+	w.write(func(tx memory.Tx) error {
+		changed := turns[2]
+		changed.Content = "spoken at minute3 or so"
+		if _, err := tx.Replace(t.Context(), changed, memory.Why{}); err != nil {
+			return err
+		}
+		return tx.Delete(t.Context(), turns[3].ID)
+	})
+	if got, want := order(), []string{"minute0", "minute2", "minute3 or so", "minute4", "minute5"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("changed and deleted: %q", got)
+	}
+}
+
 func TestAround(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -28,11 +29,12 @@ type scope struct {
 	nameOf    []string
 	terms     map[string]uint32 // vocabulary; ids start at 1
 	termOf    []string
-	postings  [][]posting // by term id
-	documents []int32     // by term id: how many current entries hold it
-	current   int         // current entries
-	length    int         // their terms, for the average
-	sessions  map[uint32][]uint32
+	postings  [][]posting         // by term id
+	documents []int32             // by term id: how many current entries hold it
+	current   int                 // current entries
+	length    int                 // their terms, for the average
+	sessions  map[uint32][]uint32 // current entries in order, once settled
+	unsettled map[uint32]struct{}
 	graph     graph
 	vectors   vectors
 	bytes     int64 // rough size, for eviction
@@ -42,7 +44,7 @@ func newScope() *scope {
 	return &scope{
 		byID: map[memory.ID][]uint32{}, names: map[string]uint32{}, nameOf: []string{""},
 		terms: map[string]uint32{}, termOf: []string{""}, postings: make([][]posting, 1), documents: make([]int32, 1),
-		sessions: map[uint32][]uint32{}, graph: newGraph(),
+		sessions: map[uint32][]uint32{}, unsettled: map[uint32]struct{}{}, graph: newGraph(),
 	}
 }
 
@@ -125,7 +127,7 @@ func (s *scope) add(v *memory.Version, newest bool) uint32 {
 	n := uint32(len(s.entries))
 	e := entry{
 		id: v.ID, version: v.Version, current: newest, layer: v.Layer, weight: v.Importance,
-		when: v.When().UnixNano(), occurred: v.OccurredAt != nil, expires: nanosOr(v.ExpiresAt, never),
+		when: v.When().UnixNano(), expires: nanosOr(v.ExpiresAt, never),
 		valid:    interval{nanosOr(v.ValidFrom, always), nanosOr(v.ValidTo, never)},
 		recorded: interval{v.RecordedFrom.UnixNano(), nanosOr(v.RecordedTo, never)},
 		user:     s.name(v.UserID), agent: s.name(v.AgentID), session: s.name(v.SessionID), speaker: speakerOf(&v.Memory),
@@ -245,48 +247,37 @@ func (s *scope) retire(n uint32) {
 			}
 		}
 	}
-	s.unseat(n)
+	if e.session != 0 {
+		s.unsettled[e.session] = struct{}{}
+	}
 }
 
-// seat puts an entry at its place in its session: by time where both say when they happened, else in order of
-// arrival.
+// seat puts an entry at the end of its session. One that belongs further up leaves the session to settle.
 func (s *scope) seat(n uint32) {
 	e := &s.entries[n]
 	if e.session == 0 {
 		return
 	}
 	seats := s.sessions[e.session]
-	at := len(seats)
-	for at > 0 && s.before(e, &s.entries[seats[at-1]]) {
-		at--
+	if last := len(seats) - 1; last >= 0 && inOrder(e, &s.entries[seats[last]]) < 0 {
+		s.unsettled[e.session] = struct{}{}
 	}
-	seats = slices.Insert(seats, at, n)
-	s.sessions[e.session] = seats
-	for ; at < len(seats); at++ {
-		s.entries[seats[at]].turn = at
-	}
+	e.turn = len(seats)
+	s.sessions[e.session] = append(seats, n)
 }
 
-func (s *scope) before(a, b *entry) bool {
-	if a.occurred && b.occurred && a.when != b.when {
-		return a.when < b.when
+// settle brings sessions that changed into order. It is called once for many changes, because putting each in its place would move all behind it.
+func (s *scope) settle() {
+	for session := range s.unsettled {
+		seats := slices.DeleteFunc(s.sessions[session], func(n uint32) bool { return !s.entries[n].current })
+		slices.SortFunc(seats, func(a, b uint32) int { return inOrder(&s.entries[a], &s.entries[b]) })
+		for turn, n := range seats {
+			s.entries[n].turn = turn
+		}
+		s.sessions[session] = seats
 	}
-	return a.id < b.id
+	clear(s.unsettled)
 }
 
-func (s *scope) unseat(n uint32) {
-	e := &s.entries[n]
-	if e.session == 0 {
-		return
-	}
-	seats := s.sessions[e.session]
-	at := slices.Index(seats, n)
-	if at < 0 {
-		return
-	}
-	seats = slices.Delete(seats, at, at+1)
-	s.sessions[e.session] = seats
-	for ; at < len(seats); at++ {
-		s.entries[seats[at]].turn = at
-	}
-}
+// inOrder compares two entries of one session: by when they happened or were stored, then by id.
+func inOrder(a, b *entry) int { return cmp.Or(cmp.Compare(a.when, b.when), cmp.Compare(a.id, b.id)) }

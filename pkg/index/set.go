@@ -100,6 +100,7 @@ func (s *Set) CatchUp(ctx context.Context, scope memory.Scope) (memory.Seq, erro
 		for i := range changes {
 			h.index.apply(&changes[i])
 		}
+		h.index.settle()
 		if len(changes) < feedPage {
 			h.index.seq = max(h.index.seq, head)
 		}
@@ -200,5 +201,6 @@ func (s *scope) reset() {
 	s.seq, s.entries, s.byID = 0, nil, fresh.byID
 	s.names, s.nameOf = fresh.names, fresh.nameOf
 	s.terms, s.termOf, s.postings, s.documents = fresh.terms, fresh.termOf, fresh.postings, fresh.documents
-	s.current, s.length, s.sessions, s.graph, s.vectors, s.bytes = 0, 0, fresh.sessions, fresh.graph, vectors{}, 0
+	s.current, s.length, s.sessions, s.unsettled = 0, 0, fresh.sessions, fresh.unsettled
+	s.graph, s.vectors, s.bytes = fresh.graph, vectors{}, 0
 }
