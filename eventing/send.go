@@ -24,7 +24,7 @@ var _ Sender = (*HTTPSender)(nil)
 // HTTPSender posts events in binary mode to a broker.
 type HTTPSender struct {
 	URL     string        // of the broker's ingress; Knative injects it as K_SINK
-	Client  *http.Client  // nil means http.DefaultClient
+	Client  *http.Client  // nil means a plain one
 	Timeout time.Duration // of one post; 0 means 10 s
 }
 
@@ -47,7 +47,7 @@ func (s *HTTPSender) Send(ctx context.Context, e event.Event) error {
 	request.Header = header
 	client := s.Client
 	if client == nil {
-		client = http.DefaultClient
+		client = new(http.Client)
 	}
 	response, err := client.Do(request)
 	if err != nil {
