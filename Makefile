@@ -1,0 +1,99 @@
+# Every command of this repository. Nothing but Go, make and a POSIX shell is needed; what a command downloads is
+# pinned by go.sum or .ci/tools.sum, and a second run works offline.
+
+.DEFAULT_GOAL := help
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+export CGO_ENABLED ?= 0
+
+# Each module of go.work, as a pattern: a module that is added is tested, linted and verified without a word here.
+MODULES  = $(shell go list -m -f '{{.Dir}}')
+PACKAGES = $(addsuffix /...,$(MODULES))
+
+# The revision is in the binary when there is one to ask for; bin/rae version tells it.
+STAMP  := $(shell git rev-parse HEAD >/dev/null 2>&1 && echo true || echo false)
+BUILD  := go build -trimpath -buildvcs=$(STAMP) -ldflags='-s -w'
+GOFMT  = $(shell go env GOROOT)/bin/gofmt
+
+# What `make generate` writes and `make verify` compares.
+GENERATED := '^Test(TheAPIDocument|LinkedPackages)'
+FUZZTIME ?= 30s
+BENCHTIME ?= 1s
+
+.PHONY: help
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Use
+
+.PHONY: run
+run: bin/rae ## build and start everything on 127.0.0.1:8080, memories in ./data
+	exec bin/rae serve
+
+.PHONY: build
+build: bin/rae ## build bin/rae and one program per function, bin/{store,search,embed,rerank,reflect,budget}
+	$(BUILD) -o bin/ ./functions/cmd/...
+
+.PHONY: bin/rae
+bin/rae:
+	$(BUILD) -o bin/ ./functions/cmd/rae
+
+.PHONY: eval
+eval: bin/rae ## score retrieval: make eval SET=dir [MODE=hybrid|lexical|dense]
+	@test -n "$(SET)" || { echo 'usage: make eval SET=dir [MODE=hybrid|lexical|dense]' >&2; exit 2; }
+	bin/rae eval --set "$(SET)" $(if $(MODE),--mode $(MODE))
+
+# Prove
+
+.PHONY: test
+test: ## everything that proves the code on this machine, in every module
+	go test $(PACKAGES)
+
+.PHONY: test-race
+test-race: ## the same under the race detector; needs a C compiler
+	CGO_ENABLED=1 go test -race $(PACKAGES)
+
+.PHONY: test-long
+test-long: ## the same ten times over, in another order each time
+	go test -count=10 -shuffle=on -timeout=60m $(PACKAGES)
+
+.PHONY: fuzz
+fuzz: ## every fuzz target in turn, FUZZTIME (30s) each
+	@set -e; for package in $$(go list $(PACKAGES)); do \
+	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+	    echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; \
+	  done; done
+
+.PHONY: bench
+bench: ## time the engine against named baselines in the same run
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $(PACKAGES)
+
+# Keep in order
+
+.PHONY: lint
+lint: bin/tools/staticcheck ## gofmt, go vet and staticcheck
+	@unformatted=$$($(GOFMT) -l .); test -z "$$unformatted" || { echo "gofmt -w these:" >&2; echo "$$unformatted" >&2; exit 1; }
+	go vet $(PACKAGES)
+	bin/tools/staticcheck $(PACKAGES)
+
+.PHONY: generate
+generate: ## write what is generated: the API document and what each program links
+	$(GOFMT) -w .
+	go test . -run $(GENERATED) -count=1 -update
+
+.PHONY: verify
+verify: lint ## lint, and nothing out of date: go.mod, API document, links, schemas, settings, layers
+	@set -e; for module in $(MODULES); do (cd $$module; echo "$$module: builds and is tidy by itself"; \
+	  GOWORK=off go build ./... ; GOWORK=off go mod tidy -diff); done
+	go test -count=1 . ./eventing -run 'Test(Layers|Repository|Settings|TheAPIDocument|LinkedPackages|Schema|Example|Catalogue)'
+
+.PHONY: tools
+tools: bin/tools/staticcheck ## build the pinned programs that lint uses
+
+bin/tools/staticcheck: .ci/tools.mod .ci/tools.sum
+	GOWORK=off go build -modfile=.ci/tools.mod -buildvcs=false -o $@ honnef.co/go/tools/cmd/staticcheck
+
+.PHONY: clean
+clean: ## remove what was built; ./data stays
+	rm -rf bin

@@ -1,0 +1,453 @@
+package rae_test
+
+import (
+	"go/ast"
+	"go/token"
+	"go/types"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A ring is a kind of package. Arrows between rings point one way.
+type ring string
+
+const (
+	domain     ring = "domain"     // nouns
+	capability ring = "capability" // verbs, with the ports only they use
+	suite      ring = "suite"      // a port's contract, run by the tests of everything that implements it
+	adapter    ring = "adapter"    // ports filled with a product, or with this process' memory
+	edge       ring = "edge"       // where the outside world comes in: HTTP, credentials, settings, logs
+	events     ring = "events"     // the catalogue of CloudEvents and how they travel
+	function   ring = "function"   // one deployable: wiring, routes, events
+	engine     ring = "engine"     // all functions in one process
+	program    ring = "program"    // a function's main
+	console    ring = "console"    // the command line over the engine
+)
+
+// rings says who may import whom: code to the left, its tests as well as the code to the right.
+var rings = []struct {
+	name  ring
+	may   []ring
+	tests []ring
+	why   string
+}{
+	{domain, []ring{domain}, []ring{suite},
+		"a noun is explained by nouns alone, or every reader of one must know the rest"},
+	{capability, []ring{domain}, []ring{capability, adapter, suite},
+		"a verb declares the ports it needs and is handed them; tests hand it inmem, which keeps every contract"},
+	{suite, []ring{domain, capability}, nil,
+		"a contract knows the port and nothing that fills it, so that a stranger's adapter can run it"},
+	{adapter, []ring{domain, capability}, []ring{adapter, suite},
+		"an adapter fills ports and is exchanged for another: none may lean on another"},
+	{edge, []ring{domain, capability}, nil,
+		"HTTP, credentials and settings are the same for every function and know none"},
+	{events, []ring{domain}, []ring{capability, adapter, suite},
+		"an event tells what happened to nouns; who takes it is a name in the catalogue"},
+	{function, []ring{domain, capability, adapter, edge, events}, []ring{suite},
+		"a function wires; functions meet by event or by port, so that each is deployed alone"},
+	{engine, []ring{domain, capability, adapter, edge, events, function}, []ring{suite},
+		"one process is one more way of wiring the same functions"},
+	{program, []ring{edge, function}, nil,
+		"a main is one line: which function, hosted by serve"},
+	{console, []ring{domain, capability, edge, engine}, nil,
+		"the command line speaks to the engine; opening stores is the engine's"},
+}
+
+// packages says which ring each package is in. A package in none fails.
+var packages = []struct {
+	path  string
+	ring  ring
+	holds string
+}{
+	{"pkg/fault", domain, "kinds of errors"},
+	{"pkg/llm", domain, "what a language model is asked and answers"},
+	{"pkg/memory", domain, "memories, scopes, versions, and the port that keeps them"},
+	{"pkg/outbox", domain, "changes that wait to be announced"},
+	{"pkg/text", domain, "words, stems and sentences of a text"},
+
+	{"pkg/budget", capability, "spending within limits"},
+	{"pkg/embed", capability, "turning texts into vectors"},
+	{"pkg/eval", capability, "measuring how well an engine finds"},
+	{"pkg/ingest", capability, "taking in memories"},
+	{"pkg/reflection", capability, "deriving memories from memories"},
+	{"pkg/rerank", capability, "ordering candidates a second time"},
+	{"pkg/search", capability, "finding memories"},
+
+	{"pkg/budget/budgettest", suite, "of budget.Ledger"},
+	{"pkg/embed/embedtest", suite, "of embed.Embedder"},
+	{"pkg/memory/memorytest", suite, "of memory.Store"},
+	{"pkg/outbox/outboxtest", suite, "of outbox.Queue"},
+	{"pkg/reflection/reflectiontest", suite, "of reflection.Store"},
+	{"pkg/rerank/reranktest", suite, "of rerank.Reranker"},
+
+	{"pkg/index", adapter, "search's legs over an index in this process that follows memory.Feed"},
+	{"pkg/inmem", adapter, "stores in this process"},
+	{"pkg/sqlite", adapter, "stores in one file"},
+
+	{"pkg/auth", edge, "who is calling"},
+	{"pkg/client", edge, "the API from its callers' side, in the words of the domain"},
+	{"pkg/httpapi", edge, "the manners of the API: strict JSON, problems, paging"},
+	{"pkg/serve", edge, "the host of functions"},
+	{"pkg/telemetry", edge, "logs, metrics, traces, secrets that stay secret"},
+
+	{"eventing", events, "the catalogue, codec, relay and local broker"},
+
+	{"functions/budget", function, ""},
+	{"functions/embed", function, ""},
+	{"functions/reflect", function, ""},
+	{"functions/rerank", function, ""},
+	{"functions/search", function, ""},
+	{"functions/store", function, ""},
+
+	{".", engine, "the engine, and what func builds"},
+
+	{"functions/cmd/budget", program, ""},
+	{"functions/cmd/embed", program, ""},
+	{"functions/cmd/reflect", program, ""},
+	{"functions/cmd/rerank", program, ""},
+	{"functions/cmd/search", program, ""},
+	{"functions/cmd/store", program, ""},
+	{"functions/cmd/rae", console, "serve, import, export, search, eval and the rest"},
+}
+
+// besides are the arrows the rings don't have. One that nobody uses fails.
+var besides = []struct{ from, to, why string }{
+	{"pkg/reflection", "pkg/budget", "a reflection tells what its model calls cost, in the unit budgets are counted in"},
+	{"pkg/auth", "pkg/httpapi", "a refused credential is a problem like any other"},
+	{"pkg/auth", "pkg/telemetry", "keys are Secrets"},
+	{"pkg/client", "pkg/httpapi", "problems are read back by the table that wrote them"},
+	{"pkg/serve", "pkg/auth", "the host puts the credential check before every function"},
+	{"pkg/serve", "pkg/httpapi", "the host makes the API functions register with"},
+	{"pkg/serve", "pkg/telemetry", "the host makes the logger, the registry and the trace of a request"},
+	{"functions/cmd/rae", "pkg/sqlite", "rae migrate brings a file up to date without opening an engine on it"},
+}
+
+// libraries says which packages of other modules are linked by whom; a library in no row fails. So do the packages of
+// the standard library that open a door to the outside.
+var libraries = []struct {
+	prefix string
+	by     []string // packages, or folders ending in "/"
+	why    string
+}{
+	{"net/http", []string{"pkg/auth", "pkg/client", "pkg/httpapi", "pkg/serve", "eventing", "functions/", "."},
+		"HTTP is spoken at the edges; a capability that knows it cannot be called by event"},
+	{"database/sql", []string{"pkg/sqlite"}, "SQL stays behind the stores"},
+	{"os/exec", nil, "RAE starts no programs"},
+	{"unsafe", nil, "no memory is read but by its type"},
+	{"plugin", nil, "what runs is what was built"},
+	{"log", nil, "log/slog, from the Runtime a function was given"},
+	{"expvar", nil, "metrics are Prometheus', on the host's registry"},
+	{"net/http/pprof", nil, "it registers itself with everything that serves http.DefaultServeMux"},
+	{"net/http/httptest", nil, "for tests"},
+	{"testing", []string{"pkg/budget/budgettest", "pkg/embed/embedtest", "pkg/memory/memorytest", "pkg/outbox/outboxtest", "pkg/reflection/reflectiontest", "pkg/rerank/reranktest"},
+		"for tests and suites"},
+
+	{"github.com/blevesearch/snowballstem", []string{"pkg/text"}, "one stemmer, or an index and its queries disagree"},
+	{"github.com/cloudevents/sdk-go/v2", []string{"eventing"}, "only eventing knows how an event looks on the wire"},
+	{"github.com/danielgtaylor/huma/v2", []string{"pkg/httpapi", "pkg/serve", "functions/budget", "functions/embed", "functions/reflect", "functions/rerank", "functions/search", "functions/store", "."},
+		"routes are registered by functions, through httpapi"},
+	{"github.com/go-json-experiment/json", []string{"pkg/httpapi", "pkg/ingest", "eventing"}, "strict JSON where it comes in: bodies, import lines, events"},
+	{"github.com/golang-jwt/jwt/v5", []string{"pkg/auth"}, "tokens are read in one place"},
+	{"github.com/google/uuid", []string{"pkg/memory", "pkg/reflection", "pkg/index", "pkg/serve"}, "ids of memories, reflections and requests"},
+	{"github.com/hashicorp/golang-lru/v2", []string{"pkg/search"}, "answers kept for a while"},
+	{"github.com/kelseyhightower/envconfig", []string{"pkg/serve"}, "serve.Load is the one way settings are read"},
+	{"github.com/pressly/goose/v3", []string{"pkg/sqlite"}, "migrations belong to the store they migrate"},
+	{"github.com/prometheus/client_golang", []string{"pkg/serve", "pkg/telemetry", "eventing", "functions/search"}, "what is counted is counted where it happens outside the domain"},
+	{"github.com/santhosh-tekuri/jsonschema/v6", []string{"eventing"}, "events are checked against the schemas they are published with"},
+	{"github.com/schollz/progressbar/v3", []string{"functions/cmd/rae"}, "only a person at a terminal sees progress"},
+	{"github.com/spf13/cobra", []string{"functions/cmd/rae"}, "only the command line has commands"},
+	{"github.com/spf13/pflag", []string{"functions/cmd/rae"}, "and flags"},
+	{"golang.org/x/term", []string{"functions/cmd/rae"}, "is a person watching?"},
+	{"golang.org/x/text", []string{"pkg/text", "eventing"}, "Unicode forms; the language of schema errors"},
+	{"modernc.org/sqlite", []string{"pkg/sqlite"}, "a product is known to its adapter alone"},
+	{"pgregory.net/rapid", []string{"pkg/budget/budgettest", "pkg/memory/memorytest"}, "suites play random histories"},
+}
+
+// names says where a thing of the standard library or of a linked one may be said; "*" ends a prefix.
+var names = []struct {
+	of, name string
+	by       []string
+	why      string
+}{
+	{"net/http", "Status*", []string{"pkg/httpapi", "pkg/serve", "eventing", "functions/", "."},
+		"errors have kinds; httpapi and eventing each hold the one table that turns kinds into statuses"},
+	{"net/http", "DefaultClient", nil, "a global anybody can change"},
+	{"net/http", "DefaultServeMux", nil, "a global anybody can change"},
+	{"net/http", "DefaultTransport", []string{"pkg/client"}, "a global anybody can change; the client copies its proxy and its deadlines"},
+	{"net/http", "Handle", nil, "it writes to http.DefaultServeMux"},
+	{"net/http", "HandleFunc", nil, "it writes to http.DefaultServeMux"},
+	{"net/http", "ListenAndServe*", nil, "a server without deadlines"},
+	{"net/http", "Get", nil, "a client without a deadline"},
+	{"net/http", "Post*", nil, "a client without a deadline"},
+	{"os", "Getenv", nil, "serve.Load reads settings: typed, bounded, refused in one line"},
+	{"os", "LookupEnv", []string{"pkg/serve", "functions/cmd/rae"}, "serve.Load reads settings; the command line hands the environment down"},
+	{"os", "Environ", nil, "serve.Load reads settings"},
+	{"os", "Exit", []string{"pkg/serve", "functions/cmd/rae"}, "a program ends in its main"},
+	{"os/signal", "Notify*", []string{"pkg/serve"}, "draining is the host's"},
+	{"log/slog", "SetDefault", nil, "a logger is given, not set"},
+	{"time", "Sleep", nil, "wait on a timer and the context"},
+	{"github.com/prometheus/client_golang/prometheus", "Default*", nil, "metrics are registered with the Runtime's registry"},
+	{"github.com/prometheus/client_golang/prometheus", "MustRegister", nil, "metrics are registered with the Runtime's registry"},
+	{"github.com/prometheus/client_golang/prometheus/promauto", "*", nil, "metrics are registered with the Runtime's registry"},
+}
+
+func ringOf(path string) ring {
+	for _, p := range packages {
+		if p.path == path {
+			return p.ring
+		}
+	}
+	return ""
+}
+
+func TestLayersNameEveryPackageOnce(t *testing.T) {
+	t.Parallel()
+	var have, want []string
+	for _, p := range sources(t) {
+		have = append(have, p.path)
+	}
+	for _, p := range packages {
+		want = append(want, p.path)
+	}
+	for _, path := range have {
+		if !slices.Contains(want, path) {
+			t.Errorf("%s is in no ring: say in layering_test.go what it holds", path)
+		}
+	}
+	slices.Sort(want)
+	for i, path := range want {
+		if !slices.Contains(have, path) {
+			t.Errorf("layering_test.go knows %s, which is gone", path)
+		}
+		if i > 0 && path == want[i-1] {
+			t.Errorf("layering_test.go knows %s twice", path)
+		}
+	}
+}
+
+func TestLayersImportInwards(t *testing.T) {
+	t.Parallel()
+	used := map[[2]string]bool{}
+	for _, p := range sources(t) {
+		for _, row := range rings {
+			if row.name != ringOf(p.path) {
+				continue
+			}
+			for _, to := range ownImports(p.path, p.Imports) {
+				if i := slices.IndexFunc(besides, func(b struct{ from, to, why string }) bool { return b.from == p.path && b.to == to }); i >= 0 {
+					used[[2]string{p.path, to}] = true
+				} else if !slices.Contains(row.may, ringOf(to)) {
+					t.Errorf("%s (%s) imports %s (%s): %s", p.path, row.name, to, ringOf(to), row.why)
+				}
+			}
+			if row.name == engine || row.name == edge || row.name == console {
+				continue // what stands outermost may test all it stands on; edges test each other
+			}
+			for _, to := range ownImports(p.path, slices.Concat(p.TestImports, p.XTestImports)) {
+				if to != p.path && !slices.Contains(slices.Concat(row.may, row.tests), ringOf(to)) {
+					t.Errorf("the tests of %s (%s) import %s (%s): %s", p.path, row.name, to, ringOf(to), row.why)
+				}
+			}
+		}
+	}
+	for _, b := range besides {
+		if !used[[2]string{b.from, b.to}] {
+			t.Errorf("%s no longer imports %s: take the row out of layering_test.go", b.from, b.to)
+		}
+	}
+}
+
+// ownImports are the imports that lie within this module, as folders.
+func ownImports(path string, imports []string) []string {
+	var own []string
+	for _, i := range imports {
+		if to := within(i); (i == module || to != i) && !slices.Contains(own, to) {
+			own = append(own, to)
+		}
+	}
+	return own
+}
+
+func TestLayersProgramsAreOneLine(t *testing.T) {
+	t.Parallel()
+	for _, p := range sources(t) {
+		if ringOf(p.path) != program {
+			continue
+		}
+		name := strings.TrimPrefix(p.path, "functions/cmd/")
+		if got, want := p.Imports, []string{module + "/functions/" + name, module + "/pkg/serve"}; !slices.Equal(got, want) {
+			t.Errorf("%s imports %v, want %v", p.path, got, want)
+		}
+		for _, file := range p.files {
+			for _, d := range file.Decls {
+				if main, ok := d.(*ast.FuncDecl); ok && (main.Name.Name != "main" || len(main.Body.List) != 1) {
+					t.Errorf("%s: a main is serve.Main(%q, %s.Open) and nothing else", at(d.Pos()), name, name)
+				}
+			}
+		}
+	}
+}
+
+func TestLayersLinkLibrariesWhereTheyBelong(t *testing.T) {
+	t.Parallel()
+	used := map[string]bool{}
+	for _, p := range sources(t) {
+		for _, imported := range p.Imports {
+			if imported == module || strings.HasPrefix(imported, module+"/") {
+				continue
+			}
+			row := -1
+			for i, library := range libraries {
+				exact := imported == library.prefix
+				inside := strings.HasPrefix(imported, library.prefix+"/") && library.prefix != "log" && library.prefix != "testing" && library.prefix != "net/http"
+				if exact || inside {
+					row = i
+				}
+			}
+			if row < 0 {
+				if host, _, _ := strings.Cut(imported, "/"); strings.Contains(host, ".") {
+					t.Errorf("%s imports %s, which has no row in layering_test.go: who may link it, and why?", p.path, imported)
+				}
+				continue
+			}
+			library := libraries[row]
+			used[library.prefix] = true
+			if !allowed(p.path, library.by) {
+				t.Errorf("%s imports %s: %s", p.path, imported, library.why)
+			}
+		}
+		if len(p.CgoFiles) > 0 {
+			t.Errorf("%s uses cgo: programs are built without a C compiler", p.path)
+		}
+	}
+	for _, library := range libraries {
+		if len(library.by) > 0 && !used[library.prefix] {
+			t.Errorf("nobody imports %s: take the row out of layering_test.go", library.prefix)
+		}
+	}
+}
+
+// allowed tells whether a package is in the list, itself or by a folder.
+func allowed(path string, by []string) bool {
+	return slices.ContainsFunc(by, func(b string) bool {
+		return path == b || strings.HasSuffix(b, "/") && strings.HasPrefix(path, b)
+	})
+}
+
+func TestLayersSayNamesWhereTheyBelong(t *testing.T) {
+	t.Parallel()
+	for _, p := range sources(t) {
+		for identifier, object := range p.info.Uses {
+			if object.Pkg() == nil || object.Parent() != object.Pkg().Scope() {
+				continue // a method, a field or something local
+			}
+			for _, rule := range names {
+				prefix, wild := strings.CutSuffix(rule.name, "*")
+				if object.Pkg().Path() != rule.of || object.Name() != prefix && (!wild || !strings.HasPrefix(object.Name(), prefix)) {
+					continue
+				}
+				if !allowed(p.path, rule.by) {
+					t.Errorf("%s: %s.%s: %s", at(identifier.Pos()), object.Pkg().Name(), object.Name(), rule.why)
+				}
+			}
+		}
+	}
+}
+
+// stateful are types that a package value must not hold, directly or by pointer: what works with the outside or
+// changes while the program runs is made in Open or New and handed down.
+var stateful = []string{
+	"net/http.Client", "net/http.Transport", "net/http.ServeMux", "net/http.Server", "database/sql.DB", "log/slog.Logger",
+	"sync.Mutex", "sync.RWMutex", "sync.Map", "sync.WaitGroup", "time.Timer", "time.Ticker", "os.File", "math/rand.Rand", "math/rand/v2.Rand",
+}
+
+func TestLayersHoldNoStateInPackages(t *testing.T) {
+	t.Parallel()
+	for _, p := range sources(t) {
+		for identifier, object := range p.info.Defs {
+			switch o := object.(type) {
+			case *types.Func:
+				if o.Name() == "init" && o.Signature().Recv() == nil {
+					t.Errorf("%s: init runs behind everybody's back: wiring happens in Open, in sight", at(identifier.Pos()))
+				}
+			case *types.Var:
+				if o.Parent() != p.types.Scope() || o.Name() == "_" {
+					continue
+				}
+				if kind := changing(o.Type()); kind != "" {
+					t.Errorf("%s: package value %s holds a %s: make it in Open or New and hand it down", at(identifier.Pos()), o.Name(), kind)
+				}
+			}
+		}
+		for _, file := range p.files {
+			ast.Inspect(file, func(n ast.Node) bool {
+				for _, to := range written(n) {
+					if v, ok := p.info.Uses[p.root(to)].(*types.Var); ok && v.Pkg() != nil && v.Parent() == v.Pkg().Scope() {
+						t.Errorf("%s: %s.%s is changed while the program runs: put it on a struct", at(n.Pos()), v.Pkg().Name(), v.Name())
+					}
+				}
+				return true
+			})
+		}
+	}
+}
+
+// changing names what makes a type stateful, "" when nothing does.
+func changing(of types.Type) string {
+	if pointer, ok := of.Underlying().(*types.Pointer); ok {
+		of = pointer.Elem()
+	}
+	if named, ok := of.(*types.Named); ok && named.Obj().Pkg() != nil {
+		name := named.Obj().Pkg().Path() + "." + named.Obj().Name()
+		if slices.Contains(stateful, name) || strings.HasPrefix(name, "sync/atomic.") || strings.HasPrefix(name, "github.com/prometheus/client_golang/") {
+			return name
+		}
+	}
+	if _, ok := of.Underlying().(*types.Chan); ok {
+		return "channel"
+	}
+	return ""
+}
+
+// written are the expressions a statement assigns to.
+func written(n ast.Node) []ast.Expr {
+	switch s := n.(type) {
+	case *ast.AssignStmt:
+		if s.Tok != token.DEFINE {
+			return s.Lhs
+		}
+	case *ast.IncDecStmt:
+		return []ast.Expr{s.X}
+	case *ast.RangeStmt:
+		if s.Tok == token.ASSIGN {
+			return []ast.Expr{s.Key, s.Value}
+		}
+	}
+	return nil
+}
+
+// root is what an expression reaches into: the variable at its left end, nil when there is none.
+func (p *source) root(e ast.Expr) *ast.Ident {
+	for {
+		switch x := e.(type) {
+		case *ast.Ident:
+			return x
+		case *ast.IndexExpr:
+			e = x.X
+		case *ast.StarExpr:
+			e = x.X
+		case *ast.ParenExpr:
+			e = x.X
+		case *ast.SelectorExpr:
+			if left, ok := x.X.(*ast.Ident); ok {
+				if _, ok := p.info.Uses[left].(*types.PkgName); ok {
+					return x.Sel
+				}
+			}
+			e = x.X
+		default:
+			return nil
+		}
+	}
+}
