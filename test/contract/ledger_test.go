@@ -28,7 +28,9 @@ type overHTTP struct {
 
 var _ budget.Ledger = overHTTP{}
 
-func (o overHTTP) Expire(ctx context.Context, limit int) (int, error) { return o.behind.Expire(ctx, limit) }
+func (o overHTTP) Expire(ctx context.Context, limit int) (int, error) {
+	return o.behind.Expire(ctx, limit)
+}
 
 func TestTheWireLosesNothingOfALedger(t *testing.T) {
 	t.Parallel()
