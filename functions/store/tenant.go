@@ -12,7 +12,7 @@ import (
 )
 
 type eraseInput struct {
-	Tenant string `path:"tenant" minLength:"1" maxLength:"64" pattern:"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$" doc:"Tenant to erase."`
+	Tenant string `path:"tenant" minLength:"1" maxLength:"64" pattern:"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$" doc:"Tenant to erase."`
 }
 
 type eraseOutput struct {

@@ -113,10 +113,11 @@ func admitMore(registry huma.Registry, schema *huma.Schema, seen map[*huma.Schem
 }
 
 // Scoped is embedded in the input of every route that touches a tenant's data. The auth middleware has already made
-// the two headers agree with the credential.
+// the two headers agree with the credential. The patterns leave counting to maxLength: every route compiles them, and a
+// counted repeat is half a millisecond of each cold start.
 type Scoped struct {
-	Tenant  string `header:"X-Tenant-ID" required:"true" minLength:"1" maxLength:"64" pattern:"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$" doc:"Tenant the request acts for."`
-	Project string `header:"X-Project-ID" default:"default" minLength:"1" maxLength:"64" pattern:"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$" doc:"Project within the tenant."`
+	Tenant  string `header:"X-Tenant-ID" required:"true" minLength:"1" maxLength:"64" pattern:"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$" doc:"Tenant the request acts for."`
+	Project string `header:"X-Project-ID" default:"default" minLength:"1" maxLength:"64" pattern:"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$" doc:"Project within the tenant."`
 }
 
 // Scope returns the partition the request acts on.
