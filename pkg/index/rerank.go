@@ -11,7 +11,7 @@ import (
 // What the built-in reranker's score is made of. Chosen by hand with LoCoMo and SciFact in view; README.md has the
 // figures.
 const (
-	passageWeight   = .5
+	passageWeight   = .75
 	closenessWeight = .8
 	passageWindow   = 2  // sentences scored together
 	longEntry       = 60 // terms from which a passage is worth looking at apart from its memory
