@@ -11,10 +11,7 @@ import (
 
 // foundation is what the functions stand on in one process. It is hosted with them, last, so that its health is told
 // and it is closed when they are.
-type foundation struct {
-	ping    func(context.Context) error
-	release func() error
-}
+type foundation struct{ serve.Backing }
 
 var _ serve.Function = (*foundation)(nil)
 
@@ -24,11 +21,5 @@ func (*foundation) Events() http.Handler { return nil }
 
 // Health tells of the database, and that the embedded engine has neither Redis nor Qdrant to miss.
 func (f *foundation) Health(ctx context.Context) []serve.Component {
-	return []serve.Component{
-		{Name: "database", Critical: true, Err: f.ping(ctx)},
-		{Name: "redis", Unused: true},
-		{Name: "qdrant", Unused: true},
-	}
+	return append(f.Backing.Health(ctx), serve.Component{Name: "redis", Unused: true}, serve.Component{Name: "qdrant", Unused: true})
 }
-
-func (f *foundation) Close(context.Context) error { return f.release() }

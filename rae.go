@@ -87,19 +87,18 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 		return nil, err
 	}
 	e.Reflections = &reflection.Service{Log: rt.Log}
-	var ping func(context.Context) error
-	var release func() error
+	var database serve.Backing
 	switch cfg.Store.Store {
 	case "inmem":
 		db := inmem.New(inmem.Options{OnCommit: e.wake, TraceParent: telemetry.Traceparent})
 		e.store, e.Ledger, e.Reflections.Store = db, inmem.NewLedger(db, policy), inmem.NewReflections(db)
 		e.Reflections.Memories, e.Reflections.Keeper = db, db
-		ping, release = func(context.Context) error { return nil }, func() error { return nil }
+		database.Ping = func(context.Context) error { return nil }
 	default:
 		db := sqlite.Open(filepath.Join(cfg.Store.DataDir, "rae.db"), sqlite.Options{Log: rt.Log, OnCommit: e.wake, TraceParent: telemetry.Traceparent})
 		e.store, e.Ledger, e.Reflections.Store = db, sqlite.NewLedger(db, policy), sqlite.NewReflections(db)
 		e.Reflections.Memories, e.Reflections.Keeper = db, db
-		ping, release = db.Ping, db.Close
+		database = serve.Backing{Ping: db.Ping, Release: db.Close}
 	}
 	if cfg.Reflect.Decay == "off" {
 		e.Reflections.Keeper = nil
@@ -119,7 +118,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 		rerankfn.New(reranker, cfg.Rerank.Timeout),
 		reflectfn.New(e.Reflections, rt.Log),
 		budgetfn.New(e.Ledger, auth.RequireAdmin, rt.Log),
-		&foundation{ping: ping, release: release},
+		&foundation{database},
 	}
 	if err := e.connect(); err != nil {
 		return nil, err

@@ -65,11 +65,11 @@ func (c *Config) Policy() (budget.Policy, error) {
 
 // Function is the budget function with what it stands on.
 type Function struct {
+	serve.Backing
+
 	ledger       budget.Ledger
 	requireAdmin func(context.Context) error
 	log          *slog.Logger
-	ping         func(context.Context) error // nil: nothing to ask
-	release      func() error                // nil: nothing to release
 }
 
 // New returns the function over a ledger somebody else opens, watches and closes. requireAdmin fails unless the
@@ -93,28 +93,12 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	}
 	db := sqlite.Open(filepath.Join(cfg.DataDir, "rae.db"), sqlite.Options{Log: rt.Log})
 	f := New(sqlite.NewLedger(db, policy), auth.RequireAdmin, rt.Log)
-	f.ping, f.release = db.Ping, db.Close
+	f.Backing = serve.Backing{Ping: db.Ping, Release: db.Close}
 	return f, nil
 }
 
 // Name implements serve.Function.
 func (f *Function) Name() string { return "budget" }
-
-// Health implements serve.Function.
-func (f *Function) Health(ctx context.Context) []serve.Component {
-	if f.ping == nil {
-		return nil
-	}
-	return []serve.Component{{Name: "database", Critical: true, Err: f.ping(ctx)}}
-}
-
-// Close implements serve.Function.
-func (f *Function) Close(context.Context) error {
-	if f.release == nil {
-		return nil
-	}
-	return f.release()
-}
 
 // Events implements serve.Function.
 func (f *Function) Events() http.Handler {

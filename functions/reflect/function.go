@@ -27,10 +27,10 @@ type Config struct {
 
 // Function is the reflect function with what it stands on.
 type Function struct {
+	serve.Backing
+
 	service *reflection.Service
 	log     *slog.Logger
-	ping    func(context.Context) error // nil: nothing to ask
-	release func() error                // nil: nothing to release
 }
 
 // New returns the function over a service whose stores somebody else opens, watches and closes.
@@ -52,7 +52,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	} else {
 		db := sqlite.Open(filepath.Join(cfg.DataDir, "rae.db"), sqlite.Options{Log: rt.Log})
 		service.Memories, service.Keeper, service.Store = db, db, sqlite.NewReflections(db)
-		f.ping, f.release = db.Ping, db.Close
+		f.Backing = serve.Backing{Ping: db.Ping, Release: db.Close}
 	}
 	if cfg.Decay == "off" {
 		service.Keeper = nil
@@ -62,22 +62,6 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 
 // Name implements serve.Function.
 func (f *Function) Name() string { return "reflect" }
-
-// Health implements serve.Function.
-func (f *Function) Health(ctx context.Context) []serve.Component {
-	if f.ping == nil {
-		return nil
-	}
-	return []serve.Component{{Name: "database", Critical: true, Err: f.ping(ctx)}}
-}
-
-// Close implements serve.Function.
-func (f *Function) Close(context.Context) error {
-	if f.release == nil {
-		return nil
-	}
-	return f.release()
-}
 
 // Events implements serve.Function.
 func (f *Function) Events() http.Handler {

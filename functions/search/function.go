@@ -41,11 +41,11 @@ type Store interface {
 
 // Function is the search function with what it stands on.
 type Function struct {
+	serve.Backing
+
 	service *search.Service
 	index   *index.Set
 	log     *slog.Logger
-	ping    func(context.Context) error // nil: nothing to ask
-	release func() error                // nil: nothing to release
 }
 
 // weights of the legs. The built-in embedder sees the words BM25 sees, only blurred, so it helps out instead of adding
@@ -107,7 +107,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.ping, f.release = db.Ping, db.Close
+	f.Backing = serve.Backing{Ping: db.Ping, Release: db.Close}
 	return f, nil
 }
 
@@ -125,22 +125,6 @@ func (f *Function) EraseTenant(_ context.Context, tenant string) (memory.Receipt
 
 // Name implements serve.Function.
 func (f *Function) Name() string { return "search" }
-
-// Health implements serve.Function.
-func (f *Function) Health(ctx context.Context) []serve.Component {
-	if f.ping == nil {
-		return nil
-	}
-	return []serve.Component{{Name: "database", Critical: true, Err: f.ping(ctx)}}
-}
-
-// Close implements serve.Function.
-func (f *Function) Close(context.Context) error {
-	if f.release == nil {
-		return nil
-	}
-	return f.release()
-}
 
 // Events implements serve.Function.
 func (f *Function) Events() http.Handler { return eventing.Handler(f.Name(), f.Consumers(), f.log) }
