@@ -246,7 +246,7 @@ equal numbers changes nothing.
 ` + budgetEnvironment(),
 		Example: `  rae budget settle 01968f3e-0000-7000-8000-000000000001 --tokens-in 1800 --tokens-out 240
   rae budget settle 01968f3e-0000-7000-8000-000000000001 --cost 0.0069`,
-		Args: cobra.ExactArgs(1),
+		Args: needs("RESERVATION", 1, 1),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			id, err := reservationID(args[0])
 			if err != nil {
@@ -275,7 +275,7 @@ func (p *program) budgetRelease() *cobra.Command {
 		Short:   "Give a reservation back",
 		Long:    "release gives back what a reservation holds, when its call was not made.\n\n" + budgetEnvironment(),
 		Example: `  rae budget release 01968f3e-0000-7000-8000-000000000001`,
-		Args:    cobra.ExactArgs(1),
+		Args:    needs("RESERVATION", 1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			id, err := reservationID(args[0])
 			if err != nil {

@@ -24,7 +24,7 @@ cited.
 ` + environment(),
 		Example: `  rae context --max-tokens 500 "Book a flight for Alice"
   rae context --session support-4711 --json "What is still open?"`,
-		Args: cobra.MinimumNArgs(1),
+		Args: needs("QUERY", 1, -1),
 		RunE: func(c *cobra.Command, args []string) error {
 			r, err := q.request(p, strings.Join(args, " "))
 			if err != nil {

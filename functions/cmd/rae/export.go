@@ -26,7 +26,7 @@ to standard output. Every line can be imported again. A file appears under its n
 		Example: `  rae export memories.jsonl
   rae export --layer semantic --tag travel --since 2026-01-01 > facts.jsonl
   rae export --known-at 2026-03-01T00:00:00Z before.jsonl`,
-		Args: cobra.MaximumNArgs(1),
+		Args: needs("FILE", 0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			name := "-"
 			if len(args) > 0 {

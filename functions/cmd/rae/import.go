@@ -32,7 +32,7 @@ exit code is then 1. Repeating an import stores nothing twice. An interrupt ends
 		Example: `  rae import conversation.jsonl
   echo '{"content":"Alice prefers window seats."}' | rae import -
   rae import --project travel --strict --json memories.jsonl`,
-		Args: cobra.ExactArgs(1),
+		Args: needs("FILE", 1, 1),
 		RunE: func(c *cobra.Command, args []string) error { return p.doImport(c.Context(), args[0], strict) },
 	}
 	c.Flags().BoolVar(&strict, "strict", false, "fail (exit code 1) when any line was refused")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -36,9 +37,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	command, err := root.ExecuteContextC(ctx)
 	if err != nil {
-		fmt.Fprintf(stderr, "rae: %s\n", told(err))
+		fmt.Fprintf(stderr, "rae: %s\n", told(err, command))
 	}
 	return p.exitCode(ctx, err)
 }
@@ -75,25 +76,55 @@ func (p *program) exitCode(ctx context.Context, err error) int {
 }
 
 // told is an error as one line for the person at the terminal. It is their own machine, so the cause is told too.
-func told(err error) string {
-	fields := fault.FieldsOf(err)
-	if len(fields) < 2 {
-		return printable(err.Error())
-	}
-	text := ""
-	for i, f := range fields {
-		if i > 0 {
-			text += "; "
+// Fields are named as the flags they were given with.
+func told(err error, command *cobra.Command) string {
+	text := err.Error()
+	if fields := fault.FieldsOf(err); len(fields) > 0 {
+		var parts []string
+		for _, f := range fields {
+			parts = append(parts, flagOf(f.Location, command)+" "+f.Message)
 		}
-		text += f.Location + " " + f.Message
+		text = strings.Join(parts, "; ")
 	}
-	return printable(text)
+	if what, suggestions, ok := strings.Cut(text, "\n\nDid you mean this?\n\t"); ok {
+		text = what + "; did you mean " + strings.Join(strings.Fields(suggestions), " or ") + "?"
+	}
+	return printable(strings.ReplaceAll(strings.TrimSpace(text), "\n", "; "))
+}
+
+// flagOf returns the command's flag for a field of the API, such as --daily for body.daily_limit, or the field where
+// there is none.
+func flagOf(location string, command *cobra.Command) string {
+	name := strings.ReplaceAll(location[strings.LastIndexByte(location, '.')+1:], "_", "-")
+	name, _, _ = strings.Cut(name, "[")
+	for _, flag := range []string{
+		name, strings.TrimSuffix(name, "-limit"), strings.Replace(name, "-token-limit", "-tokens", 1), strings.TrimSuffix(name, "-seconds"),
+		strings.TrimSuffix(name, "s"), strings.TrimSuffix(name, "-id"),
+	} {
+		if command.Flags().Lookup(flag) != nil {
+			return "--" + flag
+		}
+	}
+	return location
 }
 
 // usageError is a command line that cannot be meant.
 type usageError struct{ text string }
 
 func (e *usageError) Error() string { return e.text }
+
+// needs takes between least and most arguments (most < 0: any number), and says of which there are too few or too many.
+func needs(what string, least, most int) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return usagef("%s is missing", what)
+		case most >= 0 && len(args) > most:
+			return usagef("unexpected argument %q after %s", args[most], what)
+		}
+		return nil
+	}
+}
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 

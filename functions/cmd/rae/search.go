@@ -72,7 +72,7 @@ With --explain it says why each was found. Several words need no quotes.
 		Example: `  rae search "When did Caroline go to the support group?"
   rae search --limit 3 --explain --tag travel window seats
   rae search --as-of 2026-03-01 --json "Where does Alice live?"`,
-		Args: cobra.MinimumNArgs(1),
+		Args: needs("QUERY", 1, -1),
 		RunE: func(c *cobra.Command, args []string) error {
 			r, err := q.request(p, strings.Join(args, " "))
 			if err != nil {
