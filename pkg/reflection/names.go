@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -19,19 +20,24 @@ type mention struct {
 	kind string // "email", "url", "date", "quantity" or "name"
 }
 
-// Patterns of things that are recognised by their form. They are tried in this order; what one has taken, the later
-// ones leave alone.
-var patterns = []struct {
+// form is a kind of thing that is recognised by how it is written.
+type form struct {
 	kind    string
 	pattern *regexp.Regexp
-}{
-	{"url", regexp.MustCompile(`\bhttps?://[^\s\pC<>"']{3,200}`)},
-	{"email", regexp.MustCompile(`\b[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,5}\b`)},
-	{"date", regexp.MustCompile(`\b\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])\b`)},
-	{"date", regexp.MustCompile(`\b(?:[1-9]|[12]\d|3[01])(?:st|nd|rd|th)? (?:of )?` + months + `(?:,? \d{4})?\b`)},
-	{"date", regexp.MustCompile(`\b` + months + ` (?:[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?(?:,? \d{4})?\b`)},
-	{"quantity", regexp.MustCompile(`[$€£]\s?\d[\d.,]{0,20}\d|[$€£]\s?\d|\b\d[\d.,]{0,20} ?(?:%|(?:km|kg|mg|cm|mm|ms|MB|GB|TB|kB|mph|kWh|kW|EUR|USD|PLN|euros?|dollars?|pounds?|miles?|hours?|minutes?|days?|weeks?|months?|years?)\b)`)},
 }
+
+// forms are tried in this order; what one has taken, the later ones leave alone. They are compiled when first used:
+// that takes most of a millisecond, which is not every start's to pay.
+var forms = sync.OnceValue(func() []form {
+	return []form{
+		{"url", regexp.MustCompile(`\bhttps?://[^\s\pC<>"']{3,200}`)},
+		{"email", regexp.MustCompile(`\b[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,5}\b`)},
+		{"date", regexp.MustCompile(`\b\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])\b`)},
+		{"date", regexp.MustCompile(`\b(?:[1-9]|[12]\d|3[01])(?:st|nd|rd|th)? (?:of )?` + months + `(?:,? \d{4})?\b`)},
+		{"date", regexp.MustCompile(`\b` + months + ` (?:[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?(?:,? \d{4})?\b`)},
+		{"quantity", regexp.MustCompile(`[$€£]\s?\d[\d.,]{0,20}\d|[$€£]\s?\d|\b\d[\d.,]{0,20} ?(?:%|(?:km|kg|mg|cm|mm|ms|MB|GB|TB|kB|mph|kWh|kW|EUR|USD|PLN|euros?|dollars?|pounds?|miles?|hours?|minutes?|days?|weeks?|months?|years?)\b)`)},
+	}
+})
 
 const months = `(?:January|February|March|April|May|June|July|August|September|October|November|December)`
 
@@ -48,7 +54,7 @@ const maxMentions = 200
 // a sentence: what begins one may owe its capital to the grammar.
 func mentions(s string) []mention {
 	var all []mention
-	for _, p := range patterns {
+	for _, p := range forms() {
 		for _, at := range p.pattern.FindAllStringIndex(s, maxMentions) {
 			span := text.Span{Start: at[0], End: at[1]}
 			if p.kind == "url" {

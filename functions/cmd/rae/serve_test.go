@@ -54,7 +54,7 @@ func TestServeAnswersUntilItIsStopped(t *testing.T) {
 		Components map[string]string
 	}
 	get(t, ctx, http.MethodGet, "http://"+address+"/health", "", &health)
-	if want := "{healthy map[database:healthy qdrant:disabled redis:disabled]}"; fmt.Sprint(health) != want {
+	if want := "{healthy map[database:healthy ml_service:healthy qdrant:disabled redis:disabled]}"; fmt.Sprint(health) != want {
 		t.Errorf("got %+v, want %s", health, want)
 	}
 	var stored struct{ ID string }
