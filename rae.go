@@ -4,6 +4,7 @@ package rae
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -129,10 +130,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 // connect puts a broker between the outbox and the functions, and takes events from outside to the same consumers.
 func (e *Engine) connect() (err error) {
 	e.broker, err = eventing.NewBroker(eventing.BrokerConfig{
-		Metrics: e.rt.Metrics, Log: e.rt.Log,
-		OnDead: func(_ []byte, subscriber string, status int, reason string) {
-			e.rt.Log.Error("event given up", "subscriber", subscriber, "status", status, "reason", reason)
-		},
+		Metrics: e.rt.Metrics, Log: e.rt.Log, OnDead: e.bury,
 	})
 	if err != nil {
 		return fmt.Errorf("open broker: %w", err)
@@ -181,6 +179,25 @@ func (e *Engine) consumers() map[string]eventing.Consumer {
 	}
 	return merged
 }
+
+// bury keeps an event that a subscriber will never take: its record moves from the outbox to the dead letters, where it
+// says who refused it and why. A clock event has no record and comes again by itself.
+func (e *Engine) bury(event []byte, subscriber string, status int, reason string) {
+	ctx, cancel := context.WithTimeout(context.Background(), buryTime)
+	defer cancel()
+	var letter struct {
+		ID   string `json:"id"`
+		Type string `json:"type"`
+	}
+	err := json.Unmarshal(event, &letter)
+	if err == nil {
+		err = e.store.Bury(ctx, letter.ID, fmt.Sprintf("%s answered %d: %s", subscriber, status, reason))
+	}
+	e.rt.Log.ErrorContext(ctx, "event given up", "type", letter.Type, "id", letter.ID, "subscriber", subscriber, "status", status, "err", err)
+}
+
+// buryTime bounds the write of one dead letter.
+const buryTime = 5 * time.Second
 
 // wake is called after each commit that wrote to the outbox.
 func (e *Engine) wake() {
