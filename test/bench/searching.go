@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"github.com/rae-memory/rae"
+	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/search"
+	"github.com/rae-memory/rae/pkg/serve"
+)
+
+// goals of a search in a scope of so many memories.
+var searchGoals = map[int]time.Duration{600: 5 * time.Millisecond, 100_000: 15 * time.Millisecond}
+
+// searching fills scopes through HTTP and searches them through HTTP and then in process, over the same store.
+func (b *bench) searching(ctx context.Context) error {
+	dir := filepath.Join(b.dir, "scopes")
+	overHTTP, err := b.searchOverHTTP(ctx, dir)
+	if err != nil {
+		return err
+	}
+	return b.searchInProcess(ctx, dir, overHTTP)
+}
+
+func projectOf(size int) string { return fmt.Sprintf("scope-%d", size) }
+
+func (b *bench) searchOverHTTP(ctx context.Context, dir string) (map[int]sample, error) {
+	server, err := b.startRAE(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer server.Kill()
+	caller := newCaller(server.URL)
+	defer caller.close()
+	results := map[int]sample{}
+	for i, size := range b.scopes {
+		stream := newSpeaker(b.seed, uint64(100+i)).lines(size)
+		began := time.Now()
+		if _, err := caller.do(ctx, "POST", "/v1/memories/import", stream, "X-Project-ID", projectOf(size)); err != nil {
+			return nil, err
+		}
+		if i == len(b.scopes)-1 {
+			b.report.rate(fmt.Sprintf("import of %d memories through HTTP", size), size, time.Since(began), 2000, "", 0)
+		}
+	}
+	if err := b.relayed(ctx, caller); err != nil {
+		return nil, err
+	}
+	for i, size := range b.scopes {
+		ask := newSpeaker(b.seed, uint64(200+i))
+		post := func(query string) error {
+			_, err := caller.do(ctx, "POST", "/v1/search", map[string]any{"query": query}, "X-Project-ID", projectOf(size))
+			return err
+		}
+		first, err := measure(1, func(int) error { return post(ask.query(-1)) })
+		if err != nil {
+			return nil, err
+		}
+		s, err := measure(b.searches, func(n int) error { return post(ask.query(n)) })
+		if err != nil {
+			return nil, err
+		}
+		again, query := sample{}, ask.query(b.searches)
+		if err := post(query); err != nil {
+			return nil, err
+		}
+		if again, err = measure(b.searches, func(int) error { return post(query) }); err != nil {
+			return nil, err
+		}
+		results[size] = s
+		name := fmt.Sprintf("search of %d memories, hybrid, HTTP", size)
+		b.report.took(name+", unique queries", s, searchGoals[size], "", 0)
+		b.report.took(name+", same query (cache)", again, 0, "unique queries", s.p50())
+		b.report.took(name+", the first one", first, 0, "unique queries", s.p50())
+	}
+	return results, nil
+}
+
+// outboxWaiting finds how many events are still to be relayed.
+var outboxWaiting = regexp.MustCompile(`(?m)^rae_outbox_waiting (\d+)`)
+
+// relayed waits until the events of the import have been relayed, so that what follows measures searches and not them;
+// a minute at most.
+func (b *bench) relayed(ctx context.Context, caller *caller) error {
+	const longest = time.Minute
+	began := time.Now()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for time.Since(began) < longest {
+		raw, err := caller.do(ctx, "GET", "/metrics", nil)
+		if err != nil {
+			return err
+		}
+		if found := outboxWaiting.FindSubmatch(raw); found == nil || string(found[1]) == "0" {
+			say("  events were relayed %.1f s after the imports", time.Since(began).Seconds())
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	say("  events are still being relayed after %v: what follows is slower for it", longest)
+	return nil
+}
+
+// open opens the engine in this process.
+func open(dir string) (*rae.Engine, error) {
+	cfg, err := rae.Load()
+	if err != nil {
+		return nil, err
+	}
+	cfg.Store.Store, cfg.Store.DataDir = "sqlite", dir
+	host := serve.LocalDefaults()
+	rt, err := serve.NewRuntime(&host, io.Discard, slog.String("service", "bench"))
+	if err != nil {
+		return nil, err
+	}
+	return rae.Open(cfg, rt)
+}
+
+func (b *bench) searchInProcess(ctx context.Context, dir string, overHTTP map[int]sample) error {
+	engine, err := open(dir)
+	if err != nil {
+		return err
+	}
+	defer engine.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was written
+	for i, size := range b.scopes {
+		ask := newSpeaker(b.seed, uint64(300+i))
+		find := func(query string) error {
+			_, err := engine.Search.Search(ctx, search.Request{
+				Scope: memory.Scope{Tenant: tenant, Project: projectOf(size)}, Query: query, Limit: 10,
+			})
+			return err
+		}
+		load, err := measure(1, func(int) error { return find(ask.query(-1)) })
+		if err != nil {
+			return err
+		}
+		s, err := measure(b.searches, func(n int) error { return find(ask.query(n)) })
+		if err != nil {
+			return err
+		}
+		name := fmt.Sprintf("search of %d memories, hybrid, in process", size)
+		b.report.took(name, s, 0, "HTTP", overHTTP[size].p50())
+		b.report.took(fmt.Sprintf("first search of %d memories, index made anew", size), load, 0, "", 0)
+	}
+	return nil
+}
