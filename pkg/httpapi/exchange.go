@@ -65,6 +65,9 @@ func (g gate) takeBody(x *exchange, r *http.Request) error {
 	}
 	limit := bodyLimit(op)
 	if r.ContentLength > limit {
+		if r.Header.Get("Expect") == "" { // else the client waits for leave to send, and gets the refusal instead
+			letFinish(x.humaContext)
+		}
 		return tooLarge(limit)
 	}
 	body, err := readBody(x.humaContext, op, limit)
@@ -150,6 +153,20 @@ func tooLarge(limit int64) error {
 	return badBody(fault.TooLarge, fmt.Sprintf("is over the limit of %d bytes", limit))
 }
 
+// How much of a body that is too large is still read, and for how long.
+const (
+	politeBytes = 64 << 20
+	politeTime  = 5 * time.Second
+)
+
+// letFinish reads the rest of a body that is refused and keeps nothing of it. A client that is still sending when the
+// connection closes never sees the answer: it gets a reset instead of the 413.
+func letFinish(ctx huma.Context) {
+	_ = ctx.SetReadDeadline(time.Now().Add(politeTime))
+	_, _ = io.CopyN(io.Discard, ctx.BodyReader(), politeBytes)
+	_ = ctx.SetReadDeadline(time.Time{})
+}
+
 // readBody reads all of the body within the operation's limit and time. The read deadline is lifted afterwards: left
 // standing, it would end the request's context while the handler works.
 func readBody(ctx huma.Context, op *huma.Operation, limit int64) ([]byte, error) {
@@ -159,10 +176,11 @@ func readBody(ctx huma.Context, op *huma.Operation, limit int64) ([]byte, error)
 	}
 	_ = ctx.SetReadDeadline(time.Now().Add(wait)) // not every server can
 	body, err := io.ReadAll(io.LimitReader(ctx.BodyReader(), limit+1))
-	_ = ctx.SetReadDeadline(time.Time{})
 	if int64(len(body)) > limit {
+		letFinish(ctx)
 		return nil, tooLarge(limit)
 	}
+	_ = ctx.SetReadDeadline(time.Time{})
 	if err == nil {
 		return body, nil
 	}

@@ -1,10 +1,13 @@
 package httpapi_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -218,4 +221,32 @@ func TestASlowBodyEndsWith408(t *testing.T) {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	readProblem(t, resp, http.StatusRequestTimeout)
+}
+
+// TestAClientThatSendsTooMuchSeesTheRefusal writes all of a large body before it reads anything, as many clients do.
+func TestAClientThatSendsTooMuchSeesTheRefusal(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(newWorld(t).mux)
+	t.Cleanup(server.Close)
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	const size = 16 << 20
+	if _, err := fmt.Fprintf(conn, "POST /v1/parcels HTTP/1.1\r\nHost: x\r\nX-Tenant-ID: acme\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", size); err != nil {
+		t.Fatal(err)
+	}
+	chunk := []byte(strings.Repeat("x", 1<<16))
+	for range size / len(chunk) {
+		if _, err := conn.Write(chunk); err != nil {
+			t.Fatalf("cut while sending: %v", err)
+		}
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("no answer: %v", err)
+	}
+	defer resp.Body.Close()
+	readProblem(t, resp, http.StatusRequestEntityTooLarge)
 }
