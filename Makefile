@@ -40,8 +40,9 @@ bin/rae:
 	$(BUILD) -o bin/ ./functions/cmd/rae
 
 .PHONY: eval
-eval: bin/rae ## score retrieval: make eval SET=dir [MODE=hybrid|lexical|dense]
+eval: ## score retrieval: make eval SET=dir [MODE=hybrid|lexical|dense]
 	@test -n "$(SET)" || { echo 'usage: make eval SET=dir [MODE=hybrid|lexical|dense]' >&2; exit 2; }
+	@$(MAKE) bin/rae
 	bin/rae eval --set "$(SET)" $(if $(MODE),--mode $(MODE))
 
 # Prove
@@ -66,7 +67,11 @@ fuzz: ## every fuzz target in turn, FUZZTIME (30s) each
 	  done; done
 
 .PHONY: bench
-bench: ## time the engine against named baselines in the same run
+bench: ## time the real programs against named baselines of the same run, as a table
+	go run ./test/bench
+
+.PHONY: microbench
+microbench: ## time single packages, BENCHTIME (1s) each
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $(PACKAGES)
 
 # Keep in order
