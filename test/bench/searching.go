@@ -68,11 +68,12 @@ func (b *bench) searchOverHTTP(ctx context.Context, dir string) (map[int]sample,
 		if err != nil {
 			return nil, err
 		}
-		again, query := sample{}, ask.query(b.searches)
+		query := ask.query(b.searches)
 		if err := post(query); err != nil {
 			return nil, err
 		}
-		if again, err = measure(b.searches, func(int) error { return post(query) }); err != nil {
+		again, err := measure(b.searches, func(int) error { return post(query) })
+		if err != nil {
 			return nil, err
 		}
 		results[size] = s
