@@ -1,11 +1,16 @@
 package reflection
 
-import "github.com/rae-memory/rae/pkg/text"
+import (
+	"sync"
+
+	"github.com/rae-memory/rae/pkg/text"
+)
 
 // fillers are the terms of English small talk: greetings, thanks, praise, assent, and the verbs and nouns people hold
 // the floor with. They recur in every conversation and are no topic of any. They weigh nothing when memories are
-// compared, name no topic and begin no name.
-var fillers = termsOf(`
+// compared, name no topic and begin no name. They are stemmed when first used, not at every start.
+var fillers = sync.OnceValue(func() map[string]bool {
+	return termsOf(`
 	hey hi hello bye goodbye welcome cheers dear
 	thanks thank thx please sorry appreciate congrats congratulations
 	wow awesome amazing great good nice cool fine fantastic wonderful incredible perfect lovely glad happy excited
@@ -23,6 +28,7 @@ var fillers = termsOf(`
 	day days week weeks month months year years weekend morning evening night
 	much many little big new old able back around another every one two first second
 `)
+})
 
 // termsOf is the set of index terms of a list of words.
 func termsOf(list string) map[string]bool {

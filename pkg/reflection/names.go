@@ -103,7 +103,7 @@ func names(s string, sentence text.Span) []text.Span {
 			opening = i == 0 || strings.ContainsAny(gap, openings)
 		}
 		switch {
-		case !opening && capitalised(written) && !fillers[word.Term] && !text.StopWord(word.Term):
+		case !opening && capitalised(written) && !fillers()[word.Term] && !text.StopWord(word.Term):
 			run = append(run, word)
 		case len(run) > 0 && particles[written]:
 			run = append(run, word)

@@ -56,7 +56,7 @@ func (m *meter) start(p *program, what string) {
 	}
 	options := []progressbar.Option{
 		progressbar.OptionSetWriter(m.out), progressbar.OptionSetDescription(what), progressbar.OptionSetWidth(24),
-		progressbar.OptionThrottle(100 * time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionSpinnerType(14),
+		progressbar.OptionThrottle(100 * time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionSetRenderBlankState(true), progressbar.OptionSpinnerType(14),
 		progressbar.OptionSetPredictTime(m.total > 0), progressbar.OptionEnableColorCodes(!plain),
 	}
 	if m.bytes {
