@@ -120,10 +120,14 @@ func (d *DB) group(db *sql.DB, self *writer) (answer error, again bool) {
 	}
 
 	var members []*writer // whose changes stand in tx
+	var losers []loser    // who failed after members had changed something
 	committed := false
 	defer func() {
 		if !committed {
 			_ = tx.Rollback() // nothing of it was promised to anybody
+			for _, l := range losers {
+				members = append(members, l.writer)
+			}
 			d.queue.giveBack(members)
 		}
 	}()
@@ -158,6 +162,8 @@ func (d *DB) group(db *sql.DB, self *writer) (answer error, again bool) {
 		}
 		if w == self {
 			selfErr, selfDone = failure, true
+		} else if !turn.aborted && turn.broken == nil && len(members) > 0 {
+			losers = append(losers, loser{w, failure})
 		} else if !turn.aborted {
 			w.signals <- signal{err: failure}
 		}
@@ -179,10 +185,23 @@ func (d *DB) group(db *sql.DB, self *writer) (answer error, again bool) {
 			w.signals <- signal{err: err}
 		}
 	}
+	for _, l := range losers {
+		if err != nil { // what it failed over has not come to be
+			l.err = err
+		}
+		l.writer.signals <- signal{err: l.err}
+	}
 	if err == nil && d.announced.Swap(false) && d.options.OnCommit != nil {
 		d.options.OnCommit()
 	}
 	return selfErr, false
+}
+
+// loser is a writer whose function failed, perhaps over changes of the same group that nobody else can see yet. It is
+// told after the commit: told before, it would read what stands, not find what it lost to, and lose again.
+type loser struct {
+	writer *writer
+	err    error
 }
 
 // begin opens a transaction. The context ends the wait for another process's lock, but never the transaction: that

@@ -2,6 +2,7 @@ package memorytest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ func concurrencyClauses() []clause {
 		{"of fifty equal puts at once, one creates and the others recognise", equalPutsAtOnce},
 		{"fifty upserts at once are fifty versions or fewer, one after the other", upsertsAtOnce},
 		{"of fifty equal requests at once, one is done and the others find its answer", requestsAtOnce},
+		{"who fails over another's write finds it when reading", losersSeeWhatTheyLostTo},
 		{"reads go on while writes do", readsBesideWrites},
 	}
 }
@@ -58,6 +60,41 @@ func upsertsAtOnce(t *testing.T, w *world) {
 		same(t, "version", v.Version, len(versions)-i)
 	}
 	same(t, "head", w.head(t, acme), len(versions))
+}
+
+// losersSeeWhatTheyLostTo lets writers number memories by what they read. One whose number is taken must find that
+// number on its next read, or it would lose for ever.
+func losersSeeWhatTheyLostTo(t *testing.T, w *world) {
+	taken := errors.New("the number is taken")
+	const writers = 32
+	atOnce(writers, func(i int) {
+		for range writers {
+			stand, err := w.store.List(t.Context(), acme, memory.Query{Limit: 1000})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			m := note(fmt.Sprint("by writer ", i))
+			m.ExternalID = fmt.Sprint(len(stand.Memories))
+			err = w.store.Write(t.Context(), acme, func(tx memory.Tx) error {
+				_, outcome, err := tx.Put(t.Context(), m, asker)
+				if err == nil && outcome != memory.Created {
+					return taken
+				}
+				return err
+			})
+			if err == nil {
+				return
+			}
+			now, errList := w.store.List(t.Context(), acme, memory.Query{Limit: 1000})
+			if !errors.Is(err, taken) || errList != nil || len(now.Memories) <= len(stand.Memories) {
+				t.Errorf("lost number %d (%v) and sees %d memories (%v)", len(stand.Memories), err, len(now.Memories), errList)
+				return
+			}
+		}
+		t.Errorf("writer %d lost more often than there are others", i)
+	})
+	same(t, "memories", len(w.list(t, acme, memory.Query{Limit: 1000}).Memories), writers)
 }
 
 func requestsAtOnce(t *testing.T, w *world) {
