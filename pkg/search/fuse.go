@@ -33,13 +33,14 @@ type contextShare struct {
 // Weights says how much each leg counts. Only the legs of a search take part, so that lexical alone scores as lexical.
 //
 // A negative weight marks a leg that repeats the evidence of the others (hashed n-grams see the same words as BM25,
-// only blurred): it helps out, by the weight's size, when the others found too little, and else stays silent.
+// only blurred): it is asked only when the others found too little, and counts, by the weight's size, for what they
+// did not find.
 type Weights map[string]float64
 
 // fuse merges the legs' lists. Scores of one leg are comparable between queries (0..1), so they are added by weight
 // rather than by rank: a rank forgets how much better the first is than the second (Bruch et al., "An Analysis of
 // Fusion Functions for Hybrid Retrieval", 2023). A candidate a leg did not find gets nothing from it.
-func fuse(found map[string][]Hit, weights Weights, enough int) []*candidate {
+func fuse(found map[string][]Hit, weights Weights) []*candidate {
 	total := 0.0
 	for name, hits := range found {
 		if len(hits) > 0 { // a leg with nothing to say (no entity named) must not dilute the others
@@ -51,14 +52,10 @@ func fuse(found map[string][]Hit, weights Weights, enough int) []*candidate {
 	}
 	byID := map[memory.ID]*candidate{}
 	var all []*candidate
-	order := helpersLast(found, weights)
+	order := slices.Sorted(maps.Keys(found))
 	for _, name := range order {
-		needed := weights[name] >= 0 || len(found) == 1 || len(all) < enough
 		for _, hit := range found[name] {
 			c := byID[hit.ID]
-			if c == nil && !needed {
-				continue
-			}
 			if c == nil {
 				c = &candidate{id: hit.ID, place: hit.Place, legs: map[string]float64{}}
 				byID[hit.ID] = c
@@ -89,19 +86,6 @@ func fuse(found map[string][]Hit, weights Weights, enough int) []*candidate {
 	}
 	slices.SortFunc(all, byRelevance)
 	return all
-}
-
-// helpersLast orders the legs by name, those that only help out behind the others.
-func helpersLast(found map[string][]Hit, weights Weights) []string {
-	return slices.SortedFunc(maps.Keys(found), func(a, b string) int {
-		if aHelps, bHelps := weights[a] < 0, weights[b] < 0; aHelps != bHelps {
-			if aHelps {
-				return 1
-			}
-			return -1
-		}
-		return cmp.Compare(a, b)
-	})
 }
 
 func byRelevance(a, b *candidate) int {

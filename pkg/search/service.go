@@ -113,7 +113,7 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	candidates := fuse(found, s.Weights, r.Limit)
+	candidates := fuse(found, s.Weights)
 	reranked := s.Reranker != nil && !r.NoRerank && r.Mode != Graph && r.Mode != Dense
 	if reranked {
 		if err := s.rerank(ctx, &r, candidates); err != nil {
@@ -142,29 +142,62 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 	return response, nil
 }
 
-// retrieve asks every leg of the mode at once. A leg that fails is named; only when all fail is there no answer.
-func (s *Service) retrieve(ctx context.Context, r *Request) (map[string][]Hit, []string, error) {
-	var legs []Leg
+// retrieve asks the legs of the mode: first those that weigh in, all at once, then, when they found too little, those
+// that only help out. A leg that fails is named; only when all fail is there no answer.
+func (s *Service) retrieve(ctx context.Context, r *Request) (found map[string][]Hit, degraded []string, err error) {
+	var main, helping []Leg
 	for _, leg := range s.Legs {
-		if r.Mode == Hybrid || string(r.Mode) == leg.Name() {
-			legs = append(legs, leg)
+		switch {
+		case r.Mode != Hybrid && string(r.Mode) != leg.Name():
+		case r.Mode == Hybrid && s.Weights[leg.Name()] < 0:
+			helping = append(helping, leg)
+		default:
+			main = append(main, leg)
 		}
 	}
-	if len(legs) == 0 {
+	if len(main) == 0 {
+		main, helping = helping, nil
+	}
+	if len(main) == 0 {
 		return nil, nil, fault.BadField("body.mode", "%q is not offered by this deployment", r.Mode)
 	}
+	found = map[string][]Hit{}
 	q := Query{Scope: r.Scope, Text: r.Query, Filter: r.Filter, View: r.View}
-	var degraded []string
-	var failure error
-	if s.Embedder != nil && slices.ContainsFunc(legs, func(l Leg) bool { return l.Name() == string(Dense) }) && strings.TrimSpace(r.Query) != "" {
+	failure := s.ask(ctx, r, &q, main, found)
+	if distinct(found) < r.Limit {
+		failure = append(failure, s.ask(ctx, r, &q, helping, found)...)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	for _, f := range failure {
+		degraded = append(degraded, f.leg)
+	}
+	slices.Sort(degraded)
+	if len(found) == 0 {
+		return nil, nil, fault.Wrap(fault.Unavailable, failure[0].err, "no way of searching is available: %s", strings.Join(degraded, ", "))
+	}
+	return found, degraded, nil
+}
+
+// failed is a leg that gave no answer.
+type failed struct {
+	leg string
+	err error
+}
+
+// ask runs legs at once, each within its own time, and adds what they find.
+func (s *Service) ask(ctx context.Context, r *Request, q *Query, legs []Leg, found map[string][]Hit) (failures []failed) {
+	legs = slices.Clone(legs)
+	dense := slices.IndexFunc(legs, func(l Leg) bool { return l.Name() == string(Dense) })
+	if dense >= 0 && s.Embedder != nil && strings.TrimSpace(r.Query) != "" {
 		err := s.stage(ctx, "embed", func(ctx context.Context) (err error) {
 			q.Vector, err = s.Embedder.EmbedQuery(ctx, r.Query)
 			return err
 		})
 		if err != nil {
-			failure = err
-			degraded = append(degraded, string(Dense))
-			legs = slices.DeleteFunc(legs, func(l Leg) bool { return l.Name() == string(Dense) })
+			failures = append(failures, failed{string(Dense), err})
+			legs = slices.Delete(legs, dense, dense+1)
 		}
 	}
 	hits := make([][]Hit, len(legs))
@@ -173,29 +206,31 @@ func (s *Service) retrieve(ctx context.Context, r *Request) (map[string][]Hit, [
 	for i, leg := range legs {
 		running.Go(func() {
 			errs[i] = s.stage(ctx, leg.Name(), func(ctx context.Context) (err error) {
-				hits[i], err = leg.Retrieve(ctx, q, max(legDepth, 2*r.Limit))
+				hits[i], err = leg.Retrieve(ctx, *q, max(legDepth, 2*r.Limit))
 				return err
 			})
 		})
 	}
 	running.Wait()
-	if err := ctx.Err(); err != nil {
-		return nil, nil, err
-	}
-	found := map[string][]Hit{}
 	for i, leg := range legs {
 		if errs[i] != nil {
-			failure = errs[i]
-			degraded = append(degraded, leg.Name())
+			failures = append(failures, failed{leg.Name(), errs[i]})
 			continue
 		}
 		found[leg.Name()] = hits[i]
 	}
-	if len(found) == 0 {
-		return nil, nil, fault.Wrap(fault.Unavailable, failure, "no way of searching is available: %s", strings.Join(degraded, ", "))
+	return failures
+}
+
+// distinct counts the memories found.
+func distinct(found map[string][]Hit) int {
+	ids := map[memory.ID]struct{}{}
+	for _, hits := range found {
+		for _, hit := range hits {
+			ids[hit.ID] = struct{}{}
+		}
 	}
-	slices.Sort(degraded)
-	return found, degraded, nil
+	return len(ids)
 }
 
 // withContext brings in the turns around the best candidates and lets all borrow from their conversations.

@@ -104,14 +104,16 @@ func TestFusion(t *testing.T) {
 			t.Errorf("order %v", got)
 		}
 	})
-	t.Run("a leg that only helps out is silent when enough is found", func(t *testing.T) {
+	t.Run("a leg that only helps out is not even asked when enough is found", func(t *testing.T) {
 		t.Parallel()
+		asked := 0
+		counted := func(context.Context) error { asked++; return nil }
 		s := &search.Service{
-			Legs:    []search.Leg{leg{name: "lexical", hits: []search.Hit{at("a", .5), at("b", .4)}}, leg{name: "dense", hits: []search.Hit{at("z", 1), at("b", 1)}}},
+			Legs:    []search.Leg{leg{name: "lexical", hits: []search.Hit{at("a", .5), at("b", .4)}}, leg{name: "dense", hits: []search.Hit{at("z", 1), at("b", 1)}, do: counted}},
 			Weights: search.Weights{"lexical": 1, "dense": -.3}, Memories: shelfOf("a", "b", "z"),
 		}
-		if got := ids(ask(t, s, search.Request{Limit: 2})); !reflect.DeepEqual(got, []memory.ID{"a", "b"}) {
-			t.Errorf("order %v", got)
+		if got := ids(ask(t, s, search.Request{Limit: 2})); !reflect.DeepEqual(got, []memory.ID{"a", "b"}) || asked != 0 {
+			t.Errorf("order %v, asked %d times", got, asked)
 		}
 		if got := ids(ask(t, s, search.Request{Limit: 3})); !reflect.DeepEqual(got, []memory.ID{"a", "b", "z"}) {
 			t.Errorf("when too little is found: %v", got)
