@@ -23,7 +23,7 @@ type Span struct{ Start, End int }
 
 // Analyze returns the index terms of s in order: lower-cased, accents folded, stop words removed (question words
 // among them: a question shares its "when" with every other question and with no answer), stemmed by Porter's
-// English stemmer ("Porter2", snowballstem.org). Scripts without spaces (Han, Kana, Hangul, Thai) become
+// English stemmer ("Porter2", snowballstem.org) after strong verbs and irregular plurals have been brought to their base. Scripts without spaces (Han, Kana, Hangul, Thai) become
 // overlapping bigrams.
 func Analyze(s string) []Token {
 	tokens := make([]Token, 0, len(s)/7+1)
@@ -56,6 +56,9 @@ func stem(env *snowballstem.Env, word string) string {
 		if word[i] < 'a' || word[i] > 'z' {
 			return word
 		}
+	}
+	if base, ok := irregular[word]; ok {
+		word = base
 	}
 	env.SetCurrent(word)
 	english.Stem(env)
