@@ -297,15 +297,22 @@ func (s *Reflections) Gather(
 			return nil
 		}
 		set(u, s.gathered, scope, 0)
+		tired := false
 		for id, row := range s.rows {
-			if id.Scope == scope && row.kind == next.Kind && row.status == reflection.Queued {
+			if id.Scope != scope || row.kind != next.Kind {
+				continue
+			}
+			if row.status == reflection.Queued {
 				return nil
 			}
+			tired = tired || row.createdAt.After(next.CreatedAt.Add(-g.Rest))
 		}
 		if _, err := s.insert(u, scope, next, ""); err != nil {
 			return err
 		}
-		s.emitAll(ctx, u, scope, records)
+		if !tired {
+			s.emitAll(ctx, u, scope, records)
+		}
 		made = true
 		return nil
 	})

@@ -3,15 +3,19 @@ package reflection
 import (
 	"context"
 	"fmt"
+	"time"
 	"unicode"
 
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/text"
 )
 
-// Debounce: an insight is queued when this many memories worth reflecting upon have gathered in a scope.
+// Debounce: an insight is queued when this many memories worth reflecting upon have gathered in a scope. It starts at
+// once when the scope has rested; while memories keep coming, the clock starts it, so that an import of a hundred
+// thousand memories does not reflect five thousand times.
 const (
 	gatherEvery = 20
+	gatherRest  = time.Minute
 	worthwhile  = 0.25
 )
 
@@ -36,7 +40,7 @@ func (s *Service) Consider(ctx context.Context, scope memory.Scope, event Event,
 	if err != nil {
 		return false, err
 	}
-	g := Gathered{Source: event.Source, ID: event.ID, Every: gatherEvery}
+	g := Gathered{Source: event.Source, ID: event.ID, Every: gatherEvery, Rest: gatherRest}
 	queued, err := s.Store.Gather(ctx, scope, g, s.queued(scope, Request{Kind: Insight}), wake)
 	if err != nil {
 		return false, fmt.Errorf("consider memory %s: %w", id, err)

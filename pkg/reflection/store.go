@@ -35,7 +35,9 @@ type Store interface {
 	Cancel(ctx context.Context, scope memory.Scope, id memory.ID) (Reflection, error)
 	// Gather counts one event of the scope, once however often it is told, and in the same transaction, when Every
 	// of them have gathered, starts counting anew and creates next, unless an equal kind of the scope already
-	// waits in the queue. It reports whether next was created. Events are remembered for at least 7 days.
+	// waits in the queue. It reports whether next was created. The records are written with it, unless one of its kind
+	// was created in the scope less than Rest before it: then it waits for whoever looks into the queue next. Events are
+	// remembered for at least 7 days.
 	Gather(ctx context.Context, scope memory.Scope, g Gathered, next Reflection, records ...outbox.Record) (bool, error)
 	// Scopes lists up to limit scopes that Gather has seen, in order, those after the given one.
 	Scopes(ctx context.Context, after memory.Scope, limit int) ([]memory.Scope, error)
@@ -64,7 +66,8 @@ type Page struct {
 
 // Gathered is one event worth counting.
 type Gathered struct {
-	Source string // with EventID, what makes an event the same event
+	Source string // with ID, what makes an event the same event
 	ID     string
-	Every  int // how many events make a reflection; at least 1
+	Every  int           // how many events make a reflection; at least 1
+	Rest   time.Duration // between two reflections that announce themselves; 0 = none
 }

@@ -340,10 +340,19 @@ func (s *Reflections) Gather(
 		if fault.KindOf(err) != fault.NotFound {
 			return err // nil: it waits already
 		}
+		var tired bool
+		const rests = "SELECT EXISTS (SELECT 1 FROM reflections WHERE tenant = ? AND project = ? AND kind = ? AND created_at > ?)"
+		since := micros(next.CreatedAt.Add(-g.Rest))
+		if err := tx.QueryRowContext(ctx, rests, scope.Tenant, scope.Project, next.Kind, since).Scan(&tired); err != nil {
+			return fmt.Errorf("look for the last reflection: %w", err)
+		}
 		if err := s.insert(ctx, tx, scope, next, memory.Key{}); err != nil {
 			return err
 		}
 		made = true
+		if tired {
+			return nil
+		}
 		return s.emitAll(ctx, tx, scope, records)
 	})
 	return made && err == nil, err

@@ -242,6 +242,28 @@ func gathersBehindQueued(t *testing.T, w *world) {
 	}
 }
 
+func gathersInRest(t *testing.T, w *world) {
+	gather := func(id string) {
+		t.Helper()
+		queued, err := w.store.Gather(t.Context(), acme, reflection.Gathered{Source: "s", ID: id, Every: 1, Rest: time.Minute},
+			w.queued(reflection.Insight), outbox.Record{Type: outbox.ReflectionDue, Data: []byte("{}")})
+		if err != nil || !queued {
+			t.Fatalf("event %s: queued %v, %v", id, queued, err)
+		}
+		if c, found, err := w.store.Next(t.Context(), lease); err != nil || !found || c.Kind != reflection.Insight {
+			t.Fatalf("event %s: next %+v, %v, %v", id, c, found, err)
+		}
+	}
+	gather("1")
+	same(t, len(w.told(t)), 1)
+	w.pass(30 * time.Second)
+	gather("2") // it waits for whoever looks next: nobody is told
+	same(t, len(w.told(t)), 0)
+	w.pass(61 * time.Second)
+	gather("3")
+	same(t, len(w.told(t)), 1)
+}
+
 func listsScopes(t *testing.T, w *world) {
 	want := []memory.Scope{{Tenant: "a", Project: "x"}, {Tenant: "a", Project: "y"}, {Tenant: "b", Project: "a"}}
 	for i := range want {

@@ -41,6 +41,7 @@ func Store(t *testing.T, open Open) {
 		{"a cancelled reflection is not worked on", cancels},
 		{"an event counts once and every so many queue one reflection", gathers},
 		{"a scope whose reflection waits is given no second one", gathersBehindQueued},
+		{"a scope that has not rested queues without a word", gathersInRest},
 		{"scopes that gathered are listed in order", listsScopes},
 		{"of many claiming at once each gets another reflection", claimsAtOnce},
 	}
