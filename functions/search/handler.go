@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/rae-memory/rae/pkg/httpapi"
+	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/search"
 )
@@ -41,7 +42,8 @@ type Question struct {
 	Diversity float64        `json:"diversity,omitempty" minimum:"0" maximum:"1" doc:"0 orders by score alone; towards 1, likeness to what already stands counts more and more against a memory."`
 }
 
-func (q *Question) request(scope memory.Scope, atLeast memory.Seq) search.Request {
+// request checks what the question asks for and makes it a search.
+func (q *Question) request(scope memory.Scope, atLeast memory.Seq) (search.Request, error) {
 	r := search.Request{
 		Scope: scope, Query: q.Query, Mode: q.Mode, NoRerank: q.Rerank != nil && !*q.Rerank, Diversity: q.Diversity,
 		View: memory.View{AsOf: q.AsOf, KnownAt: q.KnownAt}, AtLeast: atLeast,
@@ -49,7 +51,7 @@ func (q *Question) request(scope memory.Scope, atLeast memory.Seq) search.Reques
 	if q.Filters != nil {
 		r.Filter = *q.Filters
 	}
-	return r
+	return r, ingest.CheckSelection(&r.Filter, r.View, "body.filters")
 }
 
 type searchInput struct {
@@ -78,7 +80,10 @@ func (f *Function) search(ctx context.Context, in *searchInput) (*searchOutput, 
 	if err != nil {
 		return nil, err
 	}
-	r := in.Body.request(in.Scope(), atLeast)
+	r, err := in.Body.request(in.Scope(), atLeast)
+	if err != nil {
+		return nil, err
+	}
 	r.Limit = in.Body.Limit
 	found, err := f.service.Search(ctx, r)
 	if err != nil {
@@ -121,7 +126,11 @@ func (f *Function) context(ctx context.Context, in *contextInput) (*contextOutpu
 	if err != nil {
 		return nil, err
 	}
-	packed, err := f.service.Context(ctx, in.Body.request(in.Scope(), atLeast), in.Body.MaxTokens)
+	r, err := in.Body.request(in.Scope(), atLeast)
+	if err != nil {
+		return nil, err
+	}
+	packed, err := f.service.Context(ctx, r, in.Body.MaxTokens)
 	if err != nil {
 		return nil, err
 	}

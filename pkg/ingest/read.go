@@ -77,6 +77,17 @@ func (c *complaints) filter(f *memory.Filter) {
 	c.importance("min_importance", f.MinImportance)
 }
 
+// CheckSelection refuses a filter or a view that no memory could match by the limits memories are kept to; it names
+// every field at fault, the filter's below at and the view's times beside it.
+func CheckSelection(f *memory.Filter, v memory.View, at string) error {
+	c := complaints{prefix: at + "."}
+	c.filter(f)
+	c.prefix = strings.TrimSuffix(at, "filters")
+	c.when("as_of", v.AsOf)
+	c.when("known_at", v.KnownAt)
+	return c.err()
+}
+
 // checkSelection refuses a filter that cannot select or, being empty, would select everything.
 func checkSelection(f *memory.Filter, at string) error {
 	if f.Empty() {

@@ -341,3 +341,24 @@ func TestContextNeverExceedsItsBudget(t *testing.T) {
 		}
 	})
 }
+
+// head is an index that has seen so much.
+type head memory.Seq
+
+func (h head) CatchUp(context.Context, memory.Scope) (memory.Seq, error) { return memory.Seq(h), nil }
+
+func TestAReaderIsNeverServedLessThanItHasSeen(t *testing.T) {
+	t.Parallel()
+	s := &search.Service{
+		Legs: []search.Leg{leg{name: "lexical", hits: []search.Hit{at("a", 1)}}}, Weights: search.Weights{"lexical": 1}, Memories: shelfOf("a"),
+		Freshness: head(7), Cache: search.NewCache(8),
+	}
+	for range 2 { // the second could come from the cache
+		if got := ask(t, s, search.Request{AtLeast: 7}); got.Seq != 7 || len(got.Results) != 1 {
+			t.Errorf("at 7: %+v", got)
+		}
+		if _, err := s.Search(t.Context(), search.Request{Scope: here, Query: "question", Limit: 10, AtLeast: 8}); fault.KindOf(err) != fault.Invalid {
+			t.Errorf("a write this store has not seen: %v", err)
+		}
+	}
+}
