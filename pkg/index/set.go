@@ -84,28 +84,59 @@ func (s *Set) CatchUp(ctx context.Context, scope memory.Scope) (memory.Seq, erro
 		h.index.reset()
 		h.index.mu.Unlock()
 	}
-	for {
-		h.index.mu.RLock()
-		seq = h.index.seq
-		h.index.mu.RUnlock()
-		if seq >= head {
-			s.evict(h)
-			return seq, nil
-		}
-		changes, err := s.Feed.Changes(ctx, scope, s.Model, seq, feedPage)
-		if err != nil {
-			return 0, fmt.Errorf("follow %s from %d: %w", scope, seq, err)
-		}
-		h.index.mu.Lock()
-		for i := range changes {
-			h.index.apply(&changes[i])
-		}
-		h.index.settle()
-		if len(changes) < feedPage {
-			h.index.seq = max(h.index.seq, head)
-		}
-		h.index.mu.Unlock()
+	h.index.mu.RLock()
+	seq = h.index.seq
+	h.index.mu.RUnlock()
+	var next <-chan page
+	if seq < head {
+		next = s.page(ctx, scope, seq)
 	}
+	for seq < head {
+		page := <-next
+		if page.err != nil {
+			return 0, fmt.Errorf("follow %s from %d: %w", scope, seq, page.err)
+		}
+		last := len(page.changes) < feedPage
+		if last {
+			seq = max(seq, head)
+		}
+		if n := len(page.changes); n > 0 {
+			seq = max(seq, page.changes[n-1].Seq)
+		}
+		if seq < head {
+			next = s.page(ctx, scope, seq) // read while this one is applied
+		}
+		h.index.take(page.changes, seq)
+	}
+	s.evict(h)
+	return seq, nil
+}
+
+// page is some changes of a feed, or why there are none.
+type page struct {
+	changes []memory.Change
+	err     error
+}
+
+// page starts to read the changes after seq; the answer waits in the channel.
+func (s *Set) page(ctx context.Context, scope memory.Scope, after memory.Seq) <-chan page {
+	answer := make(chan page, 1)
+	go func() {
+		changes, err := s.Feed.Changes(ctx, scope, s.Model, after, feedPage)
+		answer <- page{changes, err}
+	}()
+	return answer
+}
+
+// take applies changes and notes that everything up to seq is known.
+func (s *scope) take(changes []memory.Change, seq memory.Seq) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range changes {
+		s.apply(&changes[i])
+	}
+	s.settle()
+	s.seq = max(s.seq, seq)
 }
 
 // Refresh catches up a scope that is held; one that nobody searches is left alone.
