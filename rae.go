@@ -131,6 +131,10 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 // for as many as are waiting: more at a time is fewer commits.
 const together = 16
 
+// lease is how long an event that was being delivered when the process was killed waits before it is sent again. No
+// function works on one event for longer.
+const lease = 30 * time.Second
+
 // connect puts a broker between the outbox and the functions, and takes events from outside to the same consumers.
 func (e *Engine) connect() (err error) {
 	e.broker, err = eventing.NewBroker(eventing.BrokerConfig{
@@ -147,7 +151,7 @@ func (e *Engine) connect() (err error) {
 			}
 		}
 	}
-	e.relay, err = eventing.NewRelay(e.store, e.broker, eventing.RelayConfig{Parallel: 8 * together, Metrics: e.rt.Metrics, Log: e.rt.Log})
+	e.relay, err = eventing.NewRelay(e.store, e.broker, eventing.RelayConfig{Parallel: 8 * together, Lease: lease, Metrics: e.rt.Metrics, Log: e.rt.Log})
 	if err != nil {
 		return fmt.Errorf("open relay: %w", err)
 	}
@@ -238,7 +242,7 @@ func (borrowed) Close(context.Context) error { return nil }
 // How often the clock ticks where no PingSource does it.
 const (
 	drainEvery    = time.Minute
-	reflectEvery  = 30 * time.Second
+	reflectEvery  = 10 * time.Second
 	maintainEvery = 15 * time.Minute
 )
 

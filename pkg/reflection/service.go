@@ -33,8 +33,8 @@ type Service struct {
 }
 
 const (
-	lease       = 2 * time.Minute  // of one claim
-	working     = 90 * time.Second // of one piece of work: a live worker never outlives its lease
+	lease       = 30 * time.Second // of one claim: how long a killed worker keeps others waiting
+	working     = 20 * time.Second // of one piece of work: a live worker never outlives its lease
 	parting     = 10 * time.Second // to write down the end after the caller's deadline has passed
 	maxAttempts = 5                // claims that led nowhere before a reflection is given up
 )
