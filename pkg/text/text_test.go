@@ -24,6 +24,7 @@ func TestAnalyze(t *testing.T) {
 	}{
 		{"stems and drops question words", "When did Caroline go to the support groups?", []string{"carolin", "go", "support", "group"}},
 		{"irregular forms find their base", "the children went and broke", []string{"child", "go", "break"}},
+		{"a verb is not taken for a plural", "she lives here and leaves", []string{"live", "leav"}},
 		{"possessive is cut", "Melanie's kids", []string{"melani", "kid"}},
 		{"typographic apostrophe", "Melanie’s don’t", []string{"melani"}},
 		{"identifiers split", "SN-270196 error_code=500", []string{"sn", "270196", "error", "code", "500"}},
