@@ -312,7 +312,7 @@ func (s *Service) hydrate(ctx context.Context, r *Request, candidates []*candida
 // How many candidates a reranker sees, and what its score counts beside the legs' share of 1.
 const (
 	rerankDepth  = 100
-	rerankWeight = 1.55
+	rerankWeight = 1.85
 )
 
 // rerank mixes the reranker's score into the best candidates' own and orders them anew. It comes before context
