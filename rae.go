@@ -4,7 +4,6 @@ package rae
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -137,12 +136,14 @@ const lease = 30 * time.Second
 
 // connect puts a broker between the outbox and the functions, and takes events from outside to the same consumers.
 func (e *Engine) connect() (err error) {
+	letters := &eventing.DeadLetters{Queue: e.store}
 	e.broker, err = eventing.NewBroker(eventing.BrokerConfig{
-		Concurrency: together, Metrics: e.rt.Metrics, Log: e.rt.Log, OnDead: e.bury,
+		Concurrency: together, Metrics: e.rt.Metrics, Log: e.rt.Log, OnDead: letters.Note,
 	})
 	if err != nil {
 		return fmt.Errorf("open broker: %w", err)
 	}
+	letters.Broker = e.broker
 	for _, f := range e.functions {
 		types := eventing.Subscribed(f.Name())
 		if handler := f.Events(); handler != nil && len(types) > 0 {
@@ -151,7 +152,7 @@ func (e *Engine) connect() (err error) {
 			}
 		}
 	}
-	e.relay, err = eventing.NewRelay(e.store, e.broker, eventing.RelayConfig{Parallel: 8 * together, Lease: lease, Metrics: e.rt.Metrics, Log: e.rt.Log})
+	e.relay, err = eventing.NewRelay(e.store, letters, eventing.RelayConfig{Parallel: 8 * together, Lease: lease, Metrics: e.rt.Metrics, Log: e.rt.Log})
 	if err != nil {
 		return fmt.Errorf("open relay: %w", err)
 	}
@@ -164,8 +165,7 @@ type consumer interface {
 	Consumers() map[string]eventing.Consumer
 }
 
-// consumers takes each event posted from outside to every function that consumes its type, and refuses it when one
-// does: it will come again, and those that were done know it.
+// consumers takes each event posted from outside to every function that consumes its type.
 func (e *Engine) consumers() map[string]eventing.Consumer {
 	all := map[string][]eventing.Consumer{}
 	for _, f := range e.functions {
@@ -177,35 +177,10 @@ func (e *Engine) consumers() map[string]eventing.Consumer {
 	}
 	merged := map[string]eventing.Consumer{}
 	for eventType, consumers := range all {
-		merged[eventType] = func(ctx context.Context, event eventing.Event) error {
-			var failed []error
-			for _, consume := range consumers {
-				failed = append(failed, consume(ctx, event))
-			}
-			return errors.Join(failed...)
-		}
+		merged[eventType] = eventing.Join(consumers...)
 	}
 	return merged
 }
-
-// bury keeps an event that a subscriber will never take: its record moves from the outbox to the dead letters, where it
-// says who refused it and why. A clock event has no record and comes again by itself.
-func (e *Engine) bury(event []byte, subscriber string, status int, reason string) {
-	ctx, cancel := context.WithTimeout(context.Background(), buryTime)
-	defer cancel()
-	var letter struct {
-		ID   string `json:"id"`
-		Type string `json:"type"`
-	}
-	err := json.Unmarshal(event, &letter)
-	if err == nil {
-		err = e.store.Bury(ctx, letter.ID, fmt.Sprintf("%s answered %d: %s", subscriber, status, reason))
-	}
-	e.rt.Log.ErrorContext(ctx, "event given up", "type", letter.Type, "id", letter.ID, "subscriber", subscriber, "status", status, "err", err)
-}
-
-// buryTime bounds the write of one dead letter.
-const buryTime = 5 * time.Second
 
 // wake is called after each commit that wrote to the outbox.
 func (e *Engine) wake() {

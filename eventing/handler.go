@@ -51,12 +51,39 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
-	h.answer(w, r, e, h.consume(r.Context(), consume, e))
+	h.answer(w, r, e, guarded(r.Context(), consume, e))
 }
 
-// consume turns a panic into an error, so that the event that causes it has an answer and ends in the dead letters
+// Join makes one consumer of several, which all get the event, whatever becomes of it with the others. Its error is the
+// one a broker must hear first: one that asks for the event again before one that refuses it for ever, and either
+// before one that tells it was done. Who was done knows the event when it comes again.
+func Join(consumers ...Consumer) Consumer {
+	return func(ctx context.Context, e Event) (worst error) {
+		for _, consume := range consumers {
+			if err := guarded(ctx, consume, e); gravity(err) > gravity(worst) {
+				worst = err
+			}
+		}
+		return worst
+	}
+}
+
+// gravity orders the ends of an event by how much is lost if a broker does not hear of them.
+func gravity(err error) int {
+	switch status, _ := Verdict(err); {
+	case err == nil:
+		return 0
+	case accepted(status):
+		return 1
+	case Retried(status):
+		return 3
+	}
+	return 2
+}
+
+// guarded turns a panic into an error, so that the event that causes it has an answer and ends in the dead letters
 // with a reason, like any other the function cannot bear.
-func (h *handler) consume(ctx context.Context, consume Consumer, e Event) (err error) {
+func guarded(ctx context.Context, consume Consumer, e Event) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = fault.Wrap(fault.Internal, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()), "consume %s", e.Type)

@@ -190,3 +190,41 @@ func TestAConsumerThatPanicsIsAnInternalFault(t *testing.T) {
 		t.Errorf("the panic belongs into the log only: answer %s, log %s", w.Body, text)
 	}
 }
+
+func TestOfSeveralConsumersTheOneWhoNeedsTheEventAgainIsHeard(t *testing.T) {
+	t.Parallel()
+	done := func(context.Context, eventing.Event) error { return nil }
+	ends := func(kind fault.Kind) eventing.Consumer {
+		return func(context.Context, eventing.Event) error { return fault.New(kind, "so it ends") }
+	}
+	for _, tc := range []struct {
+		name      string
+		consumers []eventing.Consumer
+		status    int
+	}{
+		{"both are done", []eventing.Consumer{done, done}, http.StatusNoContent},
+		{"done before", []eventing.Consumer{done, ends(fault.Conflict)}, http.StatusOK},
+		{"done before, and away", []eventing.Consumer{ends(fault.Conflict), ends(fault.Unavailable)}, http.StatusServiceUnavailable},
+		{"refused, and away", []eventing.Consumer{ends(fault.Invalid), ends(fault.Unavailable), done}, http.StatusServiceUnavailable},
+		{"done before, and refused", []eventing.Consumer{ends(fault.Conflict), ends(fault.NotFound)}, http.StatusGone},
+		{"refused, and failed without a kind", []eventing.Consumer{
+			ends(fault.Invalid), func(context.Context, eventing.Event) error { return errors.New("x") },
+		}, http.StatusInternalServerError},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			status, _ := eventing.Verdict(eventing.Join(tc.consumers...)(t.Context(), eventing.Event{}))
+			equal(t, "status", status, tc.status)
+		})
+	}
+	t.Run("one that panics keeps nobody from the event", func(t *testing.T) {
+		t.Parallel()
+		called := false
+		joined := eventing.Join(
+			func(context.Context, eventing.Event) error { panic("boom") },
+			func(context.Context, eventing.Event) error { called = true; return nil })
+		status, _ := eventing.Verdict(joined(t.Context(), eventing.Event{}))
+		equal(t, "status", status, http.StatusInternalServerError)
+		equal(t, "the other was called", called, true)
+	})
+}
