@@ -159,7 +159,8 @@ func (r Reservation) AsMade() Reservation {
 	return r
 }
 
-// Settle is what a call really consumed. A nil Cost is computed from the tokens and the price table.
+// Settle is what a call really consumed. A nil Cost is computed from the tokens and the price table; without tokens it
+// is Invalid: who forgot to say what a call cost would have had it for nothing.
 type Settle struct {
 	TokensIn     int64
 	TokensOut    int64
@@ -203,6 +204,9 @@ func (s *Settle) price(r Reservation, prices Pricelist) (Amount, Settlement, err
 		if count.tokens < 0 || count.tokens > MaxTokens {
 			return Amount{}, Settlement{}, fault.BadField(count.location, "must be between 0 and %d", int64(MaxTokens))
 		}
+	}
+	if s.Cost == nil && s.TokensIn == 0 && s.TokensOut == 0 {
+		return Amount{}, Settlement{}, fault.BadField("body.cost", "or tokens_in and tokens_out must say what the call cost; 0 says that it was free")
 	}
 	if s.CachedTokens > s.TokensIn {
 		return Amount{}, Settlement{}, fault.BadField("body.cached_tokens", "must not be more than tokens_in, which they are part of")

@@ -41,11 +41,11 @@ func settleClauses() []clause {
 				f.Fatal(err)
 			}
 			var got []budget.Cost
-			for _, count := range []int64{0, 1, 26, 27, 80} { // at 0.0375 nano-dollars each
+			for _, count := range []int64{1, 26, 27, 80} { // at 0.0375 nano-dollars each
 				r := f.reserve(budget.Request{Operation: "chat", Model: "odd", MaxCost: usd("1")})
 				got = append(got, f.settle(r.ID, budget.Settle{TokensIn: count}).Settlement.Cost)
 			}
-			is(f, "costs in nano-dollars", got, []budget.Cost{0, 1, 1, 2, 3})
+			is(f, "costs in nano-dollars", got, []budget.Cost{1, 1, 2, 3})
 		}},
 		{"a settlement of an unknown model without a cost is never free and flagged", func(f *fixture) {
 			r := f.reserve(budget.Request{Operation: "chat", Provider: "ollama", Model: "../gpt-4", MaxCost: usd("1")})
@@ -53,6 +53,14 @@ func settleClauses() []clause {
 			if got.Settlement.Cost == 0 || got.Settlement.PriceKnown {
 				f.Errorf("got %+v, want a cost that is flagged", got.Settlement)
 			}
+		}},
+		{"a settlement that says neither cost nor tokens is refused, and the hold stands", func(f *fixture) {
+			f.monthly("10")
+			r := f.reserve(ask("4"))
+			_, err := f.ledger.Settle(f.ctx, f.scope, r.ID, budget.Settle{})
+			is(f, "kind", fault.KindOf(err), fault.Invalid)
+			f.wantBooks("0", "0", "4")
+			is(f, "a free call", f.settle(r.ID, budget.Settle{Cost: usd("0")}).Settlement.Cost, 0)
 		}},
 		{"a settlement larger than its reservation is booked in full and blocks the next", func(f *fixture) {
 			f.monthly("10")
