@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 	"unicode"
 
 	"github.com/rae-memory/rae/pkg/text"
@@ -22,10 +23,12 @@ const (
 	maxSentences     = 400 // compared in one cluster
 	maxSentenceBytes = 400 // longer ones are cut at a space
 	minSentenceTerms = 3   // fewer say nothing by themselves
+	minWeightyTerms  = 2   // of them that are no small talk
 	maxQuotes        = 5   // in one insight
 	maxPerMemory     = 2   // quotes from one memory
 	maxRedundancy    = 0.7 // cosine above which a sentence repeats one already quoted
 	relevance        = 0.7 // weight of centrality against novelty when sentences are picked
+	asked            = 0.5 // what a question counts for as evidence: it says what somebody wondered, not what is so
 )
 
 // sentences returns the quotable sentences of the documents that speak of one of the sorted terms, the same words
@@ -53,7 +56,7 @@ func (c *corpus) sentences(documents []*document, terms []int32) []*sentence {
 				continue
 			}
 			v := c.vector(d.tokens[at:end])
-			if !v.has(terms) {
+			if len(v) < minWeightyTerms || !v.has(terms) {
 				continue
 			}
 			seen[quoted] = true
@@ -111,7 +114,7 @@ func unspaced(s string) bool {
 
 // rank gives every sentence its LexRank: the stationary weight of a random walk from sentence to similar sentence
 // (Erkan and Radev, "LexRank: Graph-based Lexical Centrality as Salience in Text Summarization", JAIR 22, 2004; the
-// continuous form, damping 0.85).
+// continuous form, damping 0.85). A question counts for less.
 func rank(sentences []*sentence) {
 	const (
 		damping    = 0.85
@@ -165,7 +168,15 @@ func rank(sentences []*sentence) {
 	highest := slices.Max(weight)
 	for i, s := range sentences {
 		s.rank = weight[i] / highest
+		if question(s.document.body[s.Start:s.End]) {
+			s.rank *= asked
+		}
 	}
+}
+
+// question reports whether a sentence asks something.
+func question(sentence string) bool {
+	return strings.HasSuffix(strings.TrimRight(sentence, "\"'”’»)] "), "?") || strings.HasSuffix(sentence, "？")
 }
 
 // pick chooses up to maxQuotes central sentences that do not repeat one another (maximal marginal relevance: Carbonell

@@ -241,3 +241,28 @@ func TestAReflectionIsStaleWhenItsEvidenceIsGoneOrChanged(t *testing.T) {
 		}
 	}
 }
+
+func TestAnInsightQuotesStatementsNotSmallTalk(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.put(t, acme, said(
+		"How is the greyhound Biscuit getting on at home?", "Sounds like a greyhound!", "Where is Biscuit the greyhound now, Monday again?",
+		"The greyhound Biscuit came from the Oak Street shelter.", "At least the greyhound Biscuit is calm, see you Monday!",
+		"The greyhound Biscuit sleeps on the sofa until noon.", "Biscuit the greyhound is afraid of the vacuum cleaner.",
+		"A vet told us that the greyhound Biscuit is three years old.", "The greyhound Biscuit wears a coat on cold walks on Monday.",
+		"Biscuit the greyhound stole a croissant from the table.",
+	)...)
+	w.run(t, acme, reflection.Request{})
+	kept := w.keep(t)
+	if len(kept) != 1 {
+		t.Fatalf("%d insights", len(kept))
+	}
+	m := kept[0]
+	w.grounded(t, m)
+	if topic := m.Metadata["topic"]; topic != "greyhound, biscuit" {
+		t.Errorf("topic %q", topic)
+	}
+	if strings.Contains(m.Content, "?\"") || strings.Contains(m.Content, "Sounds like") {
+		t.Errorf("the evidence is talk:\n%s", m.Content)
+	}
+}
