@@ -92,12 +92,12 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	case "inmem":
 		db := inmem.New(inmem.Options{OnCommit: e.wake, TraceParent: telemetry.Traceparent})
 		e.store, e.Ledger, e.Reflections.Store = db, inmem.NewLedger(db, policy), inmem.NewReflections(db)
-		e.Reflections.Memories, e.Reflections.Keeper = db, db
+		e.Reflections.Memories, e.Reflections.Writer, e.Reflections.Keeper = db, db, db
 		database.Ping = func(context.Context) error { return nil }
 	default:
 		db := sqlite.Open(filepath.Join(cfg.Store.DataDir, "rae.db"), sqlite.Options{Log: rt.Log, OnCommit: e.wake, TraceParent: telemetry.Traceparent})
 		e.store, e.Ledger, e.Reflections.Store = db, sqlite.NewLedger(db, policy), sqlite.NewReflections(db)
-		e.Reflections.Memories, e.Reflections.Keeper = db, db
+		e.Reflections.Memories, e.Reflections.Writer, e.Reflections.Keeper = db, db, db
 		database = serve.Backing{Ping: db.Ping, Release: db.Close}
 	}
 	if cfg.Reflect.Decay == "off" {

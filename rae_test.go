@@ -218,6 +218,29 @@ func TestEventsFromOutsideReachTheFunctions(t *testing.T) {
 	}
 }
 
+// TestADeletedMemoryIsGoneFromInsightsToo deletes a memory that an insight quotes.
+func TestADeletedMemoryIsGoneFromInsightsToo(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	for _, content := range []string{
+		"The hydraulic pump of the harbour crane leaks.", "A technician sealed the hydraulic pump of the harbour crane.",
+		"Since May the harbour crane has another hydraulic pump.", "Nobody may stand under the harbour crane while the hydraulic pump warms up.",
+	} {
+		e.call("POST", "/v1/memories", fmt.Sprintf(`{"content":%q}`, content))
+	}
+	e.call("POST", "/v1/reflections", `{"kind":"insight","wait":true}`)
+	insights := func() []any {
+		_, list := e.call("GET", "/v1/memories?layer=reflective", "")
+		return list["memories"].([]any)
+	}
+	eventually(t, "an insight stands", func() bool { return len(insights()) == 1 })
+	source := insights()[0].(map[string]any)["derived_from"].([]any)[0].(map[string]any)["memory_id"].(string)
+	if status, answer := e.call("DELETE", "/v1/memories/"+source, ""); status != 204 && status != 200 {
+		t.Fatalf("%d %v", status, answer)
+	}
+	eventually(t, "the insight that quotes it is gone", func() bool { return len(insights()) == 0 })
+}
+
 func TestAnErasedTenantIsGoneFromEveryAnswer(t *testing.T) {
 	t.Parallel()
 	e := start(t)

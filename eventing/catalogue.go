@@ -55,8 +55,8 @@ const (
 // catalogue is who publishes and who takes what. func.yaml and the Triggers must say the same.
 var catalogue = []Entry{
 	{MemoryStored, outbox.MemoryStored, []string{"store"}, []string{"search", "embed", "reflect"}, Scoped},
-	{MemoryUpdated, outbox.MemoryUpdated, []string{"store"}, []string{"search", "embed"}, Scoped}, // new content may lack its vector
-	{MemoryDeleted, outbox.MemoryDeleted, []string{"store"}, []string{"search"}, Scoped},
+	{MemoryUpdated, outbox.MemoryUpdated, []string{"store"}, []string{"search", "embed"}, Scoped},   // new content may lack its vector
+	{MemoryDeleted, outbox.MemoryDeleted, []string{"store"}, []string{"search", "reflect"}, Scoped}, // quotes go with their source
 	{MemoryDerived, outbox.MemoryDerived, []string{"reflect"}, []string{"store"}, Scoped},
 	{MemoryEmbedded, outbox.MemoryEmbedded, []string{"embed"}, []string{"store"}, Scoped},
 	{ReflectionCreated, outbox.ReflectionCreated, []string{"reflect"}, nil, Scoped},

@@ -14,10 +14,12 @@ const (
 	workTime  = 20 * time.Second // per event: below the time a broker or a request gives it
 )
 
-// Consumers are the events the function takes, by type: memory.stored, reflection.due and maintenance.due.
+// Consumers are the events the function takes, by type: memory.stored, memory.deleted, reflection.due and
+// maintenance.due.
 func (f *Function) Consumers() map[string]eventing.Consumer {
 	return map[string]eventing.Consumer{
 		eventing.MemoryStored:   f.stored,
+		eventing.MemoryDeleted:  f.deleted,
 		eventing.ReflectionDue:  f.due,
 		eventing.MaintenanceDue: f.maintain,
 	}
@@ -34,6 +36,19 @@ func (f *Function) stored(ctx context.Context, e eventing.Event) error {
 		return nil // reflections cause no reflections; this saves a look at it
 	}
 	_, err = f.service.Consider(ctx, e.Scope, reflection.Event{Source: e.Source, ID: e.ID}, data.MemoryID)
+	return err
+}
+
+// deleted forgets what was derived from a memory that has been deleted.
+func (f *Function) deleted(ctx context.Context, e eventing.Event) error {
+	data, err := eventing.Data[memory.Announcement](e)
+	if err != nil {
+		return err
+	}
+	if data.Layer == memory.Reflective {
+		return nil // nothing rests on it; this saves a look
+	}
+	_, err = f.service.Forget(ctx, e.Scope, data.MemoryID)
 	return err
 }
 

@@ -48,10 +48,10 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	f := New(service, rt.Log)
 	if cfg.Store == "inmem" {
 		db := inmem.New(inmem.Options{})
-		service.Memories, service.Keeper, service.Store = db, db, inmem.NewReflections(db)
+		service.Memories, service.Writer, service.Keeper, service.Store = db, db, db, inmem.NewReflections(db)
 	} else {
 		db := sqlite.Open(filepath.Join(cfg.DataDir, "rae.db"), sqlite.Options{Log: rt.Log})
-		service.Memories, service.Keeper, service.Store = db, db, sqlite.NewReflections(db)
+		service.Memories, service.Writer, service.Keeper, service.Store = db, db, db, sqlite.NewReflections(db)
 		f.Backing = serve.Backing{Ping: db.Ping, Release: db.Close}
 	}
 	if cfg.Decay == "off" {

@@ -34,7 +34,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{T: t, db: inmem.New(inmem.Options{})}
-	w.service = &reflection.Service{Memories: w.db, Keeper: w.db, Store: inmem.NewReflections(w.db)}
+	w.service = &reflection.Service{Memories: w.db, Writer: w.db, Keeper: w.db, Store: inmem.NewReflections(w.db)}
 	f := function.New(w.service, slog.New(slog.DiscardHandler))
 	mux := http.NewServeMux()
 	f.Register(httpapi.New(mux, "test"))

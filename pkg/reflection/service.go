@@ -23,9 +23,10 @@ type Keeper interface {
 	Write(ctx context.Context, scope memory.Scope, do func(memory.Tx) error) error
 }
 
-// Service reflects. Memories and Store are required.
+// Service reflects. Memories, Writer and Store are required.
 type Service struct {
 	Memories Reader
+	Writer   Writer
 	Store    Store
 	Keeper   Keeper           // nil: nothing decays, and a reflection that should ends failed
 	Clock    func() time.Time // nil: time.Now

@@ -37,7 +37,7 @@ func newWorld() *world {
 	w := &world{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	w.db = inmem.New(inmem.Options{Clock: w.clock})
 	w.store = inmem.NewReflections(w.db)
-	w.service = &reflection.Service{Memories: w.db, Keeper: w.db, Store: w.store, Clock: w.clock}
+	w.service = &reflection.Service{Memories: w.db, Writer: w.db, Keeper: w.db, Store: w.store, Clock: w.clock}
 	return w
 }
 
