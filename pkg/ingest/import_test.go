@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -195,6 +196,22 @@ func TestAnImportedIDThatIsTakenIsReplaced(t *testing.T) {
 	all := everything(t, s, here)
 	if len(all) != 2 || all[0].Content != "mine" || all[1].ID == standing.ID {
 		t.Errorf("got %+v", all)
+	}
+}
+
+func TestTakenIDsDoNotMakeAnImportStartOver(t *testing.T) {
+	t.Parallel()
+	s, _ := world(t)
+	var lines strings.Builder
+	for i := range 500 {
+		standing := mustPut(t, s, ingest.Draft{Content: fmt.Sprint("mine ", i)})
+		fmt.Fprintf(&lines, "{\"id\":%q,\"content\":\"another %d\"}\n", standing.ID, i)
+	}
+	writes := 0
+	s.Store = failing{Store: s.Store, writes: &writes, from: math.MaxInt}
+	got, err := s.Import(t.Context(), here, strings.NewReader(lines.String()), memory.Why{}, nil)
+	if err != nil || got.Created != 500 || writes != 1 {
+		t.Errorf("got %+v after %d transactions, %v; want one", got, writes, err)
 	}
 }
 

@@ -114,6 +114,10 @@ func (s *Service) putAll(ctx context.Context, scope memory.Scope, all []entry, w
 					continue
 				}
 				m, outcome, err := tx.Put(ctx, all[i].Memory, why, all[i].vectors()...)
+				if all[i].ID != "" && fault.KindOf(err) == fault.Conflict {
+					all[i].ID = "" // the id is taken by other content: the memory gets one of its own
+					m, outcome, err = tx.Put(ctx, all[i].Memory, why, all[i].vectors()...)
+				}
 				if err != nil {
 					bad, reason = i, err
 					return err
@@ -127,8 +131,6 @@ func (s *Service) putAll(ctx context.Context, scope memory.Scope, all []entry, w
 			return stored, refused, nil
 		case bad < 0 || !ofTheItem(reason):
 			return nil, nil, err
-		case all[bad].ID != "" && fault.KindOf(reason) == fault.Conflict:
-			all[bad].ID = "" // the id is taken by other content: the memory gets one of its own
 		default:
 			refused[bad] = reason
 		}

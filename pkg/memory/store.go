@@ -55,7 +55,7 @@ type Tx interface {
 	//   - same ExternalID, nothing different:      Deduplicated, the standing memory
 	//   - same ExternalID, something different:    Updated, a new version of the standing memory
 	//   - same Fingerprint already stands:         Deduplicated, the standing memory
-	//   - same ID already stands:                  Deduplicated when SameAs, else Conflict
+	//   - same ID already stands:                  Deduplicated when SameAs, else Conflict, and do may go on
 	//   - otherwise:                               Created
 	Put(ctx context.Context, m Memory, why Why, vectors ...Vector) (Memory, Outcome, error)
 	// Get reads the current version inside the transaction.

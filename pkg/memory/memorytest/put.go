@@ -169,6 +169,18 @@ func putConflicts(t *testing.T, w *world) {
 		return err
 	}), fault.Conflict)
 	same(t, "read", w.get(t, acme, m.ID, memory.View{}), first)
+	var second memory.Memory
+	err := w.store.Write(t.Context(), acme, func(tx memory.Tx) error {
+		_, _, err := tx.Put(t.Context(), m, asker)
+		kind(t, err, fault.Conflict)
+		m.ID = ""
+		second, _, err = tx.Put(t.Context(), m, asker)
+		return err
+	})
+	if err != nil {
+		t.Fatalf("the transaction of a conflict did not go on: %v", err)
+	}
+	same(t, "read", w.get(t, acme, second.ID, memory.View{}), second)
 }
 
 func putShares(t *testing.T, w *world) {
