@@ -68,7 +68,7 @@ func ParsePatch(data []byte, prefix string) (Patch, error) {
 
 // Patch changes a standing memory and returns it as it stands afterwards; a patch that changes nothing writes no
 // version. expected, when not 0, is the version the caller saw: Conflict when the memory has moved on. New content
-// is embedded again.
+// is embedded again. A repetition with the same key is answered as by Put.
 func (s *Service) Patch(ctx context.Context, scope memory.Scope, id memory.ID, p Patch, expected int, key memory.Key, why memory.Why) (memory.Memory, bool, error) {
 	now := s.now()
 	// What is wrong by itself is told before anything is looked up, whatever stands.
@@ -76,7 +76,8 @@ func (s *Service) Patch(ctx context.Context, scope memory.Scope, id memory.ID, p
 		return memory.Memory{}, false, err
 	}
 	var vector memory.Vector
-	return once(ctx, s, scope, key, func() error {
+	var changed memory.Memory
+	kept, replayed, err := once(ctx, s, scope, key, func() error {
 		standing, err := s.Get(ctx, scope, id, memory.View{})
 		if err != nil {
 			return err
@@ -91,23 +92,37 @@ func (s *Service) Patch(ctx context.Context, scope memory.Scope, id memory.ID, p
 		}
 		return err
 	}, func(tx memory.Tx) (memory.Memory, error) {
-		standing, err := tx.Get(ctx, id)
-		if err != nil {
-			return memory.Memory{}, err
-		}
-		if expected != 0 && standing.Version != expected {
-			return memory.Memory{}, fault.New(fault.Conflict, "the memory is at version %d, not %d", standing.Version, expected)
-		}
-		next, err := p.apply(standing, now, "body.")
-		if err != nil || next.SameAs(&standing) {
-			return standing, err
-		}
-		if next.Content == standing.Content {
-			return tx.Replace(ctx, next, why)
-		}
-		e := entries([]memory.Memory{next}, []memory.Vector{vector})[0]
-		return tx.Replace(ctx, e.Memory, why, e.vectors()...)
+		var err error
+		changed, err = p.write(ctx, tx, id, now, expected, vector, why)
+		return wordless(&changed), err
 	})
+	if err != nil {
+		return memory.Memory{}, false, err
+	}
+	if replayed {
+		changed, err = s.recall(ctx, scope, &kept)
+	}
+	return changed, replayed, err
+}
+
+// write changes the memory inside a transaction. vector belongs to the new content, if there is any.
+func (p *Patch) write(ctx context.Context, tx memory.Tx, id memory.ID, now time.Time, expected int, vector memory.Vector, why memory.Why) (memory.Memory, error) {
+	standing, err := tx.Get(ctx, id)
+	if err != nil {
+		return memory.Memory{}, err
+	}
+	if expected != 0 && standing.Version != expected {
+		return memory.Memory{}, fault.New(fault.Conflict, "the memory is at version %d, not %d", standing.Version, expected)
+	}
+	next, err := p.apply(standing, now, "body.")
+	if err != nil || next.SameAs(&standing) {
+		return standing, err
+	}
+	if next.Content == standing.Content {
+		return tx.Replace(ctx, next, why)
+	}
+	e := entries([]memory.Memory{next}, []memory.Vector{vector})[0]
+	return tx.Replace(ctx, e.Memory, why, e.vectors()...)
 }
 
 // apply returns the memory as the patch makes it. The caller's values are not shared with the result.

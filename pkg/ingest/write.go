@@ -18,22 +18,56 @@ type Stored struct {
 // Put writes what the draft tells, or recognises what already stands. With a key that was answered before it
 // returns that answer and true, and neither embeds nor writes anything; with a key of another request it fails with
 // Conflict. A memory whose vector could not be had is stored with embedding pending.
+//
+// What the memory says is no part of a remembered answer but read from the memory: a repetition after its deletion
+// stores nothing and is answered with what is not the caller's own words, the id foremost.
 func (s *Service) Put(ctx context.Context, scope memory.Scope, d Draft, key memory.Key, why memory.Why) (Stored, bool, error) {
 	m, err := d.memory(scope, s.now(), "body.")
 	if err != nil {
 		return Stored{}, false, err
 	}
 	var all []entry
-	return once(ctx, s, scope, key, func() error {
+	var stored Stored
+	kept, replayed, err := once(ctx, s, scope, key, func() error {
 		vectors, err := s.embed(ctx, []string{m.Content})
 		if err == nil {
 			all = entries([]memory.Memory{m}, vectors)
 		}
 		return err
-	}, func(tx memory.Tx) (Stored, error) {
-		stored, outcome, err := tx.Put(ctx, all[0].Memory, why, all[0].vectors()...)
-		return Stored{Memory: stored, Outcome: outcome}, err
+	}, func(tx memory.Tx) (_ Stored, err error) {
+		stored.Memory, stored.Outcome, err = tx.Put(ctx, all[0].Memory, why, all[0].vectors()...)
+		return Stored{Memory: wordless(&stored.Memory), Outcome: stored.Outcome}, err
 	})
+	if err != nil {
+		return Stored{}, false, err
+	}
+	if replayed {
+		stored.Outcome = kept.Outcome
+		stored.Memory, err = s.recall(ctx, scope, &kept.Memory)
+	}
+	return stored, replayed, err
+}
+
+// wordless is what a remembered answer keeps of a memory: which version it was, and nothing of what a caller told.
+func wordless(m *memory.Memory) memory.Memory {
+	return memory.Memory{
+		ID: m.ID, TenantID: m.TenantID, ProjectID: m.ProjectID, Layer: m.Layer, Tags: []string{}, Metadata: memory.Metadata{},
+		Importance: m.Importance, Embedding: m.Embedding, Version: m.Version, CreatedAt: m.CreatedAt, UpdatedAt: m.UpdatedAt,
+	}
+}
+
+// recall is the memory as it was answered: the version kept names, with the state its vector was in. When the memory is
+// gone, so are its words.
+func (s *Service) recall(ctx context.Context, scope memory.Scope, kept *memory.Memory) (memory.Memory, error) {
+	m, err := s.Store.Get(ctx, scope, kept.ID, memory.View{KnownAt: &kept.UpdatedAt})
+	switch {
+	case err == nil && m.Version == kept.Version:
+		m.Embedding = kept.Embedding
+		return m, nil
+	case err == nil || fault.KindOf(err) == fault.NotFound:
+		return wordless(kept), nil
+	}
+	return memory.Memory{}, err
 }
 
 // once gives a request with a key one effect and one answer: do runs in a transaction that also remembers its

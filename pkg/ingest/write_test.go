@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 
@@ -81,9 +82,6 @@ func TestAKeyGivesOneEffectAndOneAnswer(t *testing.T) {
 	if err != nil || replayed {
 		t.Fatalf("first answer: replayed %t, %v", replayed, err)
 	}
-	if err := s.Delete(t.Context(), here, first.ID, memory.Key{}); err != nil {
-		t.Fatal(err)
-	}
 	again, replayed, err := s.Put(t.Context(), here, ingest.Draft{Content: "hello"}, key("k", "f"), memory.Why{})
 	if err != nil || !replayed || !reflect.DeepEqual(again, first) {
 		t.Errorf("got %+v, replayed %t, %v; want the first answer %+v", again, replayed, err, first)
@@ -91,12 +89,96 @@ func TestAKeyGivesOneEffectAndOneAnswer(t *testing.T) {
 	if n := embedder.calls.Load(); n != 1 {
 		t.Errorf("embedded %d times, want once", n)
 	}
-	if standing := everything(t, s, here); len(standing) != 0 {
-		t.Errorf("the repetition stored %+v", standing)
-	}
 	_, _, err = s.Put(t.Context(), here, ingest.Draft{Content: "other"}, key("k", "g"), memory.Why{})
 	if fault.KindOf(err) != fault.Conflict {
 		t.Errorf("the key with another body: %v, want a conflict", err)
+	}
+}
+
+func TestARepetitionTellsTheVersionOfTheFirstAnswer(t *testing.T) {
+	t.Parallel()
+	s, embedder := world(t)
+	embedder.err = errAway
+	put := func() (ingest.Stored, bool, error) {
+		return s.Put(t.Context(), here, ingest.Draft{Content: "one", Tags: []string{"a"}}, key("put", "f"), memory.Why{})
+	}
+	first, _, err := put()
+	if err != nil {
+		t.Fatal(err)
+	}
+	patch := func() (memory.Memory, bool, error) {
+		p := ingest.Patch{Content: ingest.Change[string]{Present: true, Value: "two"}}
+		return s.Patch(t.Context(), here, first.ID, p, 0, key("patch", "f"), memory.Why{})
+	}
+	changed, _, err := patch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Store.Write(t.Context(), here, func(tx memory.Tx) error {
+		_, err := tx.Attach(t.Context(), first.ID, 2, memory.Vector{Model: "m", Values: []float32{1}})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, replayed, err := put(); err != nil || !replayed || !reflect.DeepEqual(again, first) {
+		t.Errorf("put: got %+v, replayed %t, %v; want %+v", again, replayed, err, first)
+	}
+	if again, replayed, err := patch(); err != nil || !replayed || !reflect.DeepEqual(again, changed) {
+		t.Errorf("patch: got %+v, replayed %t, %v; want %+v", again, replayed, err, changed)
+	}
+}
+
+// A remembered answer must not outlive the memory it tells of: delete means deleted.
+func TestARepetitionAfterTheDeletionTellsNothingThatWasDeleted(t *testing.T) {
+	t.Parallel()
+	s, _ := world(t)
+	const secret = "canary"
+	draft := ingest.Draft{
+		Content: secret, Tags: []string{secret}, Metadata: memory.Metadata{secret: secret}, Source: secret, ExternalID: secret,
+		UserID: secret, AgentID: secret, SessionID: secret, Entities: []ingest.Mention{{Name: secret}},
+	}
+	put := func() (any, bool, error) {
+		stored, replayed, err := s.Put(t.Context(), here, draft, key("put", "f"), memory.Why{})
+		return stored, replayed, err
+	}
+	stored, _, err := put()
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := stored.(ingest.Stored).ID
+	patch := func() (any, bool, error) {
+		p := ingest.Patch{Content: ingest.Change[string]{Present: true, Value: secret + " again"}}
+		m, replayed, err := s.Patch(t.Context(), here, id, p, 0, key("patch", "f"), memory.Why{})
+		return m, replayed, err
+	}
+	if _, _, err := patch(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete(t.Context(), here, id, memory.Key{}); err != nil {
+		t.Fatal(err)
+	}
+	for name, repeat := range map[string]func() (any, bool, error){"put": put, "patch": patch} {
+		again, replayed, err := repeat()
+		told, _ := json.Marshal(again)
+		if err != nil || !replayed || !strings.Contains(string(told), string(id)) || strings.Contains(string(told), secret) {
+			t.Errorf("%s: got %s, replayed %t, %v; want the id and no %q", name, told, replayed, err, secret)
+		}
+	}
+	for _, k := range []memory.Key{key("put", "f"), key("patch", "f")} {
+		err := s.Store.Write(t.Context(), here, func(tx memory.Tx) error {
+			kept, found, err := tx.Answered(t.Context(), k)
+			if !found || strings.Contains(string(kept), secret) {
+				t.Errorf("the store keeps %s, found %t", kept, found)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if standing := everything(t, s, here); len(standing) != 0 {
+		t.Errorf("the repetition stored %+v", standing)
 	}
 }
 
