@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
@@ -27,9 +28,10 @@ type Derivation struct {
 	Reason string        // why it was derived; history shows it
 }
 
-// Derive stores a derived memory, exactly once however often its event comes; taken is false for a repetition. It is
-// Invalid when a reflective memory cites nothing, a cited memory does not stand in the scope, or a span lies outside
-// of its content: such an event can never be taken. Conflict when other content stands under the id.
+// Derive stores a derived memory, exactly once however often its event comes; taken is false for a repetition. It
+// expires with the first of its sources: a quote must not outlive what it quotes. Invalid when a reflective memory cites
+// nothing, a cited memory does not stand in the scope, or a span lies outside of its content: such an event can never be
+// taken. Conflict when other content stands under the id.
 func (s *Service) Derive(ctx context.Context, scope memory.Scope, d Derivation) (stored Stored, taken bool, err error) {
 	m, err := s.derived(scope, &d.Memory)
 	if err != nil {
@@ -45,9 +47,11 @@ func (s *Service) Derive(ctx context.Context, scope memory.Scope, d Derivation) 
 		if taken, err = tx.Once(ctx, consumer, d.Event.Source, d.Event.ID); err != nil || !taken {
 			return err
 		}
-		if err = checkCited(ctx, tx, m.DerivedFrom); err != nil {
+		until, err := checkCited(ctx, tx, m.DerivedFrom)
+		if err != nil {
 			return err
 		}
+		e.Memory.ExpiresAt = earlier(m.ExpiresAt, until)
 		stored.Memory, stored.Outcome, err = tx.Put(ctx, e.Memory, why, e.vectors()...)
 		return err
 	})
@@ -120,8 +124,9 @@ func (c *complaints) citations(at string, from []memory.Citation) []memory.Citat
 	return kept
 }
 
-// checkCited reads every cited memory inside the transaction and compares the spans with its content.
-func checkCited(ctx context.Context, tx memory.Tx, from []memory.Citation) error {
+// checkCited reads every cited memory inside the transaction, compares the spans with its content and tells when the
+// first of them expires, nil for never.
+func checkCited(ctx context.Context, tx memory.Tx, from []memory.Citation) (until *time.Time, err error) {
 	c := complaints{prefix: "data.memory."}
 	lengths := make(map[memory.ID]int)
 	for i, cited := range from {
@@ -132,10 +137,11 @@ func checkCited(ctx context.Context, tx memory.Tx, from []memory.Citation) error
 			switch {
 			case err == nil:
 				length = len(standing.Content)
+				until = earlier(until, standing.ExpiresAt)
 			case fault.KindOf(err) == fault.NotFound:
 				length = -1
 			default:
-				return err
+				return nil, err
 			}
 			lengths[cited.MemoryID] = length
 		}
@@ -146,5 +152,13 @@ func checkCited(ctx context.Context, tx memory.Tx, from []memory.Citation) error
 			c.add(here, "lies outside of the %d bytes it cites", length)
 		}
 	}
-	return c.err()
+	return until, c.err()
+}
+
+// earlier is the earlier of two times, where nil is never.
+func earlier(a, b *time.Time) *time.Time {
+	if a == nil || b != nil && b.Before(*a) {
+		return b
+	}
+	return a
 }

@@ -1,8 +1,10 @@
 package ingest_test
 
 import (
+	"fmt"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/ingest"
@@ -46,6 +48,49 @@ func TestADerivedMemoryIsStoredOnceHoweverOftenItsEventComes(t *testing.T) {
 	versions, err := s.History(t.Context(), here, evidenceID)
 	if err != nil || len(versions) != 1 || versions[0].Why != (memory.Why{Actor: "reflect", Reason: "reflection r1"}) {
 		t.Errorf("history is %+v, %v", versions, err)
+	}
+}
+
+func TestADerivedMemoryExpiresWithTheFirstOfItsSources(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		ttl  []int64 // of the sources in seconds, 0: never
+		own  time.Duration
+		want time.Duration
+	}{
+		"no source expires":             {ttl: []int64{0, 0}},
+		"one of them does":              {ttl: []int64{0, 60}, want: time.Minute},
+		"the first counts":              {ttl: []int64{90, 60, 70}, want: time.Minute},
+		"its own time is the earlier":   {ttl: []int64{60}, own: time.Second, want: time.Second},
+		"its own time is the later":     {ttl: []int64{60}, own: time.Hour, want: time.Minute},
+		"its own time is the only time": {ttl: []int64{0}, own: time.Hour, want: time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, _ := world(t)
+			m := insight()
+			for i, ttl := range row.ttl {
+				d := ingest.Draft{Content: fmt.Sprintf("The export button broke %d times.", i)}
+				if ttl > 0 {
+					d.TTLSeconds = &ttl
+				}
+				m.DerivedFrom = append(m.DerivedFrom, memory.Citation{MemoryID: mustPut(t, s, d).ID, End: 10})
+			}
+			if row.own > 0 {
+				m.ExpiresAt = ptr(start.Add(row.own))
+			}
+			if _, _, err := s.Derive(t.Context(), here, derivation("e1", m)); err != nil {
+				t.Fatal(err)
+			}
+			got, err := s.Get(t.Context(), here, evidenceID, memory.View{})
+			var want *time.Time
+			if row.want > 0 {
+				want = ptr(start.Add(row.want))
+			}
+			if err != nil || !reflect.DeepEqual(got.ExpiresAt, want) {
+				t.Errorf("expires at %v, %v; want %v", got.ExpiresAt, err, want)
+			}
+		})
 	}
 }
 
