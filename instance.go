@@ -38,14 +38,15 @@ func (i *Instance) Start(ctx context.Context, _ map[string]string) error {
 	if err != nil {
 		return err
 	}
-	if i.engine, err = Open(cfg, rt); err != nil {
-		return err
-	}
-	server, err := i.engine.Serve(host)
+	engine, err := Open(cfg, rt)
 	if err != nil {
 		return err
 	}
-	i.handler = server.Handler()
+	server, err := engine.Serve(host)
+	if err != nil {
+		return errors.Join(err, engine.Close(ctx))
+	}
+	i.engine, i.handler = engine, server.Handler()
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	i.stop = stop
 	i.running.Go(func() { i.engine.Run(running) })

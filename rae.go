@@ -112,7 +112,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 		Store: e.store, Embedder: embedder, EmbedTimeout: cfg.Store.EmbedTimeout, Log: rt.Log, Erasers: []ingest.Eraser{searching},
 	}
 	e.functions = []serve.Function{
-		storefn.New(e.Memories, e.drain, rt.Log),
+		storefn.New(e.Memories, nil, rt.Log), // Run drains; a tick that waited for its turn would keep a worker from other events
 		searching,
 		embedfn.New(embedder, e.store, cfg.Embed.Timeout, rt.Log),
 		rerankfn.New(reranker, cfg.Rerank.Timeout),
@@ -187,11 +187,6 @@ func (e *Engine) wake() {
 	if e.relay != nil {
 		e.relay.Wake()
 	}
-}
-
-func (e *Engine) drain(ctx context.Context) error {
-	_, err := e.relay.Drain(ctx)
-	return err
 }
 
 // Serve returns a server of the six functions behind one port. The server does not close them: the relay still

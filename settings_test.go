@@ -35,6 +35,12 @@ type deployment struct {
 	Invoke      string `yaml:"invoke"`
 	Created     string `yaml:"created"`
 	Run         struct {
+		Volumes []struct {
+			Claim struct {
+				Name string `yaml:"claimName"`
+			} `yaml:"persistentVolumeClaim"`
+			Path string `yaml:"path"`
+		} `yaml:"volumes"`
 		Envs []struct {
 			Name  string `yaml:"name"`
 			Value string `yaml:"value"`
@@ -173,10 +179,17 @@ func TestSettingsOfTheEngineAreThoseOfItsFunctions(t *testing.T) {
 	for _, config := range configs {
 		maps.Copy(known, variables(t, config))
 	}
-	for name := range d.envs(t) {
+	set := d.envs(t)
+	for name := range set {
 		if _, ok := known[name]; !ok {
 			t.Errorf("func.yaml sets %s, which nobody reads", name)
 		}
+	}
+	if v := d.Run.Volumes; len(v) != 1 || v[0].Claim.Name == "" || v[0].Path != set["RAE_DATA_DIR"] {
+		t.Errorf("volumes %+v: the embedded store must outlive its pod", v)
+	}
+	if !strings.HasPrefix(set["RAE_MASTER_KEY"], "{{ secret:") {
+		t.Error("a function asks for credentials and does not start without a secret to hold them against")
 	}
 	if len(d.Deploy.Subscriptions) > 0 {
 		t.Error("the engine is its own broker and subscribes to nothing")
