@@ -298,8 +298,8 @@ async function perform(request) {
 function pretty(text, media) {
   let told = text;
   if (/json$/.test(media.split(';')[0]) && !/ndjson/.test(media)) {
-    // Reading and writing again would bend numbers beyond a double; then the text stays as it came.
-    try { if (!/\d{16}/.test(text)) told = JSON.stringify(JSON.parse(text), null, 2); } catch { /* shown as it came */ }
+    // Reading and writing again would bend integers beyond a double; then the text stays as it came.
+    try { if (!/[[:,]\s*-?\d{16}/.test(text)) told = JSON.stringify(JSON.parse(text), null, 2); } catch { /* shown as it came */ }
   }
   return told.length > shown ? told.slice(0, shown) + '\n… (cut)' : told;
 }
