@@ -164,24 +164,28 @@ const (
 func letFinish(ctx huma.Context) {
 	_ = ctx.SetReadDeadline(time.Now().Add(politeTime))
 	_, _ = io.CopyN(io.Discard, ctx.BodyReader(), politeBytes)
-	_ = ctx.SetReadDeadline(time.Time{})
 }
 
-// readBody reads all of the body within the operation's limit and time. The read deadline is lifted afterwards: left
-// standing, it would end the request's context while the handler works.
+// readBody reads all of the body within the operation's limit and the time of the operation and the request. The read
+// deadline is lifted once the body is whole: left standing, it would end the request's context while the handler works.
+// It stands when the body is refused: the server reads what is left of it before it answers, and must not wait for ever.
 func readBody(ctx huma.Context, op *huma.Operation, limit int64) ([]byte, error) {
 	wait := op.BodyReadTimeout
 	if wait <= 0 {
 		wait = defaultBodyTimeout
 	}
-	_ = ctx.SetReadDeadline(time.Now().Add(wait)) // not every server can
+	until := time.Now().Add(wait)
+	if deadline, ok := ctx.Context().Deadline(); ok && deadline.Before(until) {
+		until = deadline
+	}
+	_ = ctx.SetReadDeadline(until) // not every server can
 	body, err := io.ReadAll(io.LimitReader(ctx.BodyReader(), limit+1))
 	if int64(len(body)) > limit {
 		letFinish(ctx)
 		return nil, tooLarge(limit)
 	}
-	_ = ctx.SetReadDeadline(time.Time{})
 	if err == nil {
+		_ = ctx.SetReadDeadline(time.Time{})
 		return body, nil
 	}
 	var over *http.MaxBytesError

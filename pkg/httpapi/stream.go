@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"reflect"
@@ -42,7 +43,7 @@ type patientReader struct{ ctx huma.Context }
 func (p patientReader) Read(b []byte) (int, error) {
 	_ = p.ctx.SetReadDeadline(time.Now().Add(streamIdle)) // not every server can
 	n, err := p.ctx.BodyReader().Read(b)
-	if err != nil {
+	if errors.Is(err, io.EOF) { // a deadline that passed stands, as it does for readBody
 		_ = p.ctx.SetReadDeadline(time.Time{}) // or the handler's own context would end with it
 	}
 	return n, err

@@ -28,10 +28,15 @@ func (s *Server) limit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		connection := http.NewResponseController(w)
 		if isStream(routeOf(r.Context())) {
+			if r.ContentLength != 0 { // a body that is refused before its first read is still read by net/http
+				_ = connection.SetReadDeadline(time.Now().Add(s.cfg.StreamTimeout))
+			}
 			body := &rollingBody{ReadCloser: r.Body, connection: connection, timeout: s.cfg.StreamTimeout}
 			streamed := *r
 			streamed.Body = body
 			next.ServeHTTP(&rollingWriter{ResponseWriter: w, connection: connection, timeout: s.cfg.StreamTimeout}, &streamed)
+			// A short answer leaves only now, after what is left of the body.
+			_ = connection.SetWriteDeadline(time.Now().Add(s.cfg.StreamTimeout + writeGrace))
 			return
 		}
 		deadline := time.Now().Add(s.cfg.RequestTimeout)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/httpapi"
 	"github.com/rae-memory/rae/pkg/serve"
 )
@@ -84,6 +85,66 @@ func TestAHeaderThatNeverEndsIsCut(t *testing.T) {
 	}
 	if status, _, _ := h.get(t, "/health/live"); status != http.StatusOK {
 		t.Errorf("others get %d", status)
+	}
+}
+
+// TestABodyThatStallsIsAnswered sends a part of the body that was announced and then nothing, whatever the server makes
+// of the request: net/http reads what is left of a body before it answers, and would wait for it for ever.
+func TestABodyThatStallsIsAnswered(t *testing.T) {
+	t.Parallel()
+	cfg := local()
+	cfg.RequestTimeout, cfg.StreamTimeout = 50*time.Millisecond, 50*time.Millisecond
+	store := importing(func(_ context.Context, in io.Reader) (*said, error) {
+		if _, err := io.Copy(io.Discard, in); err != nil {
+			return nil, fault.Wrap(fault.Malformed, err, "the lines ended early")
+		}
+		return say("read"), nil
+	})
+	streams := store.routes
+	store.routes = func(api huma.API) {
+		streams(api)
+		exporting(func(context.Context, io.Writer) error { return nil }).routes(api)
+		huma.Register(api, huma.Operation{OperationID: "count", Method: http.MethodGet, Path: "/v1/counts"},
+			func(context.Context, *struct{}) (*said, error) { return say("none"), nil })
+		httpapi.Register(api, huma.Operation{OperationID: "keep", Method: http.MethodPost, Path: "/v1/memories"},
+			func(context.Context, *struct {
+				httpapi.Scoped
+				Body struct{}
+			}) (*said, error) {
+				return say("kept"), nil
+			})
+	}
+	h := start(t, cfg, store)
+	const tenant, length, chunked = "X-Tenant-ID: acme\r\n", "Content-Length: 100\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n64\r\n{"
+	for _, c := range []struct {
+		name, request string
+		want          int
+	}{
+		{"a JSON body", "POST /v1/memories HTTP/1.1\r\nContent-Type: application/json\r\n" + tenant + length, 408},
+		{"a JSON body in chunks", "POST /v1/memories HTTP/1.1\r\nContent-Type: application/json\r\n" + tenant + chunked, 408},
+		{"no tenant", "POST /v1/memories HTTP/1.1\r\n" + length, 400},
+		{"a body nobody asked for", "GET /v1/counts HTTP/1.1\r\n" + tenant + length, 200},
+		{"a stream", "POST /v1/memories/import HTTP/1.1\r\nContent-Type: application/x-ndjson\r\n" + tenant + length, 400},
+		{"a stream without a tenant", "POST /v1/memories/import HTTP/1.1\r\n" + length, 400},
+		{"a stream of something else", "POST /v1/memories/import HTTP/1.1\r\nContent-Type: text/plain\r\n" + tenant + chunked, 415},
+		{"a body for a stream that only answers", "GET /v1/memories/export HTTP/1.1\r\n" + tenant + length, 200},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			slow := dial(t, h)
+			line, rest, _ := strings.Cut(c.request, "\r\n")
+			if _, err := io.WriteString(slow, line+"\r\nHost: localhost\r\n"+rest); err != nil {
+				t.Fatal(err)
+			}
+			answer, err := http.ReadResponse(bufio.NewReader(slow), nil)
+			if err != nil {
+				t.Fatalf("no answer: %v", err)
+			}
+			defer answer.Body.Close()
+			if answer.StatusCode != c.want {
+				t.Errorf("status %d, want %d", answer.StatusCode, c.want)
+			}
+		})
 	}
 }
 
