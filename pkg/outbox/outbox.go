@@ -45,8 +45,9 @@ type Lag struct {
 // Queue is the relay's side of the outbox. Implementations must never return a record whose transaction did not
 // commit, and must never hand out a later record of a subject while an earlier one is waiting or claimed.
 type Queue interface {
-	// Claim leases up to limit due records, oldest first. A claimed record that is neither Done, Retried nor
-	// Buried becomes due again when the lease ends (so delivery is at least once).
+	// Claim leases up to limit due records, oldest first; where more than that are due again after a lease or a
+	// wait, it may take those that have been due longest. A claimed record that is neither Done, Retried nor Buried
+	// becomes due again when the lease ends (so delivery is at least once).
 	Claim(ctx context.Context, limit int, lease time.Duration) ([]Record, error)
 	// Done removes sent records. Unknown ids are ignored.
 	Done(ctx context.Context, ids []string) error

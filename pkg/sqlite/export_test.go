@@ -7,3 +7,6 @@ import (
 
 // WriteSQL lets tests do to a transaction what no method of the store does.
 func (d *DB) WriteSQL(ctx context.Context, do func(*sql.Tx) error) error { return d.write(ctx, do) }
+
+// DueRecords lets tests ask how the relay's query is answered.
+const DueRecords = `SELECT id ` + dueRecords

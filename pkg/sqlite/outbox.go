@@ -43,21 +43,30 @@ var _ outbox.Queue = (*DB)(nil)
 
 const recordColumns = `id, type, tenant, project, subject, data, written_at, traceparent, attempts, reason`
 
+// dueRecords selects from up to ?2 records that are due at ?1, in their order. A later record of a subject waits for
+// every earlier one, claimed or not. Those that were never claimed (due since 0) and those that are due again are each
+// read in the order of the index on due_at, so that a hundred thousand others, waiting, cost nothing.
+const (
+	dueRecords = `FROM (
+		SELECT * FROM (SELECT * FROM outbox o WHERE o.due_at = 0` + firstOfSubject + ` ORDER BY o.position LIMIT ?2)
+		UNION ALL
+		SELECT * FROM (SELECT * FROM outbox o WHERE o.due_at > 0 AND o.due_at <= ?1` + firstOfSubject + ` ORDER BY o.due_at LIMIT ?2)
+	) ORDER BY position LIMIT ?2`
+	firstOfSubject = ` AND (o.subject = '' OR NOT EXISTS (SELECT 1 FROM outbox e
+		WHERE e.tenant = o.tenant AND e.project = o.project AND e.subject = o.subject AND e.position < o.position))`
+)
+
 // Claim leases the oldest due records, one of each subject at most.
 func (d *DB) Claim(ctx context.Context, limit int, lease time.Duration) ([]outbox.Record, error) {
 	if limit < 1 {
 		return nil, nil
 	}
-	// A later record of a subject waits for every earlier one, claimed or not.
-	const due = `FROM outbox o WHERE o.due_at <= ? AND (o.subject = '' OR NOT EXISTS (SELECT 1 FROM outbox e
-		WHERE e.tenant = o.tenant AND e.project = o.project AND e.subject = o.subject AND e.position < o.position))
-		ORDER BY o.position LIMIT ?`
 	reader, err := d.read(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var any int
-	err = reader.QueryRowContext(ctx, `SELECT 1 `+due, micros(d.now()), 1).Scan(&any)
+	err = reader.QueryRowContext(ctx, `SELECT 1 `+dueRecords, micros(d.now()), 1).Scan(&any)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil // the common case must not write
 	}
@@ -67,7 +76,7 @@ func (d *DB) Claim(ctx context.Context, limit int, lease time.Duration) ([]outbo
 	var claimed []outbox.Record
 	err = d.write(ctx, func(tx *sql.Tx) error {
 		now := d.now()
-		rows, err := tx.QueryContext(context.WithoutCancel(ctx), `SELECT `+recordColumns+` `+due, micros(now), limit)
+		rows, err := tx.QueryContext(context.WithoutCancel(ctx), `SELECT `+recordColumns+` `+dueRecords, micros(now), limit)
 		if err != nil {
 			return err
 		}
@@ -166,7 +175,7 @@ func (d *DB) Dead(ctx context.Context, limit int) ([]outbox.Record, error) {
 	return dead, nil
 }
 
-// Lag counts what waits.
+// Lag counts what waits. The oldest record is the one written first, whatever time it tells.
 func (d *DB) Lag(ctx context.Context) (outbox.Lag, error) {
 	db, err := d.read(ctx)
 	if err != nil {
@@ -175,7 +184,7 @@ func (d *DB) Lag(ctx context.Context) (outbox.Lag, error) {
 	var lag outbox.Lag
 	var oldest sql.NullInt64
 	err = db.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM outbox), (SELECT count(*) FROM dead_letters),
-		(SELECT min(written_at) FROM outbox)`).Scan(&lag.Waiting, &lag.Dead, &oldest)
+		(SELECT written_at FROM outbox ORDER BY position LIMIT 1)`).Scan(&lag.Waiting, &lag.Dead, &oldest)
 	if err != nil {
 		return outbox.Lag{}, classify(ctx, fmt.Errorf("measure the outbox: %w", err))
 	}

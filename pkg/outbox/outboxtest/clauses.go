@@ -73,6 +73,17 @@ func retryWaits(t *testing.T, w *world) {
 	same(t, "claimed without a wait", w.claim(t, 10), []outbox.Record{r})
 }
 
+func dueAgainComesFirst(t *testing.T, w *world) {
+	a, b, c := w.record(1, "m1"), w.record(2, "m2"), w.record(3, "m3")
+	w.fill(t, a, b)
+	w.claim(t, 2)
+	do(t, w.queue.Retry(t.Context(), a.ID, 2*time.Second, "the broker answered 503"))
+	do(t, w.queue.Retry(t.Context(), b.ID, time.Second, "the broker answered 503"))
+	w.fill(t, c)
+	w.advance(2 * time.Second)
+	same(t, "claimed", w.claimIDs(t, 3), []string{a.ID, b.ID, c.ID})
+}
+
 func buryMoves(t *testing.T, w *world) {
 	r := w.record(1, "m1")
 	w.fill(t, r)

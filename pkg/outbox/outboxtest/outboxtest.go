@@ -31,6 +31,7 @@ func Run(t *testing.T, open Open) {
 		{"a lease that ended makes the record due again", leaseEnds},
 		{"done removes, and unknown ids are ignored", doneRemoves},
 		{"retry waits, counts the attempt and keeps the reason", retryWaits},
+		{"a record that is due again comes before younger ones", dueAgainComesFirst},
 		{"bury moves a record to the dead letters", buryMoves},
 		{"dead letters are listed newest first, within the limit", deadNewestFirst},
 		{"retry and bury of an unknown id change nothing", unknownIDs},
