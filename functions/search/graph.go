@@ -119,7 +119,7 @@ func (f *Function) entity(ctx context.Context, in *entityInput) (*entityOutput, 
 type walkInput struct {
 	httpapi.Scoped
 	Body struct {
-		Entity    string     `json:"entity,omitempty" maxLength:"512" doc:"Name or id of the entity to start from."`
+		Entity    string     `json:"entity,omitempty" maxLength:"512" doc:"Name or id of the entity to start from." example:"Alice"`
 		Query     string     `json:"query,omitempty" maxLength:"16384" doc:"Or a question: the walk starts from every entity it names."`
 		Depth     int        `json:"depth,omitempty" minimum:"1" maximum:"5" default:"2" doc:"Hops."`
 		Relations []string   `json:"relations,omitempty" maxItems:"64" doc:"Only edges of these relations."`

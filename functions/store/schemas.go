@@ -44,7 +44,10 @@ type batchItem struct{ json.RawMessage }
 
 // Schema leaves the item open: what is wrong with it is told in its result.
 func (*batchItem) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Description: "A memory as POST /v1/memories takes it. One that is at fault is refused alone."}
+	return &huma.Schema{
+		Description: "A memory as POST /v1/memories takes it. One that is at fault is refused alone.",
+		Examples:    []any{map[string]any{"content": "Alice prefers window seats on long flights."}},
+	}
 }
 
 // patchBody is a merge patch of a memory (RFC 7396).
