@@ -31,7 +31,7 @@ func (f *Function) Register(api huma.API) {
 			"Tokens of texts are counted as words.",
 		MaxBodyBytes:     maxBodyBytes,
 		SkipValidateBody: true, // the handler says better what is wrong with an input of four forms
-		Errors:           []int{http.StatusNotFound, http.StatusGatewayTimeout},
+		Errors:           []int{http.StatusNotFound},
 	}), f.create)
 	httpapi.Register(api, httpapi.Lenient(huma.Operation{
 		OperationID: "list-models", Method: http.MethodGet, Path: "/v1/models", Tags: []string{name},

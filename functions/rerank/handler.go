@@ -37,7 +37,7 @@ func (f *Function) Register(api huma.API) {
 			"up to 8 KiB. Tokens are counted as words.",
 		MaxBodyBytes:     maxBodyBytes,
 		SkipValidateBody: true, // the handler says better what is wrong with a document of two forms
-		Errors:           []int{http.StatusNotFound, http.StatusGatewayTimeout},
+		Errors:           []int{http.StatusNotFound},
 	}), f.rerank)
 }
 

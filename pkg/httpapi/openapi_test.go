@@ -3,8 +3,10 @@ package httpapi_test
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,6 +95,69 @@ func TestTheDocumentIsOpenAPI31InJSONAndYAML(t *testing.T) {
 			t.Errorf("no %s in %s", status, compact(errs))
 		}
 	}
+}
+
+// TestEveryAnswerIsDocumented lists what can be answered beyond what all operations share.
+func TestEveryAnswerIsDocumented(t *testing.T) {
+	t.Parallel()
+	type sent struct {
+		httpapi.Scoped
+		httpapi.Idempotent
+		Body struct {
+			Name string `json:"name"`
+		}
+	}
+	type kept struct {
+		httpapi.ConsistencyOut
+		Status int
+		Body   struct {
+			Name string `json:"name"`
+		}
+	}
+	w := newWorld(t)
+	keep := huma.Operation{OperationID: "keep", Method: http.MethodPost, Path: "/v1/kept", DefaultStatus: http.StatusCreated}
+	httpapi.Register(w.api, keep, func(context.Context, *sent) (*kept, error) { return nil, nil })
+	told := keep
+	told.OperationID, told.Path = "tell", "/v1/told"
+	told.Responses = map[string]*huma.Response{"200": {Description: "It stood already."}}
+	httpapi.Register(w.api, told, func(context.Context, *sent) (*kept, error) { return nil, nil })
+	lenient := huma.Operation{OperationID: "lenient", Method: http.MethodPost, Path: "/v1/lenient-kept"}
+	httpapi.Register(w.api, httpapi.Lenient(lenient), func(context.Context, *sent) (*kept, error) { return nil, nil })
+	read := huma.Operation{OperationID: "read", Method: http.MethodGet, Path: "/v1/kept"}
+	httpapi.Register(w.api, read, func(context.Context, *httpapi.Scoped) (*kept, error) { return nil, nil })
+
+	paths := w.document()["paths"]
+	for path, want := range map[string]string{
+		"/v1/kept":         "200 201 400 401 403 408 409 413 415 422 429 500 503 504",
+		"/v1/told":         "200 201 400 401 403 408 409 413 415 422 429 500 503 504",
+		"/v1/lenient-kept": "200 400 401 403 408 409 413 415 429 500 503 504",
+	} {
+		if got := statuses(at(paths, path, "post", "responses")); got != want {
+			t.Errorf("%s\ngot  %s\nwant %s", path, got, want)
+		}
+	}
+	const want = "200 400 401 403 422 429 500 503 504"
+	if got := statuses(at(paths, "/v1/kept", "get", "responses")); got != want {
+		t.Errorf("a read\ngot  %s\nwant %s", got, want)
+	}
+	created := at(paths, "/v1/kept", "post", "responses", "201")
+	for path, description := range map[string]string{"/v1/kept": "OK", "/v1/told": "It stood already."} {
+		got := at(paths, path, "post", "responses", "200")
+		if at(got, "description") != description {
+			t.Errorf("%s: 200 is described as %v", path, at(got, "description"))
+		}
+		for _, part := range []string{"content", "headers"} {
+			if compact(at(got, part)) != compact(at(created, part)) || at(got, part) == nil {
+				t.Errorf("%s: the %s of 200 and 201 differ\ngot  %s\nwant %s", path, part, compact(at(got, part)), compact(at(created, part)))
+			}
+		}
+	}
+}
+
+// statuses lists the keys of an operation's responses.
+func statuses(responses any) string {
+	object, _ := responses.(map[string]any)
+	return strings.Join(slices.Sorted(maps.Keys(object)), " ")
 }
 
 func TestStreamsAreDocumentedAsNDJSON(t *testing.T) {

@@ -8,8 +8,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"maps"
+	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -46,11 +48,7 @@ func Register[I, O any](api huma.API, op huma.Operation, handle func(context.Con
 		}
 		return out, nil
 	})
-	if isLenient(&op) && op.RequestBody != nil {
-		for _, content := range op.RequestBody.Content {
-			admitMore(api.OpenAPI().Components.Schemas, content.Schema, map[*huma.Schema]bool{})
-		}
-	}
+	complete(api, &op, reflect.TypeFor[O]())
 }
 
 // prepare completes an operation with what is the same for all of them.
@@ -59,10 +57,13 @@ func prepare(op *huma.Operation, input, output reflect.Type) {
 	if op.Metadata == nil {
 		op.Metadata = map[string]any{}
 	}
-	errs := []fault.Kind{fault.Malformed, fault.Unauthenticated, fault.Denied, fault.RateLimited, fault.Unavailable}
-	if !isLenient(op) {
-		errs = append(errs, fault.Invalid)
+	errs := []fault.Kind{
+		fault.Malformed, fault.Invalid, fault.Unauthenticated, fault.Denied, fault.RateLimited, fault.Unavailable, fault.Timeout,
 	}
+	if key, ok := input.FieldByName("IdempotencyKey"); ok && key.Tag.Get("header") != "" {
+		errs = append(errs, fault.Conflict)
+	}
+	op.Errors = slices.Clone(op.Errors)
 	if _, body := input.FieldByName("Body"); body {
 		if op.RequestBody == nil {
 			op.RequestBody = &huma.RequestBody{}
@@ -75,6 +76,7 @@ func prepare(op *huma.Operation, input, output reflect.Type) {
 		}
 		op.Metadata[limitMark] = op.MaxBodyBytes
 		op.MaxBodyBytes = -1 // the gate has measured the body; huma would refuse one of exactly the limit
+		op.Errors = append(op.Errors, http.StatusRequestTimeout)
 	}
 	if streamsIn(input) && op.RequestBody == nil {
 		op.RequestBody = &huma.RequestBody{Required: true, Content: ndjson()}
@@ -85,13 +87,43 @@ func prepare(op *huma.Operation, input, output reflect.Type) {
 	if output == reflect.TypeFor[huma.StreamResponse]() && op.Responses == nil {
 		op.Responses = map[string]*huma.Response{"200": {Description: "A stream of JSON lines.", Content: ndjson()}}
 	}
-	op.Errors = slices.Clone(op.Errors)
+	if op.Responses == nil {
+		op.Responses = map[string]*huma.Response{} // shared with the operation huma documents, for complete
+	}
 	for _, kind := range errs {
 		op.Errors = append(op.Errors, statusOf[kind])
 	}
 	slices.Sort(op.Errors)
 	op.Errors = slices.Compact(op.Errors)
 	op.RejectUnknownQueryParameters = !isLenient(op)
+}
+
+// complete corrects what huma documents of an operation: one that chooses its status may also answer 200, with what its
+// usual answer holds; a lenient one never answers 422, and takes keys it does not know.
+func complete(api huma.API, op *huma.Operation, output reflect.Type) {
+	usual := op.Responses[strconv.Itoa(op.DefaultStatus)]
+	if _, chooses := output.FieldByName("Status"); chooses && usual != nil {
+		ok := op.Responses["200"]
+		if ok == nil {
+			ok = &huma.Response{Description: http.StatusText(http.StatusOK)}
+			op.Responses["200"] = ok
+		}
+		if ok.Content == nil {
+			ok.Content = usual.Content
+		}
+		if ok.Headers == nil {
+			ok.Headers = usual.Headers
+		}
+	}
+	if !isLenient(op) {
+		return
+	}
+	delete(op.Responses, strconv.Itoa(statusOf[fault.Invalid]))
+	if op.RequestBody != nil {
+		for _, content := range op.RequestBody.Content {
+			admitMore(api.OpenAPI().Components.Schemas, content.Schema, map[*huma.Schema]bool{})
+		}
+	}
 }
 
 // admitMore documents that a lenient operation takes keys it does not know. The gate has removed them by the time
