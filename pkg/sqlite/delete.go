@@ -95,8 +95,7 @@ func (t *tx) DeleteWhere(_ context.Context, f memory.Filter, limit int) ([]memor
 func (d *DB) Sweep(ctx context.Context, limit int) (swept int, err error) {
 	err = d.write(ctx, func(sqlTx *sql.Tx) error {
 		swept = 0
-		now := d.now()
-		expired, err := expiredMemories(ctx, sqlTx, now, limit)
+		expired, err := expiredMemories(ctx, sqlTx, d.now(), limit)
 		if err != nil {
 			return err
 		}
@@ -118,20 +117,39 @@ func (d *DB) Sweep(ctx context.Context, limit int) (swept int, err error) {
 				return err
 			}
 		}
-		_, err = sqlTx.ExecContext(context.WithoutCancel(ctx), `DELETE FROM idempotency_keys WHERE rowid IN
-			(SELECT rowid FROM idempotency_keys WHERE answered_at < ? LIMIT ?)`, micros(now.Add(-answersKept)), 10*limit)
-		if err != nil {
-			return err
-		}
-		_, err = sqlTx.ExecContext(context.WithoutCancel(ctx), `DELETE FROM consumed_events WHERE
-			(tenant, project, consumer, source, event_id) IN (SELECT tenant, project, consumer, source, event_id
-			FROM consumed_events WHERE consumed_at < ? LIMIT ?)`, micros(now.Add(-consumedKept)), 10*limit)
-		return err
+		return nil
 	})
 	if err != nil {
 		return 0, err
 	}
-	return swept, nil
+	const oldAnswers = `DELETE FROM idempotency_keys WHERE rowid IN
+		(SELECT rowid FROM idempotency_keys WHERE answered_at < ? LIMIT ?)`
+	const oldEvents = `DELETE FROM consumed_events WHERE (tenant, project, consumer, source, event_id) IN
+		(SELECT tenant, project, consumer, source, event_id FROM consumed_events WHERE consumed_at < ? LIMIT ?)`
+	if err := d.forget(ctx, oldAnswers, answersKept); err != nil {
+		return swept, err
+	}
+	return swept, d.forget(ctx, oldEvents, consumedKept)
+}
+
+// forget deletes every row that is older than kept, so many in each transaction that nobody waits long for the writer.
+// Where ctx ends it, the next sweep goes on.
+func (d *DB) forget(ctx context.Context, statement string, kept time.Duration) error {
+	const slice = 1000
+	for forgotten := int64(slice); forgotten == slice && ctx.Err() == nil; {
+		err := d.write(ctx, func(sqlTx *sql.Tx) error {
+			result, err := sqlTx.ExecContext(context.WithoutCancel(ctx), statement, micros(d.now().Add(-kept)), slice)
+			if err != nil {
+				return err
+			}
+			forgotten, err = result.RowsAffected()
+			return err
+		})
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type located struct {
