@@ -233,3 +233,28 @@ func TestACommitThatAnnouncesSomethingWakesTheRelay(t *testing.T) {
 		t.Error("the relay's own work woke it again")
 	}
 }
+
+func TestWhoFailsOverAWriteOfItsOwnGroupFindsItWhenReading(t *testing.T) {
+	t.Parallel()
+	db := open(t, sqlite.Options{})
+	lost := errors.New("somebody was first")
+	var writes []func()
+	for range 40 {
+		writes = append(writes, func() {
+			err := db.Write(t.Context(), acme, func(tx memory.Tx) error {
+				_, outcome, err := tx.Put(t.Context(), memory.Memory{Content: "first"}, memory.Why{})
+				if err == nil && outcome != memory.Created {
+					return lost
+				}
+				return err
+			})
+			if err != nil && !errors.Is(err, lost) {
+				t.Error(err)
+			}
+			if got := stored(t, db); len(got) != 1 {
+				t.Errorf("answered %v, then read %q", err, got)
+			}
+		})
+	}
+	queueBehind(t, db, writes...)
+}
