@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -19,6 +20,7 @@ import (
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
+	"github.com/rae-memory/rae/pkg/reflection"
 	"github.com/rae-memory/rae/pkg/serve"
 	"github.com/rae-memory/rae/pkg/telemetry"
 )
@@ -256,6 +258,51 @@ func TestAnErasedTenantIsGoneFromEveryAnswer(t *testing.T) {
 	if len(found["results"].([]any))+len(entities["entities"].([]any))+len(list["memories"].([]any)) != 0 {
 		t.Errorf("found %v, entities %v, list %v", found, entities, list)
 	}
+}
+
+// TestTheClockWakesWhatNobodyElseDoes leaves work without a record that announces it, and lets time pass.
+func TestTheClockWakesWhatNobodyElseDoes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg, err := rae.Load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Store.Store = "inmem"
+		e, err := rae.Open(cfg, serve.Runtime{Log: slog.New(slog.DiscardHandler), Metrics: telemetry.NewRegistry(), Version: "test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			e.Run(ctx)
+		}()
+		scope := memory.Scope{Tenant: "acme", Project: "default"}
+		queued := reflection.Reflection{ID: memory.NewID(), TenantID: "acme", ProjectID: "default", Kind: reflection.Insight, Status: reflection.Queued, CreatedAt: time.Now()}
+		if _, _, err := e.Reflections.Store.Create(ctx, scope, queued, memory.Key{}); err != nil {
+			t.Fatal(err)
+		}
+		told := reflection.Gathered{Source: "/rae/store", ID: "1", Every: 20}
+		if _, err := e.Reflections.Store.Gather(ctx, scope, told, queued); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(11 * time.Second)
+		if r, err := e.Reflections.Get(ctx, scope, queued.ID); err != nil || r.Status != reflection.Succeeded {
+			t.Errorf("after ten seconds: %+v, %v", r, err)
+		}
+		time.Sleep(time.Hour)
+		page, err := e.Reflections.List(ctx, scope, reflection.Query{Kind: reflection.Decay, Limit: 10})
+		if err != nil || len(page.Reflections) != 1 || page.Reflections[0].Status != reflection.Succeeded {
+			t.Errorf("after an hour of the day's decay: %+v, %v", page, err)
+		}
+		stop()
+		<-ended
+		if err := e.Close(context.WithoutCancel(ctx)); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // TestInstance drives the engine as Knative's function runtime does. It sets the environment, so it is not parallel.

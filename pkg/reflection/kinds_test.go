@@ -1,6 +1,7 @@
 package reflection_test
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"reflect"
@@ -170,6 +171,39 @@ func TestTellingAMemoryAnewLetsItFadeAnew(t *testing.T) {
 	w.run(t, acme, reflection.Request{Kind: reflection.Decay})
 	if got, err := w.db.Get(t.Context(), acme, m.ID, memory.View{}); err != nil || got.Importance != 0.8 {
 		t.Errorf("importance %v, %v", got.Importance, err)
+	}
+}
+
+// meddling tells a memory anew while decay is thinking about it.
+type meddling struct {
+	reflection.Keeper
+	meddle func()
+}
+
+func (m meddling) History(ctx context.Context, scope memory.Scope, id memory.ID) ([]memory.Version, error) {
+	versions, err := m.Keeper.History(ctx, scope, id)
+	m.meddle()
+	return versions, err
+}
+
+func TestDecayLeavesAloneWhatIsToldAnewMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	m := w.put(t, acme, said("seldom needed")...)[0]
+	w.pass(60 * 24 * time.Hour)
+	w.service.Keeper = meddling{w.db, func() {
+		err := w.db.Write(t.Context(), acme, func(tx memory.Tx) error {
+			m.Importance = 0.8
+			_, err := tx.Replace(t.Context(), m, memory.Why{Actor: "ines", Reason: "it matters"})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}}
+	r := w.run(t, acme, reflection.Request{Kind: reflection.Decay})
+	if got, err := w.db.Get(t.Context(), acme, m.ID, memory.View{}); err != nil || got.Importance != 0.8 || len(r.MemoryIDs) != 0 {
+		t.Errorf("importance %v, %v; lowered %v", got.Importance, err, r.MemoryIDs)
 	}
 }
 

@@ -260,3 +260,22 @@ func TestEveryScopeDecaysOnceADay(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatReflectionsDerivedIsNeverConsidered(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	source := w.put(t, acme, said("The boiler of house 7 was serviced by Nordic Heating in October.")...)[0]
+	for n := range 25 {
+		derived := source
+		derived.ID, derived.Layer = "", memory.Semantic
+		derived.Content += fmt.Sprint(" Note ", n)
+		derived.DerivedFrom = []memory.Citation{{MemoryID: source.ID, Start: 0, End: 10}}
+		m := w.put(t, acme, derived)[0]
+		if reflection.Worth(&m) < 0.25 {
+			t.Fatal("it must be worthwhile but for where it came from")
+		}
+		if queued, err := w.service.Consider(t.Context(), acme, reflection.Event{Source: "/rae/store", ID: fmt.Sprint(n)}, m.ID); queued || err != nil {
+			t.Fatalf("queued %v, %v", queued, err)
+		}
+	}
+}

@@ -85,6 +85,11 @@ func runRecords(t *testing.T, open Opener) {
 		f.refused(ask("1"))
 		is(f, "at the limit", f.told(), []told{{exceeded, "monthly", "2026-11", "10"}})
 	})
+	fact("a limit of nothing, of which nothing was spent, alarms nobody", func(f *fixture) {
+		f.monthly("0")
+		f.refused(ask("1"))
+		is(f, "records", f.told(), nil)
+	})
 	fact("holds are not usage: they warn nobody", func(f *fixture) {
 		f.monthly("10")
 		f.reserve(ask("10"))

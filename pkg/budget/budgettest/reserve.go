@@ -75,6 +75,13 @@ func limitClauses() []clause {
 			f.reserve(ask("0"))
 			is(f, "standing", f.current().Status, budget.Exceeded)
 		}},
+		{"a budget is not critical before its owner wants to be warned", func(f *fixture) {
+			f.limit(budget.Limits{Monthly: usd("100"), WarningThreshold: 0.95})
+			f.spend("92")
+			is(f, "at 92 percent", f.current().Status, budget.OK)
+			f.spend("3")
+			is(f, "at 95 percent", f.current().Status, budget.Critical)
+		}},
 		{"the standing follows the worst limit at 80, 90 and 100 percent", func(f *fixture) {
 			f.limit(budget.Limits{Monthly: usd("100"), DailyTokens: tokens(100)})
 			use := func(cost string, count int64) budget.Standing {
