@@ -86,6 +86,7 @@ func TestHostileInputIsRefusedAndNamesTheField(t *testing.T) {
 		{"a patch of the version", "PATCH", unknown, `{"version":9}`, nil, 400, "body.version"},
 		{"a patch that clears the content", "PATCH", unknown, `{"content":null}`, nil, 422, "body.content"},
 		{"a patch with a wrong type", "PATCH", unknown, `{"tags":7}`, nil, 422, "body.tags"},
+		{"a patch to an unknown layer", "PATCH", unknown, `{"layer":"eternal"}`, nil, 422, "body.layer"},
 		{"an If-Match that is no version", "PATCH", unknown, `{"importance":1}`, []string{"If-Match", `"abc"`}, 422, "header.If-Match"},
 		{"a limit of 0", "GET", memories + "?limit=0", "", nil, 422, "query.limit"},
 		{"a limit of 1001", "GET", memories + "?limit=1001", "", nil, 422, "query.limit"},
@@ -134,6 +135,9 @@ func TestHostileInputIsRefusedAndNamesTheField(t *testing.T) {
 			}
 			if rec.Code != row.status || problem.Status != row.status || problem.Title == "" || problem.Detail == "" {
 				t.Errorf("answered %d, want %d: %.300s", rec.Code, row.status, rec.Body)
+			}
+			if strings.Contains(problem.Detail, "nil") || strings.Contains(problem.Detail, "%!") {
+				t.Errorf("speaks of Go to a client: %s", problem.Detail)
 			}
 			if row.field != "" && at != row.field {
 				t.Errorf("names %q, want %q: %.300s", at, row.field, rec.Body)

@@ -77,6 +77,7 @@ func fieldOf(detail *huma.ErrorDetail) fault.Field {
 			field.Message = told
 		}
 	}
+	field.Message = strings.Replace(field.Message, ", <nil>", "", 1) // huma's word for the null of an enum
 	switch {
 	case strings.HasPrefix(field.Message, "required ") && strings.HasSuffix(field.Message, "parameter is missing"):
 		field.Message = "is required"
