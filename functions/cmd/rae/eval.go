@@ -42,9 +42,9 @@ document, grade), or folders of such sets. Nothing of it touches your own store,
 Times are those of a search in this process, without cached answers.
 
 ` + environment(),
-		Example: `  rae eval --set testdata/conversation
-  rae eval --set bench --mode lexical --json
-  rae eval --set bench/facts --limit-queries 100`,
+		Example: `  rae eval --set functions/cmd/rae/testdata/conversation
+  rae eval --set functions/cmd/rae/testdata/conversation --mode lexical --json
+  rae eval --set functions/cmd/rae/testdata/conversation --limit-queries 5`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
 			if e.dir == "" {

@@ -42,8 +42,11 @@ func width(stream io.Writer) int {
 func (p *program) faint(s string) string { return p.dress("2", s) }
 func (p *program) bold(s string) string  { return p.dress("1", s) }
 
+// plain reports whether the person wants no colours: NO_COLOR has a value, whatever it is (no-color.org).
+func (p *program) plain() bool { return p.or("NO_COLOR", "") != "" }
+
 func (p *program) dress(code, s string) string {
-	if _, plain := p.lookup("NO_COLOR"); plain || !isTerminal(p.stdout) {
+	if p.plain() || !isTerminal(p.stdout) {
 		return s
 	}
 	return "\x1b[" + code + "m" + s + "\x1b[0m"

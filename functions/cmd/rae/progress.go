@@ -49,7 +49,6 @@ func (m *meter) start(p *program, what string) {
 	if m.quiet || !isTerminal(p.stderr) {
 		return
 	}
-	_, plain := p.lookup("NO_COLOR")
 	total := m.total
 	if total == 0 {
 		total = -1
@@ -57,7 +56,7 @@ func (m *meter) start(p *program, what string) {
 	options := []progressbar.Option{
 		progressbar.OptionSetWriter(m.out), progressbar.OptionSetDescription(what), progressbar.OptionSetWidth(24),
 		progressbar.OptionThrottle(100 * time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionSetRenderBlankState(true), progressbar.OptionSpinnerType(14),
-		progressbar.OptionSetPredictTime(m.total > 0), progressbar.OptionEnableColorCodes(!plain),
+		progressbar.OptionSetPredictTime(m.total > 0), progressbar.OptionEnableColorCodes(!p.plain()),
 	}
 	if m.bytes {
 		options = append(options, progressbar.OptionShowBytes(true), progressbar.OptionShowTotalBytes(true))

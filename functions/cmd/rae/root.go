@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -85,6 +86,9 @@ func told(err error, command *cobra.Command) string {
 			parts = append(parts, flagOf(f.Location, command)+" "+f.Message)
 		}
 		text = strings.Join(parts, "; ")
+	}
+	if number, ok := errors.AsType[*strconv.NumError](err); ok { // it repeats the value, after the name of a Go function
+		text = strings.Replace(text, number.Error(), number.Err.Error(), 1)
 	}
 	if what, suggestions, ok := strings.Cut(text, "\n\nDid you mean this?\n\t"); ok {
 		text = what + "; did you mean " + strings.Join(strings.Fields(suggestions), " or ") + "?"

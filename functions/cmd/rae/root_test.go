@@ -37,6 +37,40 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 	visit(p.root(), nil)
 }
 
+// TestTheExamplesOfEvalNameSetsThatAreThere reads them as somebody types them in a clone of the repository.
+func TestTheExamplesOfEvalNameSetsThatAreThere(t *testing.T) {
+	t.Parallel()
+	p := &program{lookup: func(string) (string, bool) { return "", false }}
+	for line := range strings.SplitSeq(p.eval().Example, "\n") {
+		_, rest, _ := strings.Cut(line, "--set ")
+		dir, _, _ := strings.Cut(rest, " ")
+		if _, err := os.Stat(filepath.Join("..", "..", "..", dir, "corpus.jsonl")); dir == "" || err != nil {
+			t.Errorf("%q: %v", line, err)
+		}
+	}
+}
+
+func TestColoursAreForbiddenByAnyValueButNone(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		env  map[string]string
+		want bool
+	}{
+		{map[string]string{}, false},
+		{map[string]string{"NO_COLOR": ""}, false},
+		{map[string]string{"NO_COLOR": "1"}, true},
+		{map[string]string{"NO_COLOR": "0"}, true},
+	} {
+		p := &program{lookup: func(name string) (string, bool) {
+			value, ok := c.env[name]
+			return value, ok
+		}}
+		if got := p.plain(); got != c.want {
+			t.Errorf("%v: plain is %v", c.env, got)
+		}
+	}
+}
+
 func TestTheHelpDocumentsExitCodes(t *testing.T) {
 	t.Parallel()
 	r := raeIn(t, t.TempDir(), "", "--help")
@@ -56,7 +90,7 @@ func TestWrongUsageIsOneLineAndExitCode2(t *testing.T) {
 		{[]string{"search"}, "QUERY is missing"},
 		{[]string{"search", " "}, "QUERY must not be empty"},
 		{[]string{"search", "--limit", "0", "x"}, "--limit 0 must be 1 to 100"},
-		{[]string{"search", "--limit", "many", "x"}, `invalid argument "many" for "--limit" flag: strconv.ParseInt: parsing "many": invalid syntax`},
+		{[]string{"search", "--limit", "many", "x"}, `invalid argument "many" for "--limit" flag: invalid syntax`},
 		{[]string{"search", "--mode", "psychic", "x"}, `--mode "psychic" must be one of hybrid, lexical, dense, graph`},
 		{[]string{"search", "--diversity", "NaN", "x"}, "--diversity NaN must be 0 to 1"},
 		{[]string{"search", "--layer", "deep", "x"}, `--layer "deep" must be one of sensory, episodic, working, semantic, longterm, reflective`},
