@@ -65,6 +65,7 @@ func (d *DB) List(ctx context.Context, scope memory.Scope, q memory.Query) (memo
 		end, _ = slices.BinarySearch(p.ids, q.After)
 	}
 	var page memory.Page
+	bytes := 0
 	for i := end - 1; i >= 0; i-- {
 		e := p.entries[p.ids[i]]
 		if e.expired(now) {
@@ -74,11 +75,12 @@ func (d *DB) List(ctx context.Context, scope memory.Scope, q memory.Query) (memo
 		if shown == nil || !q.Match(&shown.Memory) {
 			continue
 		}
-		if len(page.Memories) == q.Limit {
-			page.Next = page.Memories[q.Limit-1].ID
+		if n := len(page.Memories); n == q.Limit || bytes >= memory.PageBytes {
+			page.Next = page.Memories[n-1].ID
 			break
 		}
 		page.Memories = append(page.Memories, shown.Clone())
+		bytes += len(shown.Content)
 	}
 	return page, nil
 }

@@ -123,7 +123,11 @@ type Query struct {
 	Limit int
 }
 
-// Page is one page of a list; Next is empty on the last.
+// PageBytes is the size of contents from which a page is full, whatever the limit: a thousand memories may be a gigabyte.
+const PageBytes = 16 << 20
+
+// Page is one page of a list. It holds Limit memories or PageBytes of contents, unless it is the last; then, and only
+// then, Next is empty.
 type Page struct {
 	Memories []Memory
 	Next     ID

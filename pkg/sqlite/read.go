@@ -143,16 +143,18 @@ func (d *DB) List(ctx context.Context, scope memory.Scope, q memory.Query) (memo
 	query, args := listQuery(scope, &q, now)
 	s := newScanner(scope)
 	var page memory.Page
+	bytes := 0
 	err := d.each(ctx, "list memories", s, query, args, func() (bool, error) {
 		v, err := s.version()
 		if err != nil || s.expired(now) || !shows(q.View, &v) || !q.Match(&v.Memory) {
 			return true, err
 		}
-		if len(page.Memories) == q.Limit { // one more than fits: this page is not the last
-			page.Next = page.Memories[q.Limit-1].ID
+		if n := len(page.Memories); n == q.Limit || bytes >= memory.PageBytes { // one more than fits: this page is not the last
+			page.Next = page.Memories[n-1].ID
 			return false, nil
 		}
 		page.Memories = append(page.Memories, v.Memory)
+		bytes += len(v.Content)
 		return true, nil
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ func filterClauses() []clause {
 		{"pages follow one another without gap or repetition", pagesFollow},
 		{"a page that ends exactly at the end is the last", lastPageExact},
 		{"pages under a filter are full until the last", filteredPages},
+		{"a page of large contents is full before its limit", largePages},
 		{"what is written between pages disturbs neither", pagesUnderWrites},
 		{"a limit outside 1..1000 is refused", listLimits},
 	}
@@ -198,6 +200,27 @@ func filteredPages(t *testing.T, w *world) {
 	}
 	same(t, "all pages", got, want)
 	same(t, "next of the last page", q.After, "")
+}
+
+func largePages(t *testing.T, w *world) {
+	const each = memory.PageBytes / 4
+	var want []memory.ID
+	for i := range 9 {
+		want = append(want, w.add(t, acme, note(strings.Repeat(string(rune('a'+i)), each))).ID)
+	}
+	slices.Reverse(want)
+	var got []memory.ID
+	q := memory.Query{Limit: 9}
+	for _, size := range []int{4, 4, 1} {
+		page := w.list(t, acme, q)
+		same(t, "page size", len(page.Memories), size)
+		for i := range page.Memories {
+			got = append(got, page.Memories[i].ID)
+		}
+		q.After = page.Next
+	}
+	same(t, "next of the last page", q.After, "")
+	same(t, "all pages", got, want)
 }
 
 func pagesUnderWrites(t *testing.T, w *world) {
