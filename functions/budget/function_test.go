@@ -1,6 +1,7 @@
 package budget_test
 
 import (
+	"context"
 	"log/slog"
 	"os"
 	"reflect"
@@ -8,7 +9,9 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/rae-memory/rae/eventing"
 	function "github.com/rae-memory/rae/functions/budget"
+	"github.com/rae-memory/rae/pkg/budget"
 	"github.com/rae-memory/rae/pkg/serve"
 )
 
@@ -108,5 +111,26 @@ func TestAnOpenedFunctionTouchesNothingUntilItIsAskedAndReportsItsDatabase(t *te
 	}
 	if got := f.Health(t.Context()); got[0].Err == nil {
 		t.Error("a closed store reads as healthy")
+	}
+}
+
+// backlog is a ledger with so many expired reservations.
+type backlog struct {
+	budget.Ledger
+	left int
+}
+
+func (b *backlog) Expire(_ context.Context, limit int) (int, error) {
+	n := min(limit, b.left)
+	b.left -= n
+	return n, nil
+}
+
+func TestATickReturnsEveryExpiredReservation(t *testing.T) {
+	t.Parallel()
+	ledger := &backlog{left: 1203}
+	f := function.New(ledger, nil, slog.New(slog.DiscardHandler))
+	if err := f.Consumers()[eventing.DrainDue](t.Context(), eventing.Event{}); err != nil || ledger.left != 0 {
+		t.Errorf("%d left, %v", ledger.left, err)
 	}
 }
