@@ -61,13 +61,13 @@ func wordless(m *memory.Memory) memory.Memory {
 func (s *Service) recall(ctx context.Context, scope memory.Scope, kept *memory.Memory) (memory.Memory, error) {
 	m, err := s.Store.Get(ctx, scope, kept.ID, memory.View{KnownAt: &kept.UpdatedAt})
 	switch {
-	case err == nil && m.Version == kept.Version:
-		m.Embedding = kept.Embedding
-		return m, nil
-	case err == nil || fault.KindOf(err) == fault.NotFound:
+	case fault.KindOf(err) == fault.NotFound:
 		return wordless(kept), nil
+	case err != nil:
+		return memory.Memory{}, err
 	}
-	return memory.Memory{}, err
+	m.Embedding = kept.Embedding
+	return m, nil
 }
 
 // once gives a request with a key one effect and one answer: do runs in a transaction that also remembers its
