@@ -68,7 +68,7 @@ func start(t *testing.T) *running {
 func (e *running) call(method, path, body string, headers ...string) (int, map[string]any) {
 	e.t.Helper()
 	r := httptest.NewRequestWithContext(e.t.Context(), method, path, strings.NewReader(body))
-	r.RemoteAddr = "127.0.0.1:4711"
+	r.RemoteAddr, r.Host = "127.0.0.1:4711", "127.0.0.1"
 	r.Header.Set("X-Tenant-ID", "acme")
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
@@ -324,6 +324,7 @@ func TestInstance(t *testing.T) {
 		t.Errorf("alive: %v, %v", alive, err)
 	}
 	r := httptest.NewRequestWithContext(t.Context(), "GET", "/health", nil)
+	r.Host = "localhost"
 	answer := httptest.NewRecorder()
 	i.Handle(answer, r)
 	if body, _ := io.ReadAll(answer.Body); answer.Code != 200 {
