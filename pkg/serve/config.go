@@ -73,10 +73,8 @@ func (c *Config) address() string {
 // warnings are what an operator should read once, at the start.
 func (c *Config) warnings() []string {
 	var warnings []string
-	if c.Auth == auth.None && c.Host != "" && c.Host != "localhost" {
-		if ip, err := netip.ParseAddr(c.Host); err != nil || !ip.Unmap().IsLoopback() {
-			warnings = append(warnings, "RAE_AUTH=none on a reachable address: anybody who can connect can read and erase every tenant's memories; set RAE_AUTH=required, or unset RAE_HOST")
-		}
+	if c.Auth == auth.None && c.reachable() {
+		warnings = append(warnings, "RAE_AUTH=none on a reachable address: anybody who can connect can read and erase every tenant's memories; set RAE_AUTH=required, or unset RAE_HOST")
 	}
 	if c.Auth == auth.Required && c.EventsAuth == auth.None {
 		warnings = append(warnings, "RAE_EVENTS_AUTH=none: anybody who can connect can post events; let the network admit the broker only")

@@ -75,7 +75,7 @@ func TestAHeaderThatNeverEndsIsCut(t *testing.T) {
 	t.Parallel()
 	h := start(t, local())
 	slow := dial(t, h)
-	if _, err := io.WriteString(slow, "GET /health/live HTTP/1.1\r\nHost: x\r\nX-Slow: "); err != nil {
+	if _, err := io.WriteString(slow, "GET /health/live HTTP/1.1\r\nHost: localhost\r\nX-Slow: "); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
@@ -153,7 +153,7 @@ func TestAHeaderOver64KiBIsRefused(t *testing.T) {
 	h := start(t, local())
 	fat := dial(t, h)
 	go func() {
-		_, _ = io.WriteString(fat, "GET /health/live HTTP/1.1\r\nHost: x\r\nX-Fat: "+strings.Repeat("x", 80<<10)+"\r\n\r\n")
+		_, _ = io.WriteString(fat, "GET /health/live HTTP/1.1\r\nHost: localhost\r\nX-Fat: "+strings.Repeat("x", 80<<10)+"\r\n\r\n")
 	}()
 	answer, err := http.ReadResponse(bufio.NewReader(fat), nil)
 	if err != nil {
@@ -249,7 +249,7 @@ func TestAStreamMayNotFallSilent(t *testing.T) {
 		return nil, err
 	}))
 	silent := dial(t, h)
-	if _, err := io.WriteString(silent, "POST /v1/memories/import HTTP/1.1\r\nHost: x\r\nX-Tenant-ID: acme\r\n"+
+	if _, err := io.WriteString(silent, "POST /v1/memories/import HTTP/1.1\r\nHost: localhost\r\nX-Tenant-ID: acme\r\n"+
 		"Content-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n{}\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -273,7 +273,7 @@ func TestAStreamNobodyReadsIsCut(t *testing.T) {
 		}
 	}))
 	deaf := dial(t, h)
-	if _, err := io.WriteString(deaf, "GET /v1/memories/export HTTP/1.1\r\nHost: x\r\nX-Tenant-ID: acme\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(deaf, "GET /v1/memories/export HTTP/1.1\r\nHost: localhost\r\nX-Tenant-ID: acme\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	if err := within(t, "the end of the write", written); !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -296,7 +296,7 @@ func TestAnAnswerNobodyReadsIsCut(t *testing.T) {
 		}
 	})})
 	deaf := dial(t, h)
-	if _, err := io.WriteString(deaf, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(deaf, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	if err := within(t, "the end of the write", written); !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -314,7 +314,7 @@ func TestABodyThatNeverComesIsNotWaitedFor(t *testing.T) {
 		read <- err
 	})})
 	silent := dial(t, h)
-	if _, err := io.WriteString(silent, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{"); err != nil {
+	if _, err := io.WriteString(silent, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{"); err != nil {
 		t.Fatal(err)
 	}
 	if err := within(t, "the end of the read", read); !errors.Is(err, os.ErrDeadlineExceeded) {

@@ -24,6 +24,7 @@ const trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 func serveOnce(t *testing.T, server *serve.Server, method, target, body string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequest(method, target, strings.NewReader(body)).WithContext(t.Context())
+	r.Host = "localhost"
 	r.Header.Set("X-Tenant-ID", "acme")
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])

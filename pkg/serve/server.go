@@ -125,6 +125,7 @@ func (s *Server) middleware() http.Handler {
 			Mode: s.cfg.Auth, EventsMode: s.cfg.EventsAuth,
 			JWTSecret: s.cfg.JWTSecret, MasterKey: s.cfg.MasterKey, Log: s.rt.Log,
 		}),
+		s.ownName,
 		s.limit,
 		s.recover,
 		s.observe,
