@@ -16,7 +16,7 @@ var stopWords = setOf(`
 	and or nor but if then else than so as because while until although though
 	of at by for with about against between into through during before after above below
 	to from up down in out on off over under again further once
-	all any both each few more most other some such no not only own same too very just also
+	all any both each few many more most much other some such no not only own same too very just also
 	im youre hes shes theyre weve ive youve theyve id youd hed shed theyd ill youll hell shell theyll
 	isnt arent wasnt werent hasnt havent hadnt doesnt dont didnt wont wouldnt shant shouldnt cant cannot couldnt mustnt
 	lets thats whos whats heres theres whens wheres whys hows
