@@ -30,7 +30,7 @@ func (w *world) deliver(r outbox.Record) *httptest.ResponseRecorder {
 	}
 	request := httptest.NewRequestWithContext(w.t.Context(), http.MethodPost, "/", strings.NewReader(string(body)))
 	request.Header = header
-	request.RemoteAddr = "127.0.0.1:50000"
+	request.RemoteAddr, request.Host = "127.0.0.1:50000", "127.0.0.1"
 	rec := httptest.NewRecorder()
 	w.handler.ServeHTTP(rec, request)
 	return rec
