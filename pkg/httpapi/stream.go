@@ -5,11 +5,14 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/rae-memory/rae/pkg/fault"
 )
 
 const (
@@ -43,6 +46,9 @@ type patientReader struct{ ctx huma.Context }
 func (p patientReader) Read(b []byte) (int, error) {
 	_ = p.ctx.SetReadDeadline(time.Now().Add(streamIdle)) // not every server can
 	n, err := p.ctx.BodyReader().Read(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = fault.Wrap(fault.Malformed, err, "the body fell silent")
+	}
 	if errors.Is(err, io.EOF) { // a deadline that passed stands, as it does for readBody
 		_ = p.ctx.SetReadDeadline(time.Time{}) // or the handler's own context would end with it
 	}

@@ -109,6 +109,8 @@ func (s *Service) Import(ctx context.Context, scope memory.Scope, r io.Reader, w
 			im.summary.Lines++
 			im.refuse(input.number, fault.New(fault.TooLarge, "the line is over %d bytes", MaxLine))
 			continue
+		case err != nil && fault.KindOf(err) != fault.Internal: // who reads knows better than the context it may have ended
+			return im.end(err)
 		case err != nil && ctx.Err() != nil:
 			return im.end(ctx.Err())
 		case err != nil:

@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -149,6 +150,25 @@ func TestAnInterruptedImportKeepsWhatItCountsAndCanBeRepeated(t *testing.T) {
 		}
 	})
 }
+
+// A server ends the context of a request whose body stalls; the caller must hear of the body, not of the context.
+func TestAnImportSaysWhyItsStreamEnded(t *testing.T) {
+	t.Parallel()
+	s, _ := world(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	silent := readerFunc(func([]byte) (int, error) {
+		cancel()
+		return 0, fault.New(fault.Malformed, "the body fell silent")
+	})
+	_, err := s.Import(ctx, here, silent, memory.Why{}, nil)
+	if fault.KindOf(err) != fault.Malformed || !strings.Contains(fault.Public(err), "the body fell silent") {
+		t.Errorf("%v: %s", fault.KindOf(err), fault.Public(err))
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestAnExportCanBeImportedElsewhereAndSaysTheSame(t *testing.T) {
 	t.Parallel()
