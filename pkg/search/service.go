@@ -69,10 +69,10 @@ type Result struct {
 
 // Explanation says why a memory stands where it stands.
 type Explanation struct {
-	MatchedTerms []string     `json:"matched_terms"` // stemmed query terms it holds
-	Fused        float64      `json:"fused"`         // weighted share of the legs
-	Weights      Weights      `json:"weights"`       // of the legs that took part
-	Context      contextShare `json:"context"`       // borrowed from its conversation
+	MatchedTerms []string     `json:"matched_terms" doc:"Stemmed words of the question it holds."`
+	Fused        float64      `json:"fused" doc:"Its share of what the legs could give, 0 to 1."`
+	Weights      Weights      `json:"weights" doc:"How much each leg counts. A negative one is asked only when the others found too little, and counts by its size."`
+	Context      contextShare `json:"context" doc:"What it borrowed from the turns around it, its session, and being said by somebody the question names."`
 }
 
 // Response is the answer to a search.
