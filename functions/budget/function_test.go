@@ -7,45 +7,12 @@ import (
 	"reflect"
 	"testing"
 
-	"go.yaml.in/yaml/v3"
 
 	"github.com/rae-memory/rae/eventing"
 	function "github.com/rae-memory/rae/functions/budget"
 	"github.com/rae-memory/rae/pkg/budget"
 	"github.com/rae-memory/rae/pkg/serve"
 )
-
-// settings are the defaults of the configuration, as its tags have them.
-func settings() map[string]string {
-	fields := map[string]string{}
-	for field := range reflect.TypeFor[function.Config]().Fields() {
-		fields[field.Tag.Get("envconfig")] = field.Tag.Get("default")
-	}
-	return fields
-}
-
-func TestFuncYAMLNamesExactlyTheVariablesOfTheConfigWithTheirDefaults(t *testing.T) {
-	t.Parallel()
-	text, err := os.ReadFile("func.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file struct {
-		Run struct {
-			Envs []struct{ Name, Value string }
-		}
-	}
-	if err := yaml.Unmarshal(text, &file); err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]string{}
-	for _, env := range file.Run.Envs {
-		got[env.Name] = env.Value
-	}
-	if want := settings(); !reflect.DeepEqual(got, want) {
-		t.Errorf("func.yaml has %v\nthe Config has %v", got, want)
-	}
-}
 
 func TestTheDefaultsOfTheGuideReallyApply(t *testing.T) {
 	cfg := function.Config{}

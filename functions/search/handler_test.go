@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,7 +13,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/rae-memory/rae/eventing"
 	searchfn "github.com/rae-memory/rae/functions/search"
@@ -356,29 +354,5 @@ func TestEventsKeepTheIndexWarm(t *testing.T) {
 	slices.Sort(types)
 	if want := eventing.Subscribed("search"); !reflect.DeepEqual(types, want) {
 		t.Errorf("takes %v, the catalogue says %v", types, want)
-	}
-}
-
-func TestFuncYAMLSubscribesToTheCatalogue(t *testing.T) {
-	t.Parallel()
-	raw, err := os.ReadFile("func.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var doc struct {
-		Deploy struct {
-			Subscriptions []struct{ Filters map[string]string }
-		}
-	}
-	if err := yaml.Unmarshal(raw, &doc); err != nil {
-		t.Fatal(err)
-	}
-	var types []string
-	for _, s := range doc.Deploy.Subscriptions {
-		types = append(types, s.Filters["type"])
-	}
-	slices.Sort(types)
-	if want := eventing.Subscribed("search"); !reflect.DeepEqual(types, want) {
-		t.Errorf("func.yaml subscribes to %v, the catalogue says %v", types, want)
 	}
 }

@@ -5,14 +5,10 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"reflect"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
-	"go.yaml.in/yaml/v3"
 
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/functions/store"
@@ -123,45 +119,6 @@ func (gone) Head(context.Context, memory.Scope) (memory.Seq, error) {
 
 func (gone) Write(context.Context, memory.Scope, func(memory.Tx) error) error {
 	return fault.New(fault.Unavailable, "the database is away")
-}
-
-func TestTheDeploymentSaysWhatTheCodeTakes(t *testing.T) {
-	t.Parallel()
-	text, err := os.ReadFile("func.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var deployment struct {
-		Run struct {
-			Envs []struct{ Name, Value string }
-		}
-		Deploy struct {
-			Subscriptions []struct{ Filters struct{ Type string } }
-		}
-	}
-	if err := yaml.Unmarshal(text, &deployment); err != nil {
-		t.Fatal(err)
-	}
-	var settings, written [][2]string
-	for _, e := range deployment.Run.Envs {
-		written = append(written, [2]string{e.Name, e.Value})
-	}
-	config := reflect.TypeFor[store.Config]()
-	for i := range config.NumField() {
-		tag := config.Field(i).Tag
-		settings = append(settings, [2]string{tag.Get("envconfig"), tag.Get("default")})
-	}
-	if !reflect.DeepEqual(written, settings) {
-		t.Errorf("func.yaml sets %v, the function reads %v", written, settings)
-	}
-	var subscribed []string
-	for _, s := range deployment.Deploy.Subscriptions {
-		subscribed = append(subscribed, s.Filters.Type)
-	}
-	slices.Sort(subscribed)
-	if want := eventing.Subscribed("store"); !slices.Equal(subscribed, want) {
-		t.Errorf("func.yaml subscribes to %s, the catalogue to %s", strings.Join(subscribed, " "), strings.Join(want, " "))
-	}
 }
 
 func TestTheFunctionConsumesWhatItSubscribesTo(t *testing.T) {
