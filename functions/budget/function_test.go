@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"testing"
 
-
 	"github.com/rae-memory/rae/eventing"
 	function "github.com/rae-memory/rae/functions/budget"
 	"github.com/rae-memory/rae/pkg/budget"

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/functions/store"
 	"github.com/rae-memory/rae/pkg/fault"
