@@ -61,8 +61,8 @@ func (c *Cache) get(r Request, seq memory.Seq, now time.Time) (Response, bool) {
 	return response, true
 }
 
-func (c *Cache) put(r Request, response Response) {
-	c.answers.Add(cacheKey(r, response.Seq), cached{response: response, tenant: r.Scope.Tenant, until: time.Now().Add(cacheFor)})
+func (c *Cache) put(r Request, response Response, now time.Time) {
+	c.answers.Add(cacheKey(r, response.Seq), cached{response: response, tenant: r.Scope.Tenant, until: now.Add(cacheFor)})
 }
 
 // ForgetTenant removes the tenant's answers and returns how many there were.

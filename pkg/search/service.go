@@ -137,7 +137,7 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 	response.Results = s.present(results[:min(r.Limit, len(results))], found, reranked)
 	response.Degraded = degraded
 	if s.Cache != nil && len(degraded) == 0 {
-		s.Cache.put(r, response)
+		s.Cache.put(r, response, s.now())
 	}
 	return response, nil
 }

@@ -132,6 +132,28 @@ func TestFusion(t *testing.T) {
 			t.Errorf("order %v", got)
 		}
 	})
+	t.Run("of equal turns, the one said by whom the question names comes first", func(t *testing.T) {
+		t.Parallel()
+		said := func(id memory.ID, speaker string) search.Hit {
+			return search.Hit{ID: id, Score: .5, Place: search.Place{Speaker: speaker}}
+		}
+		s := &search.Service{Legs: []search.Leg{leg{name: "lexical", hits: []search.Hit{said("a", "jonas"), said("b", "mara lind")}}}, Weights: weights, Memories: shelfOf("a", "b")}
+		if got := ids(ask(t, s, search.Request{Query: "What did Mara adopt?"})); !reflect.DeepEqual(got, []memory.ID{"b", "a"}) {
+			t.Errorf("order %v", got)
+		}
+	})
+	t.Run("of equal turns, the one in the session that answers comes first", func(t *testing.T) {
+		t.Parallel()
+		turn := func(id memory.ID, session string, n int, score float64) search.Hit {
+			return search.Hit{ID: id, Score: score, Place: search.Place{Session: session, Turn: n}}
+		}
+		s := &search.Service{Legs: []search.Leg{leg{name: "lexical", hits: []search.Hit{
+			turn("best", "s", 40, .9), turn("a", "t", 10, .5), turn("a2", "t", 30, .1), turn("b", "s", 10, .5),
+		}}}, Weights: weights, Memories: shelfOf("best", "a", "a2", "b")}
+		if got := ids(ask(t, s, search.Request{})); !reflect.DeepEqual(got, []memory.ID{"best", "b", "a", "a2"}) {
+			t.Errorf("order %v", got)
+		}
+	})
 	t.Run("scores lie in 0..1 and fall", func(t *testing.T) {
 		t.Parallel()
 		rapid.Check(t, func(rt *rapid.T) {
@@ -283,6 +305,24 @@ func TestCachedAnswersNeverShowTheExpired(t *testing.T) {
 	delete(kept, "a") // as a store does
 	if got := ask(t, s, search.Request{}); got.Cached || len(got.Results) != 0 {
 		t.Errorf("cached %v, %v", got.Cached, ids(got))
+	}
+}
+
+func TestCachedAnswersAgeByTheServicesClock(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC) // long before the machine's own time
+	s := &search.Service{
+		Legs: []search.Leg{leg{name: "lexical", hits: []search.Hit{at("a", 1)}}}, Weights: search.Weights{"lexical": 1}, Memories: shelfOf("a"),
+		Cache: search.NewCache(8), Clock: func() time.Time { return now },
+	}
+	for _, step := range []struct {
+		after time.Duration
+		want  bool
+	}{{0, false}, {4 * time.Minute, true}, {2 * time.Minute, false}} {
+		now = now.Add(step.after)
+		if got := ask(t, s, search.Request{}).Cached; got != step.want {
+			t.Errorf("%s later: cached %v, want %v", step.after, got, step.want)
+		}
 	}
 }
 

@@ -1,0 +1,70 @@
+package index_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/rae-memory/rae/pkg/index"
+	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/search"
+)
+
+// reranked returns the scores of the contents for the question, in the order given.
+func reranked(t *testing.T, question string, contents ...string) []float64 {
+	t.Helper()
+	w := newWorld(t)
+	var ids []memory.ID
+	for _, m := range w.say(contents...) {
+		ids = append(ids, m.ID)
+	}
+	if _, err := w.set.CatchUp(t.Context(), here); err != nil {
+		t.Fatal(err)
+	}
+	scores, err := index.Reranker{Set: w.set}.Rerank(t.Context(), search.Query{Scope: here, Text: question}, append(ids, memory.NewID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := len(scores) - 1; last != len(contents) || scores[last] != 0 {
+		t.Fatalf("%v: want one score each, and 0 for an id nobody knows", scores)
+	}
+	for _, score := range scores {
+		if score < 0 || score > 1 {
+			t.Errorf("score %g", score)
+		}
+	}
+	return scores[:len(contents)]
+}
+
+func TestRerank(t *testing.T) {
+	t.Parallel()
+	t.Run("words that stand together in the question and in the memory count more", func(t *testing.T) {
+		t.Parallel()
+		s := reranked(t, "red kite", "a red kite flew over the green meadow", "a kite flew over the green meadow by the red")
+		if s[0] <= s[1] {
+			t.Errorf("together %g, apart %g", s[0], s[1])
+		}
+	})
+	t.Run("a sentence's end keeps words apart", func(t *testing.T) {
+		t.Parallel()
+		s := reranked(t, "red kite", "we saw boats and the door was red kite came home", "we saw boats and the door was red. Yes. Oh. Kite came home")
+		if s[0] <= s[1] {
+			t.Errorf("one sentence %g, two %g", s[0], s[1])
+		}
+	})
+	t.Run("a long memory is judged by its best passage", func(t *testing.T) {
+		t.Parallel()
+		filler := strings.Repeat("Grey boats drifted past quiet wooden harbours. ", 14)
+		gathered := filler + "The zeppelin crossed the glacier. " + filler
+		scattered := "A zeppelin waited. " + filler + filler + "The glacier shone."
+		s := reranked(t, "glacier hangar zeppelin", gathered, scattered)
+		if s[0] <= s[1] {
+			t.Errorf("in one passage %g, scattered %g", s[0], s[1])
+		}
+	})
+	t.Run("a question without known words scores nothing", func(t *testing.T) {
+		t.Parallel()
+		if s := reranked(t, "what is this?", "the red kite"); s[0] != 0 {
+			t.Errorf("score %g", s[0])
+		}
+	})
+}
