@@ -57,6 +57,17 @@ func TestLexical(t *testing.T) {
 			}
 		}
 	})
+	t.Run("metadata that only repeats the content is no further evidence", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		const content = "the heron stood by the river all morning"
+		w.put(here, memory.Memory{Content: content, ExternalID: "once"})
+		w.put(here, memory.Memory{Content: content, ExternalID: "twice", Metadata: memory.Metadata{"plain": content}})
+		hits := w.hits(index.Lexical{Set: w.set}, search.Query{Scope: here, Text: "heron"})
+		if len(hits) != 2 || hits[0].Score != hits[1].Score {
+			t.Errorf("hits %+v", hits)
+		}
+	})
 	t.Run("a rare word outweighs a common one", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)

@@ -54,8 +54,8 @@ func TestRerank(t *testing.T) {
 	t.Run("a long memory is judged by its best passage", func(t *testing.T) {
 		t.Parallel()
 		filler := strings.Repeat("Grey boats drifted past quiet wooden harbours. ", 14)
-		gathered := filler + "The zeppelin crossed the glacier. " + filler
-		scattered := "A zeppelin waited. " + filler + filler + "The glacier shone."
+		gathered := filler + "The zeppelin crossed the glacier slowly, wearily, majestically. " + filler
+		scattered := "Zeppelin. " + filler + filler + "Glacier." // shorter, so that the whole of it scores higher
 		s := reranked(t, "glacier hangar zeppelin", gathered, scattered)
 		if s[0] <= s[1] {
 			t.Errorf("in one passage %g, scattered %g", s[0], s[1])

@@ -119,17 +119,19 @@ func TestFusion(t *testing.T) {
 			t.Errorf("when too little is found: %v", got)
 		}
 	})
-	t.Run("a turn borrows from the turns around it", func(t *testing.T) {
+	t.Run("of equal turns in one session, those beside the answer come first", func(t *testing.T) {
 		t.Parallel()
 		turn := func(id memory.ID, n int, score float64) search.Hit {
 			return search.Hit{ID: id, Score: score, Place: search.Place{Session: "s", Turn: n}}
 		}
-		s := &search.Service{
-			Legs:    []search.Leg{leg{name: "lexical", hits: []search.Hit{turn("question", 4, .6), at("stranger", .2), turn("answer", 5, .1)}}},
-			Weights: weights, Memories: shelfOf("question", "answer", "stranger"),
-		}
-		if got := ids(ask(t, s, search.Request{})); !reflect.DeepEqual(got, []memory.ID{"question", "answer", "stranger"}) {
-			t.Errorf("order %v", got)
+		for _, beside := range []int{2, 3, 5, 6} {
+			s := &search.Service{
+				Legs:    []search.Leg{leg{name: "lexical", hits: []search.Hit{turn("match", 4, .6), turn("a-far", 50, .1), turn("b-beside", beside, .1)}}},
+				Weights: weights, Memories: shelfOf("match", "a-far", "b-beside"),
+			}
+			if got := ids(ask(t, s, search.Request{})); !reflect.DeepEqual(got, []memory.ID{"match", "b-beside", "a-far"}) {
+				t.Errorf("turn %d beside turn 4: order %v", beside, got)
+			}
 		}
 	})
 	t.Run("of equal turns, the one said by whom the question names comes first", func(t *testing.T) {
