@@ -81,7 +81,10 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	embedder := new(embed.Hash)
+	embedder, err := embed.BuiltIn(cfg.Embed.Provider, cfg.Embed.Model)
+	if err != nil {
+		return nil, err
+	}
 	reranker, err := rerank.BuiltIn(cfg.Rerank.Provider, cfg.Rerank.Model)
 	if err != nil {
 		return nil, err

@@ -55,7 +55,7 @@ func weights() search.Weights {
 }
 
 // New returns the function over a store somebody else opens, watches and closes.
-func New(cfg Config, store Store, embedder *embed.Hash, rt serve.Runtime) (*Function, error) {
+func New(cfg Config, store Store, embedder embed.Embedder, rt serve.Runtime) (*Function, error) {
 	stages := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "rae_search_stage_seconds", Help: "Time of each stage of a search: embed, a leg, rerank, context.",
 		Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1, 2},
@@ -99,11 +99,15 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err := serve.Load(&cfg); err != nil {
 		return nil, err
 	}
+	embedder, err := embed.BuiltIn(cfg.EmbedProvider, "")
+	if err != nil {
+		return nil, err
+	}
 	if cfg.Store == "inmem" {
-		return New(cfg, inmem.New(inmem.Options{}), new(embed.Hash), rt)
+		return New(cfg, inmem.New(inmem.Options{}), embedder, rt)
 	}
 	db := sqlite.Open(filepath.Join(cfg.DataDir, "rae.db"), sqlite.Options{Log: rt.Log})
-	f, err := New(cfg, db, new(embed.Hash), rt)
+	f, err := New(cfg, db, embedder, rt)
 	if err != nil {
 		return nil, err
 	}
