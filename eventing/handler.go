@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/telemetry"
 )
 
 // Consumer takes one event. It must have the effect of an event once, however often it is called with it, and must
@@ -89,6 +90,8 @@ func guarded(ctx context.Context, consume Consumer, e Event) (err error) {
 			err = fault.Wrap(fault.Internal, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()), "consume %s", e.Type)
 		}
 	}()
+	// The trace goes on in what the consumer writes, and its log lines name whose event it was.
+	ctx = telemetry.WithScope(telemetry.WithTraceparent(ctx, e.TraceParent), e.Scope.Tenant, e.Scope.Project)
 	return consume(ctx, e)
 }
 

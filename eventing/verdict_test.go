@@ -13,6 +13,7 @@ import (
 
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/telemetry"
 )
 
 func TestEveryKindHasAVerdict(t *testing.T) {
@@ -101,6 +102,29 @@ func TestTheHandlerGivesAnEventToItsConsumer(t *testing.T) {
 	w = post(t, h, func(r *http.Request) { r.Header.Set("Ce-Type", eventing.MemoryUpdated) })
 	equal(t, "status of a type nobody here takes", w.Code, 202)
 	equal(t, "body of a type nobody here takes", w.Body.String(), "")
+}
+
+func TestAConsumersWorkGoesOnInTheTraceOfItsEvent(t *testing.T) {
+	t.Parallel()
+	const trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	var logged strings.Builder
+	log := telemetry.NewLogger(&logged, slog.LevelInfo)
+	var carried string
+	h := eventing.Handler("search", map[string]eventing.Consumer{
+		eventing.MemoryStored: func(ctx context.Context, _ eventing.Event) error {
+			carried = telemetry.Traceparent(ctx)
+			log.InfoContext(ctx, "at work")
+			return nil
+		},
+	}, log)
+	post(t, h, func(r *http.Request) { r.Header.Set("Ce-Traceparent", trace) })
+	equal(t, "traceparent", carried, trace)
+	var line map[string]any
+	if err := json.Unmarshal([]byte(logged.String()), &line); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "tenant in the log", line["tenant"], any(scope.Tenant))
+	equal(t, "trace in the log", line["trace_id"], any("4bf92f3577b34da6a3ce929d0e0e4736"))
 }
 
 func TestTheHandlerAnswersByTheVerdict(t *testing.T) {

@@ -42,9 +42,6 @@ const (
 	Cancelled Status = "cancelled" // somebody called it off
 )
 
-// Statuses lists every status.
-func Statuses() []Status { return []Status{Queued, Running, Succeeded, Failed, Parked, Cancelled} }
-
 // Final reports whether nothing will happen to a reflection of this status any more.
 func (s Status) Final() bool { return s == Succeeded || s == Failed || s == Cancelled }
 
