@@ -61,6 +61,7 @@ var packages = []struct {
 	holds string
 }{
 	{"pkg/fault", domain, "kinds of errors"},
+	{"pkg/groupcommit", domain, "writers that share a commit"},
 	{"pkg/llm", domain, "what a language model is asked and answers"},
 	{"pkg/memory", domain, "memories, scopes, versions, and the port that keeps them"},
 	{"pkg/outbox", domain, "changes that wait to be announced"},

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/groupcommit"
 )
 
 // Options of a DB. The zero value works.
@@ -36,7 +37,7 @@ type DB struct {
 	pools   atomic.Pointer[pools]
 	closed  atomic.Bool
 
-	queue     committer
+	queue     groupcommit.Queue[group]
 	announced atomic.Bool // the open group wrote to the outbox
 	writes    atomic.Int64
 	commits   atomic.Int64
@@ -59,6 +60,7 @@ func Open(path string, options Options) *DB {
 	}
 	d := &DB{path: path, options: options, opening: make(chan struct{}, 1)}
 	d.opening <- struct{}{}
+	d.queue.Begin, d.queue.Committed = d.beginGroup, d.committed
 	return d
 }
 
@@ -152,7 +154,7 @@ func (d *DB) opened(ctx context.Context) (*pools, error) {
 
 const (
 	busyTimeout = 10 * time.Second     // how long to wait for another process
-	busyPoll    = 4 * time.Millisecond // how long SQLite itself waits for the writer's lock, see begin
+	busyPoll    = 4 * time.Millisecond // how long SQLite itself waits for the writer's lock, see beginGroup
 	mappedBytes = 1 << 30
 )
 
