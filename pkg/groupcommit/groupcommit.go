@@ -23,6 +23,8 @@ type Tx interface {
 	Commit() error
 	// Rollback undoes everything. It is called at most once, and not after Commit.
 	Rollback()
+	// Full reports that no more writers may join.
+	Full() bool
 }
 
 // Queue is where the writers of one store, or of one part of it, wait. Begin is required.
@@ -33,8 +35,6 @@ type Queue[T Tx] struct {
 	Begin func(ctx context.Context) (tx T, end func(), err error)
 	Size  int           // writers per commit; 0 = 256
 	Time  time.Duration // after this no more writers join: the first one is waiting; 0 = 20 ms
-	// Committed is called after each successful commit, on the goroutine of one of the writers. nil: nobody asks.
-	Committed func()
 
 	mu      sync.Mutex
 	waiting []*writer[T]
@@ -99,11 +99,11 @@ func (q *Queue[T]) Write(ctx context.Context, do func(tx T) error) error {
 	}
 }
 
-// Idle reports whether nobody writes or waits.
-func (q *Queue[T]) Idle() bool {
+// Waiting returns how many writers wait for their turn.
+func (q *Queue[T]) Waiting() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return !q.leading && len(q.waiting) == 0
+	return len(q.waiting)
 }
 
 // lead runs groups until self is answered, then hands the lead on. self stands first in the queue.
@@ -155,7 +155,7 @@ func (q *Queue[T]) group(self *writer[T]) (answer error, again bool) {
 	selfDone := false
 	started := time.Now()
 	size, limit := q.limits()
-	for taken := 0; taken < size && time.Since(started) < limit; taken++ {
+	for taken := 0; taken < size && !tx.Full() && time.Since(started) < limit; taken++ {
 		w := q.take()
 		if w == nil {
 			break
@@ -210,9 +210,6 @@ func (q *Queue[T]) group(self *writer[T]) (answer error, again bool) {
 			l.err = err
 		}
 		l.writer.signals <- signal[T]{err: l.err}
-	}
-	if err == nil && q.Committed != nil {
-		q.Committed()
 	}
 	return selfErr, false
 }

@@ -13,7 +13,7 @@ import (
 // group is the transaction of a group of writers.
 type group struct {
 	*sql.Tx
-	commits func()
+	committed func()
 }
 
 var _ groupcommit.Tx = group{}
@@ -42,9 +42,15 @@ func (g group) TakeBack() error {
 
 // Commit implements groupcommit.Tx.
 func (g group) Commit() error {
-	defer g.commits()
-	return g.Tx.Commit()
+	err := g.Tx.Commit()
+	if err == nil {
+		g.committed()
+	}
+	return err
 }
+
+// Full implements groupcommit.Tx.
+func (g group) Full() bool { return false }
 
 // Rollback implements groupcommit.Tx.
 func (g group) Rollback() { _ = g.Tx.Rollback() }
@@ -68,8 +74,9 @@ func (d *DB) write(ctx context.Context, do func(tx *sql.Tx) error) error {
 	return classify(ctx, d.queue.Write(ctx, func(g group) error { return do(g.Tx) }))
 }
 
-// committed tells that the outbox may have something to send.
+// committed counts a commit and tells that the outbox may have something to send.
 func (d *DB) committed() {
+	d.commits.Add(1)
 	if d.announced.Swap(false) && d.options.OnCommit != nil {
 		d.options.OnCommit()
 	}
@@ -102,5 +109,5 @@ func (d *DB) beginGroup(ctx context.Context) (g group, end func(), err error) {
 	if err != nil && ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	return group{tx, func() { d.commits.Add(1) }}, cancel, err
+	return group{tx, d.committed}, cancel, err
 }

@@ -60,7 +60,7 @@ func Open(path string, options Options) *DB {
 	}
 	d := &DB{path: path, options: options, opening: make(chan struct{}, 1)}
 	d.opening <- struct{}{}
-	d.queue.Begin, d.queue.Committed = d.beginGroup, d.committed
+	d.queue.Begin = d.beginGroup
 	return d
 }
 
