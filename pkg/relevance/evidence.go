@@ -93,6 +93,7 @@ func (q *Question) bestPassage(content, extra []Mark, length int) float64 {
 type window struct {
 	question *Question
 	counts   [passageWindow][maxTerms]uint8
+	found    [passageWindow]int // of the question's terms
 	lengths  [passageWindow]int
 	slot     int // of the sentence being read
 	best     float64
@@ -102,6 +103,7 @@ func (w *window) take(mark Mark) {
 	w.lengths[w.slot]++
 	if t := mark.term(); t < maxTerms && w.counts[w.slot][t] < math.MaxUint8 {
 		w.counts[w.slot][t]++
+		w.found[w.slot]++
 	}
 }
 
@@ -112,16 +114,22 @@ func (w *window) next() bool {
 	if round {
 		w.slot = 0
 	}
-	w.counts[w.slot] = [maxTerms]uint8{}
-	w.lengths[w.slot] = 0
+	if w.found[w.slot] > 0 {
+		w.counts[w.slot] = [maxTerms]uint8{}
+	}
+	w.found[w.slot], w.lengths[w.slot] = 0, 0
 	return round
 }
 
 func (w *window) score() {
 	const k1, b, usual = .6, .3, 12 * passageWindow
-	length, sum := 0, 0.0
-	for _, n := range w.lengths {
-		length += n
+	length, found, sum := 0, 0, 0.0
+	for i := range w.lengths {
+		length += w.lengths[i]
+		found += w.found[i]
+	}
+	if found == 0 { // most sentences of a long memory
+		return
 	}
 	norm := k1 * (1 - b + b*float64(length)/usual)
 	terms := w.question.Terms[:min(len(w.question.Terms), maxTerms)]
