@@ -64,6 +64,7 @@ var packages = []struct {
 	{"pkg/llm", domain, "what a language model is asked and answers"},
 	{"pkg/memory", domain, "memories, scopes, versions, and the port that keeps them"},
 	{"pkg/outbox", domain, "changes that wait to be announced"},
+	{"pkg/relevance", domain, "which terms a memory holds, what a question's are worth, what they earn"},
 	{"pkg/text", domain, "words, stems and sentences of a text"},
 
 	{"pkg/budget", capability, "spending within limits"},
@@ -151,7 +152,7 @@ var libraries = []struct {
 		"routes are registered by functions, through httpapi"},
 	{"github.com/go-json-experiment/json", []string{"pkg/httpapi", "pkg/ingest", "eventing"}, "strict JSON where it comes in: bodies, import lines, events"},
 	{"github.com/golang-jwt/jwt/v5", []string{"pkg/auth"}, "tokens are read in one place"},
-	{"github.com/google/uuid", []string{"pkg/memory", "pkg/reflection", "pkg/index", "pkg/serve"}, "ids of memories, reflections and requests"},
+	{"github.com/google/uuid", []string{"pkg/memory", "pkg/reflection", "pkg/relevance", "pkg/serve"}, "ids of memories, reflections, entities and requests"},
 	{"github.com/hashicorp/golang-lru/v2", []string{"pkg/search"}, "answers kept for a while"},
 	{"github.com/jackc/pgx/v5", []string{"pkg/servicetest"}, "a test's database is made, and a server asked whether it is ready, over its own wire"},
 	{"github.com/kelseyhightower/envconfig", []string{"pkg/serve"}, "serve.Load is the one way settings are read"},
