@@ -7,7 +7,6 @@ import (
 	"hash/fnv"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rae-memory/rae/pkg/memory"
@@ -34,8 +33,8 @@ type entry struct {
 	metadata []uint64 // hashes of key and canonical value
 	entities []uint32
 	tokens   []uint32 // content terms in order, sentenceBreak between sentences
-	extra    []uint32 // terms of tags, metadata and source that the content does not hold as text
-	length   int      // terms in tokens and extra
+	extra    []uint32 // relevance.Document's Extra
+	length   int      // relevance.Document's Length
 	turn     int      // position in the session while current
 }
 
@@ -66,20 +65,6 @@ func metadataHash(key string, value any) uint64 {
 	h.Write([]byte{0})
 	h.Write(memory.CanonicalJSON(value))
 	return h.Sum64()
-}
-
-// speakerOf names who said a memory: metadata says so, or its one line opens with "Name:". A transcript of several
-// lines has several speakers, so it has none here.
-func speakerOf(m *memory.Memory) string {
-	for _, key := range []string{"speaker", "name", "author"} {
-		if name, ok := m.Metadata[key].(string); ok && name != "" && len(name) <= 64 {
-			return strings.ToLower(name)
-		}
-	}
-	if name, _, ok := strings.Cut(m.Content, ": "); ok && len(name) <= 32 && !strings.Contains(strings.TrimSpace(m.Content), "\n") && !strings.ContainsAny(name, ".!?\n\"()[]{}<>/") && strings.Count(name, " ") < 3 {
-		return strings.ToLower(name)
-	}
-	return ""
 }
 
 // lens is a filter and a view made ready for one query over one scope's interned values.

@@ -4,14 +4,11 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
-
-	"github.com/google/uuid"
 
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/relevance"
 	"github.com/rae-memory/rae/pkg/search"
-	"github.com/rae-memory/rae/pkg/text"
 )
 
 // graph links the entities that memories name. Two entities are related when a memory names both; that memory is the
@@ -22,7 +19,7 @@ type graph struct {
 }
 
 type node struct {
-	key      string // normalised name
+	key      string // relevance.EntityKey
 	name     string // as first written
 	kind     string
 	mentions []uint32 // entries, versions included
@@ -31,43 +28,22 @@ type node struct {
 func newGraph() graph { return graph{byKey: map[string]uint32{}} }
 
 // mention notes that entry n names the entities and returns their nodes.
-func (g *graph) mention(entities []memory.Entity, n uint32) []uint32 {
+func (g *graph) mention(entities []relevance.Entity, n uint32) []uint32 {
 	var mentioned []uint32
 	for _, entity := range entities {
-		key := entityKey(entity.Name)
-		if key == "" {
-			continue
-		}
-		id, known := g.byKey[key]
+		id, known := g.byKey[entity.Key]
 		if !known {
 			id = uint32(len(g.nodes))
-			g.byKey[key] = id
-			g.nodes = append(g.nodes, node{key: key, name: entity.Name, kind: entity.Type})
+			g.byKey[entity.Key] = id
+			g.nodes = append(g.nodes, node{key: entity.Key, name: entity.Name, kind: entity.Type})
 		}
 		if g.nodes[id].kind == "" {
 			g.nodes[id].kind = entity.Type
 		}
-		if !slices.Contains(mentioned, id) {
-			mentioned = append(mentioned, id)
-			g.nodes[id].mentions = append(g.nodes[id].mentions, n)
-		}
+		mentioned = append(mentioned, id)
+		g.nodes[id].mentions = append(g.nodes[id].mentions, n)
 	}
 	return mentioned
-}
-
-// entityKey is the name as entities are compared: lower-cased words.
-func entityKey(name string) string {
-	words := text.Words(name)
-	parts := make([]string, len(words))
-	for i, w := range words {
-		parts[i] = w.Term
-	}
-	return strings.Join(parts, " ")
-}
-
-// entityID is stable: the same name in the same scope has the same id in every process.
-func entityID(scope memory.Scope, key string) string {
-	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("rae:entity:"+scope.Tenant+"/"+scope.Project+"/"+key)).String()
 }
 
 // Graph answers by entities: which the query names, which memories mention them, and what else those mention.
@@ -127,22 +103,10 @@ func (g Graph) Retrieve(ctx context.Context, q search.Query, depth int) ([]searc
 
 // namedIn returns the nodes whose whole name occurs in the text, in the order of their ids.
 func (g *graph) namedIn(question string) []uint32 {
-	words := text.Words(question)
-	if len(words) > maxQueryWords {
-		words = words[:maxQueryWords]
-	}
-	const longestName = 6 // words
 	var found []uint32
-	for i := range words {
-		name := ""
-		for j := i; j < len(words) && j < i+longestName; j++ {
-			if j > i {
-				name += " "
-			}
-			name += words[j].Term
-			if id, known := g.byKey[name]; known && !slices.Contains(found, id) {
-				found = append(found, id)
-			}
+	for name := range relevance.NamesIn(question) {
+		if id, known := g.byKey[name]; known && !slices.Contains(found, id) {
+			found = append(found, id)
 		}
 	}
 	slices.Sort(found)
@@ -195,7 +159,7 @@ func (s *scope) node(scope memory.Scope, id uint32, lens *lens) Node {
 			shown++
 		}
 	}
-	return Node{ID: entityID(scope, n.key), Name: n.name, Type: n.kind, Mentions: shown}
+	return Node{ID: relevance.EntityID(scope, n.key), Name: n.name, Type: n.kind, Mentions: shown}
 }
 
 // Subgraph is what lies within some hops of its first nodes.
@@ -222,7 +186,7 @@ func (g Graph) Explore(ctx context.Context, scope memory.Scope, view memory.View
 	frontier := s.graph.namedIn(start)
 	if len(frontier) == 0 {
 		for id := range s.graph.nodes {
-			if entityID(scope, s.graph.nodes[id].key) == start {
+			if relevance.EntityID(scope, s.graph.nodes[id].key) == start {
 				frontier = append(frontier, uint32(id))
 			}
 		}
@@ -271,7 +235,7 @@ func (g Graph) Explore(ctx context.Context, scope memory.Scope, view memory.View
 	}
 	for p, ids := range evidence {
 		if reached[p.a] && reached[p.b] {
-			sub.Edges = append(sub.Edges, Edge{From: entityID(scope, s.graph.nodes[p.a].key), To: entityID(scope, s.graph.nodes[p.b].key), Relation: MentionedWith, Memories: ids})
+			sub.Edges = append(sub.Edges, Edge{From: relevance.EntityID(scope, s.graph.nodes[p.a].key), To: relevance.EntityID(scope, s.graph.nodes[p.b].key), Relation: MentionedWith, Memories: ids})
 		}
 	}
 	slices.SortFunc(sub.Edges, func(a, b Edge) int { return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To)) })

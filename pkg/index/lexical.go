@@ -1,23 +1,14 @@
 package index
 
 import (
-	"cmp"
 	"context"
-	"math"
 	"slices"
 
+	"github.com/rae-memory/rae/pkg/relevance"
 	"github.com/rae-memory/rae/pkg/search"
-	"github.com/rae-memory/rae/pkg/text"
 )
 
-// Limits of a lexical query. Longer questions are cut, not refused: the rarest terms of the first maxQueryWords decide.
-const (
-	maxQueryWords = 512
-	maxQueryTerms = 48
-)
-
-// Lexical is the leg that matches words: BM25 (Robertson & Zaragoza, "The Probabilistic Relevance Framework", 2009)
-// with OR semantics over stemmed terms.
+// Lexical is the leg that matches words: relevance's BM25 with OR semantics.
 type Lexical struct{ Set *Set }
 
 // Name returns "lexical".
@@ -34,84 +25,43 @@ func (l Lexical) Retrieve(ctx context.Context, q search.Query, depth int) ([]sea
 	scratch := l.Set.scratch.Get().(*scratch)
 	defer l.Set.scratch.Put(scratch)
 
-	query := s.lexicalQuery(q.Text)
+	query := s.ask(q.Text)
 	if len(query.terms) == 0 {
 		return nil, nil
 	}
 	lens := s.lens(&q, l.Set.now())
-	candidates := s.bm25(query, lens, depth, scratch)
+	candidates := s.bm25(&query, lens, depth, scratch)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	hits := make([]search.Hit, len(candidates))
 	for i, c := range candidates {
-		hits[i] = search.Hit{ID: s.entries[c.entry].id, Score: c.score, Place: s.place(c.entry), Terms: s.matched(query, c.entry)}
+		hits[i] = search.Hit{ID: s.entries[c.entry].id, Score: c.score, Place: s.place(c.entry), Terms: s.matched(&query, c.entry)}
 	}
 	return hits, nil
 }
 
-// lexicalQuery is a question in the vocabulary of one scope.
-type lexicalQuery struct {
-	terms  []uint32 // distinct known terms, rarest first
-	idf    []float64
-	pairs  [][2]int // indexes into terms of neighbours in the question
-	total  float64  // BM25 of a memory that matches every term as well as can be
-	k1, b  float64
-	mean   float64 // terms per memory
-	phrase float64 // weight of all pairs
+// question is a question in the vocabulary of one scope.
+type question struct {
+	relevance.Question
+	terms []uint32 // Question.Terms as the scope numbers them
 }
 
-func (s *scope) lexicalQuery(question string) lexicalQuery {
-	q := lexicalQuery{mean: 1}
-	if s.current > 0 && s.length > 0 {
-		q.mean = float64(s.length) / float64(s.current)
-	}
-	// Short memories say a thing once, so repetition and length mean less in them than in documents.
-	long := min(1, max(0, (q.mean-20)/80))
-	q.k1, q.b = .6+.3*long, .3+.1*long
-
-	tokens := text.Analyze(question)
-	if len(tokens) > maxQueryWords {
-		tokens = tokens[:maxQueryWords]
-	}
-	var order []uint32
-	seen := map[uint32]bool{}
-	for _, token := range tokens {
-		if term, known := s.terms[token.Term]; known && s.documents[term] > 0 {
-			order = append(order, term)
-			if !seen[term] {
-				seen[term] = true
-				q.terms = append(q.terms, term)
-			}
-		} else {
-			order = append(order, sentenceBreak)
+// ask weighs a question by what the scope holds.
+func (s *scope) ask(text string) question {
+	asked := relevance.Ask(text, s.language)
+	numbers, holding := make([]uint32, len(asked.Terms)), make([]int, len(asked.Terms))
+	for i, term := range asked.Terms {
+		if number, known := s.terms[term]; known {
+			numbers[i], holding[i] = number, int(s.documents[number])
 		}
 	}
-	slices.SortStableFunc(q.terms, func(a, b uint32) int { return cmp.Compare(s.documents[a], s.documents[b]) })
-	if len(q.terms) > maxQueryTerms {
-		q.terms = q.terms[:maxQueryTerms]
-	}
-	at := map[uint32]int{}
-	q.idf = make([]float64, len(q.terms))
-	for i, term := range q.terms {
-		at[term] = i
-		q.idf[i] = s.idf(term)
-		q.total += q.idf[i] * (q.k1 + 1)
-	}
-	for i := 0; i+1 < len(order); i++ {
-		a, known := at[order[i]]
-		b, alsoKnown := at[order[i+1]]
-		if known && alsoKnown && a != b && !slices.Contains(q.pairs, [2]int{a, b}) && !slices.Contains(q.pairs, [2]int{b, a}) {
-			q.pairs = append(q.pairs, [2]int{a, b})
-			q.phrase += min(q.idf[a], q.idf[b])
-		}
+	q := question{Question: asked.Weigh(relevance.Statistics{Memories: s.current, Length: s.length, Holding: holding})}
+	q.terms = make([]uint32, len(q.Terms))
+	for i, term := range q.Terms {
+		q.terms[i] = numbers[term.Asked]
 	}
 	return q
-}
-
-func (s *scope) idf(term uint32) float64 {
-	n, with := float64(s.current), float64(s.documents[term])
-	return math.Log((n-with+.5)/(with+.5) + 1)
 }
 
 // candidate is an entry on its way to a hit.
@@ -121,15 +71,12 @@ type candidate struct {
 }
 
 // bm25 returns the best depth visible entries.
-func (s *scope) bm25(q lexicalQuery, lens *lens, depth int, scratch *scratch) []candidate {
+func (s *scope) bm25(q *question, lens *lens, depth int, scratch *scratch) []candidate {
 	scores := scratch.scoresFor(len(s.entries))
 	touched := scratch.touched[:0]
 	for i, term := range q.terms {
-		weight := float32(q.idf[i] * (q.k1 + 1))
 		for _, p := range s.postings[term] {
-			e := &s.entries[p.entry]
-			count := float32(p.count)
-			gain := weight * count / (count + float32(q.k1)*(1-float32(q.b)+float32(q.b)*float32(e.length)/float32(q.mean)))
+			gain := q.Gain(i, p.count, s.entries[p.entry].length)
 			if scores[p.entry] == 0 {
 				touched = append(touched, p.entry)
 			}
@@ -147,18 +94,18 @@ func (s *scope) bm25(q lexicalQuery, lens *lens, depth int, scratch *scratch) []
 	scratch.touched = touched
 	candidates := best.sorted(s)
 	for i := range candidates {
-		candidates[i].score /= q.total
+		candidates[i].score = q.Share(float32(candidates[i].score))
 	}
 	return candidates
 }
 
 // matched names the query terms an entry holds.
-func (s *scope) matched(q lexicalQuery, n uint32) []string {
+func (s *scope) matched(q *question, n uint32) []string {
 	var names []string
 	e := &s.entries[n]
-	for _, term := range q.terms {
+	for i, term := range q.terms {
 		if slices.Contains(e.tokens, term) || slices.Contains(e.extra, term) {
-			names = append(names, s.termOf[term])
+			names = append(names, q.Terms[i].Text)
 		}
 	}
 	return names

@@ -1,10 +1,13 @@
 package index_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rae-memory/rae/pkg/index"
+	"github.com/rae-memory/rae/pkg/inmem"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/search"
 )
@@ -67,4 +70,65 @@ func TestRerank(t *testing.T) {
 			t.Errorf("score %g", s[0])
 		}
 	})
+}
+
+func BenchmarkRerank(b *testing.B) {
+	for _, length := range []int{1, 20} { // sentences per memory
+		set, queries := worded(b, 2000, length)
+		candidates := make([][]memory.ID, len(queries))
+		for i, q := range queries {
+			hits, err := index.Lexical{Set: set}.Retrieve(b.Context(), q, 100)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for _, hit := range hits {
+				candidates[i] = append(candidates[i], hit.ID)
+			}
+		}
+		b.Run(fmt.Sprintf("sentences/%d", length), func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				if _, err := (index.Reranker{Set: set}).Rerank(b.Context(), queries[i%len(queries)], candidates[i%len(queries)]); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// worded is an index over n memories of so many sentences, with questions whose words are in them.
+func worded(tb testing.TB, n, length int) (*index.Set, []search.Query) {
+	tb.Helper()
+	db, all := inmem.New(inmem.Options{}), sentences(n*length)
+	err := db.Write(tb.Context(), here, func(tx memory.Tx) error {
+		for part := range slices.Chunk(all, length) {
+			m := memory.Memory{Content: strings.Join(part, ". "), Layer: memory.Episodic}
+			if _, _, err := tx.Put(tb.Context(), m, memory.Why{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	set := index.NewSet(db, "")
+	if _, err := set.CatchUp(tb.Context(), here); err != nil {
+		tb.Fatal(err)
+	}
+	var queries []search.Query
+	for i := range 64 {
+		words := strings.Fields(all[i*len(all)/64])
+		queries = append(queries, search.Query{Scope: here, Text: strings.Join(words[:min(len(words), 6)], " ")})
+	}
+	return set, queries
+}
+
+func BenchmarkCatchUp(b *testing.B) {
+	set, _ := worded(b, 2000, 1)
+	for b.Loop() {
+		set.Forget(here)
+		if _, err := set.CatchUp(b.Context(), here); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

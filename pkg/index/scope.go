@@ -2,13 +2,11 @@ package index
 
 import (
 	"cmp"
-	"encoding/json"
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/relevance"
 	"github.com/rae-memory/rae/pkg/text"
 )
 
@@ -20,6 +18,8 @@ type posting struct {
 
 // scope is the index of one tenant's project. Writers hold mu; searches hold it for reading.
 type scope struct {
+	language text.Language
+
 	mu      sync.RWMutex
 	seq     memory.Seq
 	entries []entry
@@ -40,9 +40,10 @@ type scope struct {
 	bytes     int64 // rough size, for eviction
 }
 
-func newScope() *scope {
+func newScope(language text.Language) *scope {
 	return &scope{
-		byID: map[memory.ID][]uint32{}, names: map[string]uint32{}, nameOf: []string{""},
+		language: language,
+		byID:     map[memory.ID][]uint32{}, names: map[string]uint32{}, nameOf: []string{""},
 		terms: map[string]uint32{}, termOf: []string{""}, postings: make([][]posting, 1), documents: make([]int32, 1),
 		sessions: map[uint32][]uint32{}, unsettled: map[uint32]struct{}{}, graph: newGraph(),
 	}
@@ -124,13 +125,14 @@ func (s *scope) setVector(n uint32, v []float32) {
 
 // add appends a version and, when it is the newest, counts it in the statistics and seats it in its session.
 func (s *scope) add(v *memory.Version, newest bool) uint32 {
+	document := relevance.Analyze(&v.Memory, s.language)
 	n := uint32(len(s.entries))
 	e := entry{
 		id: v.ID, version: v.Version, current: newest, layer: v.Layer, weight: v.Importance,
 		when: v.When().UnixNano(), expires: nanosOr(v.ExpiresAt, never),
 		valid:    interval{nanosOr(v.ValidFrom, always), nanosOr(v.ValidTo, never)},
 		recorded: interval{v.RecordedFrom.UnixNano(), nanosOr(v.RecordedTo, never)},
-		user:     s.name(v.UserID), agent: s.name(v.AgentID), session: s.name(v.SessionID), speaker: speakerOf(&v.Memory),
+		user:     s.name(v.UserID), agent: s.name(v.AgentID), session: s.name(v.SessionID), speaker: document.Speaker,
 	}
 	for _, tag := range v.Tags {
 		e.tags = append(e.tags, s.name(tag))
@@ -138,14 +140,14 @@ func (s *scope) add(v *memory.Version, newest bool) uint32 {
 	for key, value := range v.Metadata {
 		e.metadata = append(e.metadata, metadataHash(key, value))
 	}
-	counts := s.tokenize(&v.Memory, &e)
+	counts := s.intern(&document, &e)
 	for term, count := range counts {
 		s.postings[term] = append(s.postings[term], posting{n, count})
 		if newest {
 			s.documents[term]++
 		}
 	}
-	e.entities = s.graph.mention(v.Entities, n)
+	e.entities = s.graph.mention(document.Entities, n)
 	s.entries = append(s.entries, e)
 	s.bytes += int64(400 + 4*len(e.tokens) + 8*len(counts) + 8*len(e.metadata))
 	if newest {
@@ -156,77 +158,25 @@ func (s *scope) add(v *memory.Version, newest bool) uint32 {
 	return n
 }
 
-// tokenize fills e.tokens and e.extra and counts terms. Metadata values are searched too, unless they only repeat the
-// content: a copy under another name is no further evidence.
-func (s *scope) tokenize(m *memory.Memory, e *entry) map[uint32]uint32 {
+// intern keeps a document's terms as numbers in e and counts them.
+func (s *scope) intern(d *relevance.Document, e *entry) map[uint32]uint32 {
 	counts := make(map[uint32]uint32, 16)
-	for _, sentence := range text.Sentences(m.Content) {
-		tokens := text.Analyze(m.Content[sentence.Start:sentence.End])
-		if len(tokens) == 0 {
-			continue
+	number := func(terms []string) []uint32 {
+		if len(terms) == 0 {
+			return nil
 		}
-		if len(e.tokens) > 0 {
-			e.tokens = append(e.tokens, sentenceBreak)
+		numbers := make([]uint32, len(terms))
+		for i, term := range terms {
+			if term == relevance.SentenceBreak {
+				continue // numbers[i] is sentenceBreak
+			}
+			numbers[i] = s.term(term)
+			counts[numbers[i]]++
 		}
-		for _, token := range tokens {
-			term := s.term(token.Term)
-			e.tokens = append(e.tokens, term)
-			counts[term]++
-			e.length++
-		}
+		return numbers
 	}
-	also := func(value string) {
-		if len(value) > 20 && (strings.Contains(m.Content, value) || strings.Contains(value, m.Content)) {
-			return
-		}
-		for _, token := range text.Analyze(value) {
-			term := s.term(token.Term)
-			e.extra = append(e.extra, term)
-			counts[term]++
-		}
-	}
-	keys := make([]string, 0, len(m.Metadata))
-	for key := range m.Metadata {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	for _, key := range keys {
-		also(plain(m.Metadata[key]))
-	}
-	for _, tag := range m.Tags {
-		also(tag)
-	}
-	also(m.Source)
-	for _, entity := range m.Entities {
-		also(entity.Name)
-	}
+	e.tokens, e.extra, e.length = number(d.Terms), number(d.Extra), d.Length
 	return counts
-}
-
-// plain renders a metadata value as the text a person would search for.
-func plain(value any) string {
-	switch v := value.(type) {
-	case nil:
-		return ""
-	case string:
-		return v
-	case json.Number, bool, float64:
-		return fmt.Sprint(v)
-	case []any:
-		parts := make([]string, len(v))
-		for i := range v {
-			parts[i] = plain(v[i])
-		}
-		return strings.Join(parts, " ")
-	case map[string]any:
-		parts := make([]string, 0, len(v))
-		for _, item := range v {
-			parts = append(parts, plain(item))
-		}
-		slices.Sort(parts)
-		return strings.Join(parts, " ")
-	}
-	return ""
 }
 
 // retire takes an entry out of the statistics and its session. It stays findable for a known_at that still held it.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/text"
 )
 
 // Set holds the indexes of the scopes in use and lets go of the least recently used when they outgrow MaxBytes.
@@ -16,6 +17,10 @@ type Set struct {
 	Model    string           // id of the embedding model whose vectors are followed
 	MaxBytes int64            // rough memory bound over all scopes; 0 = 1 GiB
 	Clock    func() time.Time // nil = time.Now
+
+	// Language says how a scope's memories and the questions to it become terms; nil = all English. Its answer for a
+	// scope must not change while the set is in use.
+	Language func(memory.Scope) text.Language
 
 	mu      sync.Mutex
 	scopes  map[memory.Scope]*list.Element
@@ -47,6 +52,13 @@ func (s *Set) now() time.Time {
 	return time.Now()
 }
 
+func (s *Set) language(of memory.Scope) text.Language {
+	if s.Language != nil {
+		return s.Language(of)
+	}
+	return text.English
+}
+
 // hold returns the scope's index, making an empty one when it is not held.
 func (s *Set) hold(scope memory.Scope) *held {
 	s.mu.Lock()
@@ -55,7 +67,7 @@ func (s *Set) hold(scope memory.Scope) *held {
 		s.recent.MoveToFront(element)
 		return element.Value.(*held)
 	}
-	h := &held{scope: scope, index: newScope()}
+	h := &held{scope: scope, index: newScope(s.language(scope))}
 	s.scopes[scope] = s.recent.PushFront(h)
 	return h
 }
@@ -228,7 +240,7 @@ func (s *scope) stale() bool {
 
 // reset forgets everything. The caller holds mu.
 func (s *scope) reset() {
-	fresh := newScope()
+	fresh := newScope(s.language)
 	s.seq, s.entries, s.byID = 0, nil, fresh.byID
 	s.names, s.nameOf = fresh.names, fresh.nameOf
 	s.terms, s.termOf, s.postings, s.documents = fresh.terms, fresh.termOf, fresh.postings, fresh.documents

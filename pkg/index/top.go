@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"container/heap"
 	"slices"
+
+	"github.com/rae-memory/rae/pkg/relevance"
 )
 
 // top keeps the best candidates seen, at most limit. The worst stands at the root.
@@ -61,7 +63,9 @@ func (s *scope) rank(list []candidate) { slices.SortFunc(list, s.order) }
 type scratch struct {
 	scores  []float32 // by entry; all zero between uses
 	touched []uint32
-	terms   []uint8 // by term; all zero between uses
+	marks   []relevance.Mark // by term; all Other between uses
+	content []relevance.Mark // of one entry
+	extra   []relevance.Mark
 }
 
 func (s *scratch) scoresFor(n int) []float32 {
@@ -71,9 +75,9 @@ func (s *scratch) scoresFor(n int) []float32 {
 	return s.scores
 }
 
-func (s *scratch) termsFor(n int) []uint8 {
-	if len(s.terms) < n {
-		s.terms = make([]uint8, n+n/4)
+func (s *scratch) marksFor(n int) []relevance.Mark {
+	if len(s.marks) < n {
+		s.marks = make([]relevance.Mark, n+n/4)
 	}
-	return s.terms
+	return s.marks
 }

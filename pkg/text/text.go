@@ -21,22 +21,8 @@ type Token struct {
 // Span is a half-open range of bytes.
 type Span struct{ Start, End int }
 
-// Analyze returns the index terms of s in order: lower-cased, accents folded, stop words removed (question words
-// among them: a question shares its "when" with every other question and with no answer), stemmed by Porter's
-// English stemmer ("Porter2", snowballstem.org) after strong verbs and irregular plurals have been brought to their base. Scripts without spaces (Han, Kana, Hangul, Thai) become
-// overlapping bigrams.
-func Analyze(s string) []Token {
-	tokens := make([]Token, 0, len(s)/7+1)
-	env := snowballstem.NewEnv("")
-	for word := range words(s) {
-		if _, stop := stopWords[word.Term]; stop {
-			continue
-		}
-		word.Term = stem(env, word.Term)
-		tokens = append(tokens, word)
-	}
-	return tokens
-}
+// Analyze is English.Analyze.
+func Analyze(s string) []Token { return English.Analyze(s) }
 
 // Words returns the lower-cased, accent-folded words of s, nothing removed and nothing stemmed.
 func Words(s string) []Token {
