@@ -48,8 +48,11 @@ eval: ## score retrieval: make eval SET=dir [MODE=hybrid|lexical|dense]
 # Prove
 
 .PHONY: test
-test: ## everything that proves the code on this machine, in every module
-	go test $(PACKAGES)
+test: ## everything that proves the code on this machine; ends with how many clauses of each suite ran on what
+	@report=$$(mktemp) || exit 1; trap 'rm -f "$$report"' EXIT; \
+	echo go test $(PACKAGES); RAE_SUITE_REPORT="$$report" go test $(PACKAGES); status=$$?; \
+	echo; sort "$$report"; test -s "$$report" || { echo 'no suite reported: are its packages tested?' >&2; exit 1; }; \
+	exit $$status
 
 .PHONY: test-race
 test-race: ## the same under the race detector; needs a C compiler

@@ -16,7 +16,7 @@ import (
 
 func TestHashKeepsTheContract(t *testing.T) {
 	t.Parallel()
-	embedtest.Run(t, func(*testing.T) embed.Embedder { return new(embed.Hash) })
+	embedtest.Run(t, "hash", func(*testing.T) embed.Embedder { return new(embed.Hash) })
 }
 
 // Vectors are stored with the model's id. When this fails, stored vectors no longer fit new ones: either undo what

@@ -14,14 +14,14 @@ import (
 
 func TestStoreKeepsTheContractOfMemoryStore(t *testing.T) {
 	t.Parallel()
-	memorytest.Run(t, func(_ *testing.T, clock func() time.Time) memory.Store {
+	memorytest.Run(t, "inmem", func(_ *testing.T, clock func() time.Time) memory.Store {
 		return inmem.New(inmem.Options{Clock: clock})
 	})
 }
 
 func TestQueueKeepsTheContractOfOutboxQueue(t *testing.T) {
 	t.Parallel()
-	outboxtest.Run(t, func(_ *testing.T, clock func() time.Time) (outbox.Queue, outboxtest.Emit) {
+	outboxtest.Run(t, "inmem", func(_ *testing.T, clock func() time.Time) (outbox.Queue, outboxtest.Emit) {
 		db := inmem.New(inmem.Options{Clock: clock})
 		return db, func(ctx context.Context, records ...outbox.Record) error {
 			scope := memory.Scope{Tenant: records[0].Tenant, Project: records[0].Project}

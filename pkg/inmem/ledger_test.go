@@ -9,7 +9,7 @@ import (
 
 func TestLedgerKeepsTheContract(t *testing.T) {
 	t.Parallel()
-	budgettest.Run(t, func(_ *testing.T, s budgettest.Setup) budgettest.Opened {
+	budgettest.Run(t, "inmem", func(_ *testing.T, s budgettest.Setup) budgettest.Opened {
 		db := inmem.New(inmem.Options{Clock: s.Clock})
 		return budgettest.Opened{Ledger: inmem.NewLedger(db, s.Policy), Outbox: db, Erase: db.EraseTenant}
 	})

@@ -44,7 +44,7 @@ func TestErasingATenantErasesItsReflections(t *testing.T) {
 
 func TestReflectionsKeepTheContract(t *testing.T) {
 	t.Parallel()
-	reflectiontest.Store(t, func(_ *testing.T, clock func() time.Time) (reflection.Store, outbox.Queue) {
+	reflectiontest.Run(t, "inmem", func(_ *testing.T, clock func() time.Time) (reflection.Store, outbox.Queue) {
 		db := inmem.New(inmem.Options{Clock: clock})
 		return inmem.NewReflections(db), db
 	})

@@ -17,7 +17,7 @@ import (
 
 func TestLexicalKeepsTheContract(t *testing.T) {
 	t.Parallel()
-	reranktest.Run(t, func(*testing.T) rerank.Reranker { return rerank.Lexical{} })
+	reranktest.Run(t, "lexical", func(*testing.T) rerank.Reranker { return rerank.Lexical{} })
 }
 
 func rank(t *testing.T, query string, documents ...string) []float64 {

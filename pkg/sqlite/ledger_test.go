@@ -18,7 +18,7 @@ import (
 
 func TestLedgerKeepsTheContract(t *testing.T) {
 	t.Parallel()
-	budgettest.Run(t, func(t *testing.T, s budgettest.Setup) budgettest.Opened {
+	budgettest.Run(t, "sqlite", func(t *testing.T, s budgettest.Setup) budgettest.Opened {
 		db := sqlite.Open(filepath.Join(t.TempDir(), "rae.db"), sqlite.Options{Clock: s.Clock})
 		t.Cleanup(func() {
 			if err := db.Close(); err != nil {

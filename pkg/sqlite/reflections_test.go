@@ -13,7 +13,7 @@ import (
 
 func TestReflectionsKeepTheContract(t *testing.T) {
 	t.Parallel()
-	reflectiontest.Store(t, func(t *testing.T, clock func() time.Time) (reflection.Store, outbox.Queue) {
+	reflectiontest.Run(t, "sqlite", func(t *testing.T, clock func() time.Time) (reflection.Store, outbox.Queue) {
 		db := sqlite.Open(filepath.Join(t.TempDir(), "rae.db"), sqlite.Options{Clock: clock})
 		t.Cleanup(func() {
 			if err := db.Close(); err != nil {

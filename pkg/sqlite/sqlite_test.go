@@ -32,14 +32,14 @@ func openAt(t testing.TB, path string, options sqlite.Options) *sqlite.DB {
 
 func TestStoreKeepsTheContractOfMemoryStore(t *testing.T) {
 	t.Parallel()
-	memorytest.Run(t, func(t *testing.T, clock func() time.Time) memory.Store {
+	memorytest.Run(t, "sqlite", func(t *testing.T, clock func() time.Time) memory.Store {
 		return open(t, sqlite.Options{Clock: clock})
 	})
 }
 
 func TestQueueKeepsTheContractOfOutboxQueue(t *testing.T) {
 	t.Parallel()
-	outboxtest.Run(t, func(t *testing.T, clock func() time.Time) (outbox.Queue, outboxtest.Emit) {
+	outboxtest.Run(t, "sqlite", func(t *testing.T, clock func() time.Time) (outbox.Queue, outboxtest.Emit) {
 		db := open(t, sqlite.Options{Clock: clock})
 		return db, func(ctx context.Context, records ...outbox.Record) error {
 			scope := memory.Scope{Tenant: records[0].Tenant, Project: records[0].Project}

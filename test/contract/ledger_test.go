@@ -34,7 +34,7 @@ func (o overHTTP) Expire(ctx context.Context, limit int) (int, error) {
 
 func TestTheWireLosesNothingOfALedger(t *testing.T) {
 	t.Parallel()
-	budgettest.Run(t, func(t *testing.T, s budgettest.Setup) budgettest.Opened {
+	budgettest.Run(t, "inmem over HTTP", func(t *testing.T, s budgettest.Setup) budgettest.Opened {
 		db := inmem.New(inmem.Options{Clock: s.Clock})
 		behind := inmem.NewLedger(db, s.Policy)
 		log := slog.New(slog.DiscardHandler)

@@ -145,10 +145,19 @@ func isolationClauses() []clause {
 				is(f, "total by "+string(grouping), report.Total.Cost, *usd(want))
 			}
 		}},
-		{"a tenant that is erased leaves nothing, and nobody else notices", func(f *fixture) {
-			if f.erase == nil {
-				return
+		{"a tenant's own prices are its own", func(f *fixture) {
+			if _, err := f.ledger.PutPrice(f.ctx, "other", budget.Price{Model: "gpt-4o", Input: *usd("1000")}); err != nil {
+				f.Fatal(err)
 			}
+			r := f.reserve(budget.Request{Operation: "chat", Model: "gpt-4o", TokensIn: 1_000_000})
+			is(f, "hold", r.MaxCost, *usd("2.5"))
+		}},
+	}
+}
+
+func erasureClauses() []clause {
+	return []clause{
+		{"a tenant that is erased leaves nothing, and nobody else notices", func(f *fixture) {
 			kept := f.in("other", "default")
 			for _, each := range []*fixture{f, f.in("acme", "second"), kept} {
 				each.monthly("10")
@@ -174,13 +183,6 @@ func isolationClauses() []clause {
 			is(f, "costs", report, budget.CostReport{Groups: []budget.CostGroup{}})
 			r := f.reserve(budget.Request{Operation: "chat", Model: "gpt-4o", TokensIn: 1_000_000})
 			is(f, "hold at the catalogue's price", r.MaxCost, *usd("2.5"))
-		}},
-		{"a tenant's own prices are its own", func(f *fixture) {
-			if _, err := f.ledger.PutPrice(f.ctx, "other", budget.Price{Model: "gpt-4o", Input: *usd("1000")}); err != nil {
-				f.Fatal(err)
-			}
-			r := f.reserve(budget.Request{Operation: "chat", Model: "gpt-4o", TokensIn: 1_000_000})
-			is(f, "hold", r.MaxCost, *usd("2.5"))
 		}},
 	}
 }

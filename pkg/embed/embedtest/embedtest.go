@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rae-memory/rae/pkg/contract"
 	"github.com/rae-memory/rae/pkg/embed"
 )
 
@@ -32,26 +33,24 @@ var hostile = []struct{ name, text string }{
 	{"one word 5,000 times", strings.Repeat("buffalo ", 5000)},
 }
 
-// Run holds the embedder that open returns to the contract of embed.Embedder.
-func Run(t *testing.T, open func(*testing.T) embed.Embedder) {
-	t.Run("every vector is finite, of the stated dimension and of length 1", func(t *testing.T) {
-		t.Parallel()
+// Run holds the embedder that open returns, named by on, to the contract of embed.Embedder.
+func Run(t *testing.T, on string, open func(*testing.T) embed.Embedder) {
+	run := contract.Begin(t, "embedtest", on)
+	run.Clause(t, "every vector is finite, of the stated dimension and of length 1", func(t *testing.T) {
 		e := open(t)
 		for _, h := range hostile {
 			wantUnit(t, h.name, e.Dimensions(), query(t, e, h.text))
 			wantUnit(t, h.name, e.Dimensions(), documents(t, e, h.text)[0])
 		}
 	})
-	t.Run("a model has an id and a dimension that do not change", func(t *testing.T) {
-		t.Parallel()
+	run.Clause(t, "a model has an id and a dimension that do not change", func(t *testing.T) {
 		a, b := open(t), open(t)
 		query(t, a, "a first text")
 		if a.Model() == "" || a.Model() != b.Model() || a.Dimensions() < 1 || a.Dimensions() != b.Dimensions() {
 			t.Errorf("got %q with %d dimensions and %q with %d", a.Model(), a.Dimensions(), b.Model(), b.Dimensions())
 		}
 	})
-	t.Run("no texts give no vectors", func(t *testing.T) {
-		t.Parallel()
+	run.Clause(t, "no texts give no vectors", func(t *testing.T) {
 		e := open(t)
 		for _, none := range [][]string{nil, {}} {
 			if got, err := e.EmbedDocuments(t.Context(), none); err != nil || len(got) != 0 {
@@ -59,8 +58,7 @@ func Run(t *testing.T, open func(*testing.T) embed.Embedder) {
 			}
 		}
 	})
-	t.Run("vectors come in the order of their texts, whatever stands beside them", func(t *testing.T) {
-		t.Parallel()
+	run.Clause(t, "vectors come in the order of their texts, whatever stands beside them", func(t *testing.T) {
 		e := open(t)
 		texts := make([]string, 0, len(hostile)+1)
 		for _, h := range hostile {
@@ -74,8 +72,7 @@ func Run(t *testing.T, open func(*testing.T) embed.Embedder) {
 			}
 		}
 	})
-	t.Run("equal texts have equal vectors", func(t *testing.T) {
-		t.Parallel()
+	run.Clause(t, "equal texts have equal vectors", func(t *testing.T) {
 		e := open(t)
 		const s = "Anna moved to Lisbon in May 2023"
 		first, second := documents(t, e, s, "something else", s), query(t, e, s)
@@ -86,8 +83,7 @@ func Run(t *testing.T, open func(*testing.T) embed.Embedder) {
 			t.Error("the same query asked twice has two vectors")
 		}
 	})
-	t.Run("the caller may change what it was given", func(t *testing.T) {
-		t.Parallel()
+	run.Clause(t, "the caller may change what it was given", func(t *testing.T) {
 		e := open(t)
 		v := query(t, e, "a text")
 		want := slices.Clone(v)
@@ -96,8 +92,7 @@ func Run(t *testing.T, open func(*testing.T) embed.Embedder) {
 			t.Error("a vector changed by its caller came back changed")
 		}
 	})
-	t.Run("a text is nearer to one that says nearly the same than to a stranger", func(t *testing.T) {
-		t.Parallel()
+	run.Clause(t, "a text is nearer to one that says nearly the same than to a stranger", func(t *testing.T) {
 		e := open(t)
 		for _, c := range []struct{ query, near, far string }{
 			{"where did Anna move to?", "Anna moved to Lisbon last spring", "the invoice was paid by bank transfer"},
@@ -111,8 +106,7 @@ func Run(t *testing.T, open func(*testing.T) embed.Embedder) {
 			}
 		}
 	})
-	t.Run("a caller that went away gets no vectors", func(t *testing.T) {
-		t.Parallel()
+	run.Clause(t, "a caller that went away gets no vectors", func(t *testing.T) {
 		e := open(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -123,8 +117,7 @@ func Run(t *testing.T, open func(*testing.T) embed.Embedder) {
 			t.Errorf("EmbedQuery: got %v", err)
 		}
 	})
-	t.Run("many may embed at once", func(t *testing.T) {
-		t.Parallel()
+	run.Clause(t, "many may embed at once", func(t *testing.T) {
 		e := open(t)
 		want := query(t, e, hostile[11].text)
 		done := make(chan []float32)

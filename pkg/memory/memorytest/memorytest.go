@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rae-memory/rae/pkg/contract"
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
@@ -24,8 +25,14 @@ type clause struct {
 	run  func(*testing.T, *world)
 }
 
-// Run holds a store to its contract. Every clause gets a store of its own.
-func Run(t *testing.T, open Open) {
+// Run holds the store named by on to its contract. Every clause gets a store of its own.
+func Run(t *testing.T, on string, open Open) {
+	run := contract.Begin(t, "memorytest", on)
+	announcements := announcementClauses()
+	if _, ok := open(t, time.Now).(outbox.Queue); !ok {
+		run.Without("outbox", len(announcements))
+		announcements = nil
+	}
 	for _, subject := range []struct {
 		name    string
 		clauses []clause
@@ -39,7 +46,7 @@ func Run(t *testing.T, open Open) {
 		{"vectors", vectorClauses()},
 		{"feed", feedClauses()},
 		{"transactions", transactionClauses()},
-		{"announcements", announcementClauses()},
+		{"announcements", announcements},
 		{"isolation", isolationClauses()},
 		{"concurrency", concurrencyClauses()},
 		{"erasure", erasureClauses()},
@@ -48,8 +55,7 @@ func Run(t *testing.T, open Open) {
 		t.Run(subject.name, func(t *testing.T) {
 			t.Parallel()
 			for _, c := range subject.clauses {
-				t.Run(c.name, func(t *testing.T) {
-					t.Parallel()
+				run.Clause(t, c.name, func(t *testing.T) {
 					w := &world{now: start}
 					w.store = open(t, w.clock)
 					c.run(t, w)

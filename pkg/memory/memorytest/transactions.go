@@ -330,10 +330,7 @@ func relay(t *testing.T, queue outbox.Queue) []outbox.Record {
 }
 
 func changesAnnounced(t *testing.T, w *world) {
-	queue, ok := w.queue()
-	if !ok {
-		return
-	}
+	queue := w.store.(outbox.Queue)
 	m := w.add(t, acme, full())
 	w.attach(t, acme, m.ID, 1, vector(1))
 	next := m
@@ -360,10 +357,7 @@ func changesAnnounced(t *testing.T, w *world) {
 }
 
 func failureAnnouncesNothing(t *testing.T, w *world) {
-	queue, ok := w.queue()
-	if !ok {
-		return
-	}
+	queue := w.store.(outbox.Queue)
 	failure := errors.New("failed")
 	err := w.store.Write(t.Context(), acme, func(tx memory.Tx) error {
 		if _, _, err := tx.Put(t.Context(), note("x"), asker); err != nil {
@@ -383,10 +377,7 @@ func failureAnnouncesNothing(t *testing.T, w *world) {
 }
 
 func lapseAnnounced(t *testing.T, w *world) {
-	queue, ok := w.queue()
-	if !ok {
-		return
-	}
+	queue := w.store.(outbox.Queue)
 	lapsed, swept := mayfly(t, w, acme, "lapsed"), mayfly(t, w, acme, "swept")
 	w.advance(2 * time.Hour)
 	again := w.add(t, acme, note("lapsed"))
@@ -406,10 +397,7 @@ func lapseAnnounced(t *testing.T, w *world) {
 }
 
 func emitted(t *testing.T, w *world) {
-	queue, ok := w.queue()
-	if !ok {
-		return
-	}
+	queue := w.store.(outbox.Queue)
 	given := outbox.Record{
 		ID: "0190a000-0000-7000-8000-000000000001", Type: outbox.BudgetWarning, Tenant: "forged", Project: "forged",
 		Subject: "s", Data: []byte(`{"a":1}`), Time: start.Add(-time.Hour), TraceParent: "00-a-b-01",

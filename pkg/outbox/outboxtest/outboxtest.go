@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rae-memory/rae/pkg/contract"
 	"github.com/rae-memory/rae/pkg/outbox"
 )
 
@@ -18,8 +19,9 @@ type Emit func(ctx context.Context, records ...outbox.Record) error
 // Open returns an empty queue that tells the time by clock, and the way to fill it.
 type Open func(t *testing.T, clock func() time.Time) (outbox.Queue, Emit)
 
-// Run holds a queue to its contract.
-func Run(t *testing.T, open Open) {
+// Run holds the queue named by on to its contract.
+func Run(t *testing.T, on string, open Open) {
+	run := contract.Begin(t, "outboxtest", on)
 	for _, clause := range []struct {
 		name string
 		run  func(*testing.T, *world)
@@ -44,8 +46,7 @@ func Run(t *testing.T, open Open) {
 		{"concurrent relays never share a record", concurrentClaims},
 		{"whatever relays do, each subject is delivered in order", orderUnderRelays},
 	} {
-		t.Run(clause.name, func(t *testing.T) {
-			t.Parallel()
+		run.Clause(t, clause.name, func(t *testing.T) {
 			w := &world{now: time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)}
 			w.queue, w.emit = open(t, w.clock)
 			clause.run(t, w)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rae-memory/rae/pkg/contract"
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
@@ -22,8 +23,9 @@ type Open func(t *testing.T, clock func() time.Time) (reflection.Store, outbox.Q
 // lease of claims in the suite.
 const lease = time.Minute
 
-// Store runs the contract.
-func Store(t *testing.T, open Open) {
+// Run holds the store named by on to its contract.
+func Run(t *testing.T, on string, open Open) {
+	run := contract.Begin(t, "reflectiontest", on)
 	clauses := []struct {
 		name string
 		test func(*testing.T, *world)
@@ -46,8 +48,7 @@ func Store(t *testing.T, open Open) {
 		{"of many claiming at once each gets another reflection", claimsAtOnce},
 	}
 	for _, clause := range clauses {
-		t.Run(clause.name, func(t *testing.T) {
-			t.Parallel()
+		run.Clause(t, clause.name, func(t *testing.T) {
 			w := &world{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 			w.store, w.outbox = open(t, w.clock)
 			clause.test(t, w)

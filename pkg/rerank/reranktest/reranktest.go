@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rae-memory/rae/pkg/contract"
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/rerank"
 )
@@ -22,10 +23,10 @@ var hostile = []string{
 	strings.Repeat("buffalo ", 5000), "2023-13-45 99 May 0000", "May",
 }
 
-// Run holds the reranker that open returns to the contract of rerank.Reranker.
-func Run(t *testing.T, open func(*testing.T) rerank.Reranker) {
-	t.Run("every score lies in 0..1, whatever the texts", func(t *testing.T) {
-		t.Parallel()
+// Run holds the reranker that open returns, named by on, to the contract of rerank.Reranker.
+func Run(t *testing.T, on string, open func(*testing.T) rerank.Reranker) {
+	run := contract.Begin(t, "reranktest", on)
+	run.Clause(t, "every score lies in 0..1, whatever the texts", func(t *testing.T) {
 		r := open(t)
 		for _, query := range hostile {
 			for i, score := range scores(t, r, query, hostile...) {
@@ -35,20 +36,17 @@ func Run(t *testing.T, open func(*testing.T) rerank.Reranker) {
 			}
 		}
 	})
-	t.Run("a model has an id that does not change", func(t *testing.T) {
-		t.Parallel()
+	run.Clause(t, "a model has an id that does not change", func(t *testing.T) {
 		if a, b := open(t).Model(), open(t).Model(); a == "" || a != b {
 			t.Errorf("got %q and %q", a, b)
 		}
 	})
-	t.Run("no documents give no scores", func(t *testing.T) {
-		t.Parallel()
+	run.Clause(t, "no documents give no scores", func(t *testing.T) {
 		if got := scores(t, open(t), "anything"); len(got) != 0 {
 			t.Errorf("got %v", got)
 		}
 	})
-	t.Run("what answers the question stands above what does not", func(t *testing.T) {
-		t.Parallel()
+	run.Clause(t, "what answers the question stands above what does not", func(t *testing.T) {
 		r := open(t)
 		for _, c := range []struct {
 			query string
@@ -67,8 +65,7 @@ func Run(t *testing.T, open func(*testing.T) rerank.Reranker) {
 			}
 		}
 	})
-	t.Run("a score does not depend on where its document stands", func(t *testing.T) {
-		t.Parallel()
+	run.Clause(t, "a score does not depend on where its document stands", func(t *testing.T) {
 		r := open(t)
 		docs := append([]string{"Caroline went to a support group", "the group met in May 2023", "Caroline's group"}, hostile...)
 		const query = "did Caroline's support group meet in May 2023?"
@@ -82,23 +79,20 @@ func Run(t *testing.T, open func(*testing.T) rerank.Reranker) {
 			}
 		}
 	})
-	t.Run("equal documents have equal scores", func(t *testing.T) {
-		t.Parallel()
+	run.Clause(t, "equal documents have equal scores", func(t *testing.T) {
 		got := scores(t, open(t), "support group", "a support group", "something else", "a support group")
 		if got[0] != got[2] {
 			t.Errorf("got %v", got)
 		}
 	})
-	t.Run("the same call has the same answer", func(t *testing.T) {
-		t.Parallel()
+	run.Clause(t, "the same call has the same answer", func(t *testing.T) {
 		r := open(t)
 		first, again := scores(t, r, "support group of Caroline", hostile...), scores(t, r, "support group of Caroline", hostile...)
 		if !slices.Equal(first, again) {
 			t.Errorf("got %v, then %v", first, again)
 		}
 	})
-	t.Run("the limit of documents is taken and one more is refused", func(t *testing.T) {
-		t.Parallel()
+	run.Clause(t, "the limit of documents is taken and one more is refused", func(t *testing.T) {
 		r := open(t)
 		docs := slices.Repeat([]string{"a document"}, rerank.MaxDocuments+1)
 		if got := scores(t, r, "document", docs[1:]...); len(got) != rerank.MaxDocuments {
@@ -108,8 +102,7 @@ func Run(t *testing.T, open func(*testing.T) rerank.Reranker) {
 			t.Errorf("got %v, want an invalid fault", err)
 		}
 	})
-	t.Run("a caller that went away gets no scores", func(t *testing.T) {
-		t.Parallel()
+	run.Clause(t, "a caller that went away gets no scores", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		got, err := open(t).Rerank(ctx, "a", []string{"a", "b"})
@@ -117,8 +110,7 @@ func Run(t *testing.T, open func(*testing.T) rerank.Reranker) {
 			t.Errorf("got %v, error %v", got, err)
 		}
 	})
-	t.Run("many may rerank at once", func(t *testing.T) {
-		t.Parallel()
+	run.Clause(t, "many may rerank at once", func(t *testing.T) {
 		r := open(t)
 		want := scores(t, r, "quick brown fox", hostile...)
 		done := make(chan []float64)
