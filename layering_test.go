@@ -87,6 +87,7 @@ var packages = []struct {
 
 	{"pkg/index", adapter, "search's legs over an index in this process that follows memory.Feed"},
 	{"pkg/inmem", adapter, "stores in this process"},
+	{"pkg/postgres", adapter, "stores in PostgreSQL, for any number of processes"},
 	{"pkg/sqlite", adapter, "stores in one file"},
 
 	{"pkg/auth", edge, "who is calling"},

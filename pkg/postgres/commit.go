@@ -92,7 +92,7 @@ type group struct {
 	turns     int
 	kept      scopeRow // next, as the turn under way found it
 	before    int      // statements kept back when the turn began
-	sent      bool     // the turn's savepoint has been sent
+	flushes   int      // of the session when the turn began
 	full      bool
 	announced bool // something was written to the outbox
 }
@@ -145,15 +145,9 @@ func (d *DB) beginGroup(ctx context.Context, scope memory.Scope) (*group, func()
 // Savepoint implements groupcommit.Tx.
 func (g *group) Savepoint() error {
 	g.turns++
-	g.kept, g.before, g.sent = g.next, g.pending.Len(), false
+	g.kept, g.before, g.flushes = g.next, g.pending.Len(), g.session.flushes
 	g.exec("SAVEPOINT turn")
 	return nil
-}
-
-// flush sends what has been kept back.
-func (g *group) flush() error {
-	g.sent = true
-	return g.session.flush()
 }
 
 // Release implements groupcommit.Tx. What the turn kept back is sent now, so that what the database refuses of it is
@@ -175,7 +169,7 @@ func (g *group) TakeBack() error {
 	if g.known {
 		g.next = g.kept
 	}
-	if !g.sent {
+	if g.session.flushes == g.flushes { // not even its savepoint has been sent
 		g.pending.QueuedQueries = g.pending.QueuedQueries[:g.before]
 		return nil
 	}
@@ -211,11 +205,17 @@ func (g *group) Rollback() { g.rollback() }
 
 // number numbers one change.
 func (g *group) number() (memory.Seq, error) {
-	if !g.known { // nothing has been asked in this transaction yet
-		if err := g.flush(); err != nil {
-			return 0, err
-		}
+	if err := g.entered(); err != nil {
+		return 0, err
 	}
 	g.next.head++
 	return g.next.head, nil
+}
+
+// entered makes sure that the time and the scope's row are known, which nothing asked so far may have brought.
+func (g *group) entered() error {
+	if g.known {
+		return nil
+	}
+	return g.flush()
 }

@@ -95,10 +95,10 @@ func (d *DB) Sweep(ctx context.Context, limit int) (swept int, err error) {
 			return swept, err
 		}
 	}
-	const oldAnswers = `DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
-		SELECT ctid FROM idempotency_keys WHERE answered_at < rae_now() - $1::interval LIMIT $2))`
-	const oldEvents = `DELETE FROM consumed_events WHERE ctid = ANY(ARRAY(
-		SELECT ctid FROM consumed_events WHERE consumed_at < rae_now() - $1::interval LIMIT $2))`
+	const oldAnswers = `DELETE FROM idempotency_keys WHERE (tenant, project, route, key) IN (
+		SELECT tenant, project, route, key FROM idempotency_keys WHERE answered_at < rae_now() - $1::interval LIMIT $2)`
+	const oldEvents = `DELETE FROM consumed_events WHERE (tenant, project, consumer, source, event_id) IN (
+		SELECT tenant, project, consumer, source, event_id FROM consumed_events WHERE consumed_at < rae_now() - $1::interval LIMIT $2)`
 	if err := d.forget(ctx, oldAnswers, answersKept); err != nil {
 		return swept, err
 	}

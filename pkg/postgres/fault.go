@@ -11,19 +11,29 @@ import (
 	"github.com/rae-memory/rae/pkg/fault"
 )
 
-// classify gives an error of the database its kind; what has one already is returned unchanged. ctx is that of the call:
-// an interrupted statement is the end of its context. Codes are those of appendix A of PostgreSQL's manual.
+// broken is an error of a connection that did not survive it.
+type broken struct{ error }
+
+func (b broken) Unwrap() error { return b.error }
+
+// classify gives an error of the database its kind; what has one already, or did not come from the database, is returned
+// unchanged. ctx is that of the call: an interrupted statement is the end of its context. Codes are those of appendix A
+// of PostgreSQL's manual.
 func classify(ctx context.Context, err error) error {
 	var classified fault.Classified
 	if err == nil || errors.As(err, &classified) {
 		return err
 	}
+	var e *pgconn.PgError
+	lost := errors.As(err, new(broken))
+	if !errors.As(err, &e) && !lost {
+		return err
+	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	var e *pgconn.PgError
-	if !errors.As(err, &e) {
-		return again(err, "the store cannot be reached") // the connection broke, or was never made
+	if lost && e == nil {
+		return again(err, "the store cannot be reached")
 	}
 	switch class := e.Code[:2]; {
 	case e.Code == "57014": // query_canceled, by statement_timeout: the context is alive

@@ -326,6 +326,9 @@ func (t *tx) Attach(_ context.Context, id memory.ID, version int, v memory.Vecto
 
 // Emit adds a record to the outbox.
 func (t *tx) Emit(_ context.Context, r outbox.Record) error {
+	if err := t.entered(); err != nil {
+		return t.failed("emit "+r.Type, err)
+	}
 	t.emit(r)
 	return nil
 }

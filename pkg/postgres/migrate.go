@@ -41,10 +41,10 @@ func Migrate(ctx context.Context, url string, logins ...string) (version int64, 
 	}
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, folder, goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
-		return 0, classify(ctx, fmt.Errorf("prepare migrations: %w", err))
+		return 0, classify(ctx, fmt.Errorf("prepare migrations: %w", broken{err}))
 	}
 	if _, err := provider.Up(ctx); err != nil {
-		return 0, classify(ctx, fmt.Errorf("migrate: %w", err))
+		return 0, classify(ctx, fmt.Errorf("migrate: %w", broken{err}))
 	}
 	for _, login := range logins {
 		_, err := db.ExecContext(ctx, `GRANT rae_runtime, rae_system TO `+pgx.Identifier{login}.Sanitize())
@@ -100,7 +100,7 @@ func (d *DB) check(ctx context.Context, pool *pgxpool.Pool) error {
 	err = pool.QueryRow(ctx, look).Scan(&version, &unguarded, &passing, &owned, &durable, &synchronous)
 	switch {
 	case err != nil:
-		return d.failed(ctx, "look at the schema", err)
+		return d.failed(ctx, "look at the schema", broken{err})
 	case version < newest:
 		return fault.New(fault.Unavailable, "the store's schema is %d, this program needs %d; run rae migrate", version, newest)
 	case version > newest:

@@ -29,15 +29,17 @@ const recordColumns = `id::text, type, tenant, project, subject, data, written_a
 // claimed or not. Two relays take different ones (SKIP LOCKED): a subject's first record that another relay is just
 // taking is skipped, and its later ones are not first. Those never claimed and those due again are each read in the order
 // of the index on due_at, so that a hundred thousand others, waiting, cost nothing.
-const claimRecords = `WITH first AS MATERIALIZED (
-		(SELECT o.position FROM outbox o WHERE o.due_at = '-infinity'` + firstOfSubject + ` ORDER BY o.position LIMIT $1 FOR UPDATE SKIP LOCKED)
-		UNION ALL
-		(SELECT o.position FROM outbox o WHERE o.due_at > '-infinity' AND o.due_at <= rae_now()` + firstOfSubject + `
-			ORDER BY o.due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-	), due AS MATERIALIZED (SELECT position FROM first ORDER BY position LIMIT $1),
-	claimed AS (UPDATE outbox o SET due_at = rae_now() + $2::interval FROM due WHERE o.position = due.position
-		RETURNING o.position AS place, o.*)
-	SELECT ` + recordColumns + ` FROM claimed ORDER BY place`
+const claimRecords = `WITH fresh AS MATERIALIZED (
+		SELECT o.position FROM outbox o WHERE o.due_at = '-infinity'` + firstOfSubject + `
+		ORDER BY o.position LIMIT $1 FOR UPDATE SKIP LOCKED
+	), again AS MATERIALIZED (
+		SELECT o.position FROM outbox o WHERE o.due_at > '-infinity' AND o.due_at <= rae_now()` + firstOfSubject + `
+		ORDER BY o.due_at LIMIT $1 FOR UPDATE SKIP LOCKED
+	), due AS MATERIALIZED (
+		SELECT position FROM fresh UNION ALL SELECT position FROM again ORDER BY position LIMIT $1
+	), claimed AS (
+		UPDATE outbox o SET due_at = rae_now() + $2::interval FROM due WHERE o.position = due.position RETURNING o.*
+	) SELECT ` + recordColumns + ` FROM claimed ORDER BY position`
 
 const firstOfSubject = ` AND (o.subject = '' OR NOT EXISTS (SELECT 1 FROM outbox e
 	WHERE e.tenant = o.tenant AND e.project = o.project AND e.subject = o.subject AND e.position < o.position))`

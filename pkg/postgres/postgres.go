@@ -123,7 +123,7 @@ func (d *DB) opened(ctx context.Context) (*pgxpool.Pool, error) {
 	d.configure(config)
 	pool, err := pgxpool.NewWithConfig(context.WithoutCancel(ctx), config)
 	if err != nil {
-		return nil, d.failed(ctx, "open the pool", err)
+		return nil, d.failed(ctx, "open the pool", broken{err})
 	}
 	if err := d.check(ctx, pool); err != nil {
 		pool.Close()
@@ -173,7 +173,7 @@ func (d *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 		busy.RetryAfter = time.Second
 		return nil, busy
 	}
-	return nil, d.failed(ctx, "connect", err)
+	return nil, d.failed(ctx, "connect", broken{err})
 }
 
 // Stats tells how the pool stands.

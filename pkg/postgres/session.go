@@ -26,6 +26,7 @@ type session struct {
 	ctx     context.Context
 	conn    *pgx.Conn
 	pending *pgx.Batch
+	flushes int // how often something was sent
 	writes  bool
 	done    bool // committed or rolled back, or told to
 	broken  bool // the connection failed
@@ -70,9 +71,11 @@ func (s *session) flush() error {
 	}
 	batch := s.pending
 	s.pending = &pgx.Batch{}
+	s.flushes++
 	err := s.conn.SendBatch(s.ctx, batch).Close()
 	if err != nil && s.conn.IsClosed() {
 		s.broken = true
+		return broken{err}
 	}
 	return err
 }
