@@ -16,6 +16,7 @@ import (
 	"github.com/rae-memory/rae/pkg/index"
 	"github.com/rae-memory/rae/pkg/inmem"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/relevance"
 	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/serve"
 	"github.com/rae-memory/rae/pkg/sqlite"
@@ -31,6 +32,22 @@ type Config struct {
 	StageTimeout  time.Duration `envconfig:"RAE_SEARCH_STAGE_TIMEOUT" default:"2s" min:"10ms" max:"60s"`
 	IndexMegabyte int64         `envconfig:"RAE_SEARCH_INDEX_MB" default:"1024" min:"16" max:"1048576"`
 	CacheAnswers  int           `envconfig:"RAE_SEARCH_CACHE" default:"4096" min:"0" max:"1000000"`
+	Languages     string        `envconfig:"RAE_LANGUAGES"` // as relevance.ParseLanguages reads it; empty: all English
+}
+
+// Check implements serve.Checker.
+func (c *Config) Check() error {
+	_, err := c.languages()
+	return err
+}
+
+// languages is what Languages says. Its error is a *serve.ConfigError.
+func (c *Config) languages() (relevance.Languages, error) {
+	languages, err := relevance.ParseLanguages(c.Languages)
+	if err != nil {
+		return languages, &serve.ConfigError{Name: "RAE_LANGUAGES", Value: c.Languages, Allowed: relevance.LanguagesFormat}
+	}
+	return languages, nil
 }
 
 // Store is what the function reads: memories, and the feed its index follows.
@@ -56,6 +73,10 @@ func weights() search.Weights {
 
 // New returns the function over a store somebody else opens, watches and closes.
 func New(cfg Config, store Store, embedder embed.Embedder, rt serve.Runtime) (*Function, error) {
+	languages, err := cfg.languages()
+	if err != nil {
+		return nil, err
+	}
 	stages := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "rae_search_stage_seconds", Help: "Time of each stage of a search: embed, a leg, rerank, context.",
 		Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1, 2},
@@ -69,7 +90,7 @@ func New(cfg Config, store Store, embedder embed.Embedder, rt serve.Runtime) (*F
 		}
 	}
 	set := index.NewSet(store, embedder.Model())
-	set.MaxBytes = cfg.IndexMegabyte << 20
+	set.MaxBytes, set.Language = cfg.IndexMegabyte<<20, languages.Of
 	service := &search.Service{
 		Legs:          []search.Leg{index.Lexical{Set: set}, index.Dense{Set: set}, index.Graph{Set: set}},
 		Weights:       weights(),

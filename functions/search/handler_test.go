@@ -33,10 +33,13 @@ type world struct {
 	handler http.Handler
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, configure ...func(*searchfn.Config)) *world {
 	t.Helper()
 	db := inmem.New(inmem.Options{})
 	cfg := searchfn.Config{StageTimeout: time.Second, IndexMegabyte: 64, CacheAnswers: 16}
+	for _, change := range configure {
+		change(&cfg)
+	}
 	f, err := searchfn.New(cfg, db, new(embed.Hash), serve.Runtime{Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)

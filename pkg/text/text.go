@@ -27,7 +27,7 @@ func Analyze(s string) []Token { return English.Analyze(s) }
 // Words returns the lower-cased, accent-folded words of s, nothing removed and nothing stemmed.
 func Words(s string) []Token {
 	tokens := make([]Token, 0, len(s)/5+1)
-	for word := range words(s) {
+	for word := range words(s, unspaced) {
 		tokens = append(tokens, word)
 	}
 	return tokens
@@ -52,8 +52,8 @@ func stem(env *snowballstem.Env, word string) string {
 }
 
 // words yields maximal runs of letters and digits. An apostrophe inside a word joins it ("don't" is one word, "dont");
-// a possessive "'s" is cut off.
-func words(s string) func(yield func(Token) bool) {
+// a possessive "'s" is cut off. What is unspaced becomes bigrams.
+func words(s string, unspaced func(rune) bool) func(yield func(Token) bool) {
 	return func(yield func(Token) bool) {
 		for i := 0; i < len(s); {
 			r, size := decode(s[i:])
@@ -80,7 +80,7 @@ func words(s string) func(yield func(Token) bool) {
 					}
 					end += size
 				}
-				end = joinApostrophe(s, end)
+				end = joinApostrophe(s, end, unspaced)
 				if !yield(Token{Term: fold(s[i:end]), Start: i, End: end}) {
 					return
 				}
@@ -93,7 +93,7 @@ func words(s string) func(yield func(Token) bool) {
 }
 
 // joinApostrophe extends a word that ended at end over one apostrophe and the letters behind it.
-func joinApostrophe(s string, end int) int {
+func joinApostrophe(s string, end int, unspaced func(rune) bool) int {
 	quote, size := decode(s[end:])
 	if quote != '\'' && quote != '’' {
 		return end

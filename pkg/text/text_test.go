@@ -60,19 +60,13 @@ func TestSentences(t *testing.T) {
 }
 
 func FuzzSpansLieInTheSource(f *testing.F) {
-	for _, s := range []string{"a b", "don't", "今天x", "\xff\xfe", "ﬁancé's", "́́'"} {
+	for _, s := range []string{"a b", "don't", "今天x", "\xff\xfe", "ﬁancé's", "́́'", "ｶﾞ\xffﾊﾟーか\u3099\u3099", "Ａ＇ｓ가"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		last := 0
-		for _, tok := range text.Words(s) {
-			if tok.Start < 0 || tok.End > len(s) || tok.Start >= tok.End || tok.Start < last {
-				t.Fatalf("span [%d:%d] of %q (previous start %d)", tok.Start, tok.End, s, last)
-			}
-			if tok.Term == "" || !utf8.ValidString(tok.Term) {
-				t.Fatalf("term %q of %q", tok.Term, s)
-			}
-			last = tok.Start
+		inTheSource(t, s, text.Words(s))
+		for _, language := range []text.Language{text.English, text.Simple, text.CJK} {
+			inTheSource(t, s, language.Analyze(s))
 		}
 		end := 0
 		for _, sp := range text.Sentences(s) {
@@ -82,6 +76,20 @@ func FuzzSpansLieInTheSource(f *testing.F) {
 			end = sp.End
 		}
 	})
+}
+
+func inTheSource(t *testing.T, s string, tokens []text.Token) {
+	t.Helper()
+	last := 0
+	for _, tok := range tokens {
+		if tok.Start < 0 || tok.End > len(s) || tok.Start >= tok.End || tok.Start < last {
+			t.Fatalf("span [%d:%d] of %q (previous start %d)", tok.Start, tok.End, s, last)
+		}
+		if tok.Term == "" || !utf8.ValidString(tok.Term) {
+			t.Fatalf("term %q of %q", tok.Term, s)
+		}
+		last = tok.Start
+	}
 }
 
 func BenchmarkAnalyze(b *testing.B) {
