@@ -17,6 +17,7 @@ import (
 
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/text"
 )
 
 // Options of a DB. The zero value works.
@@ -26,7 +27,7 @@ type Options struct {
 	// Patience is how long a call waits for one of them before it is refused; 0 = 2 s.
 	Patience time.Duration
 	// Language says how the words of a scope that begins are read; nil: all are English. It is remembered with the scope.
-	Language func(memory.Scope) string
+	Language func(memory.Scope) text.Language
 	Clock    func() time.Time // nil: the database's own, which all processes share; only tests set another
 	Log      *slog.Logger     // nil: says nothing
 	// OnCommit is called after a commit that may have added records to the outbox, on the goroutine of one of the
