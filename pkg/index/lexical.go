@@ -17,7 +17,7 @@ const (
 )
 
 // Lexical is the leg that matches words: BM25 (Robertson & Zaragoza, "The Probabilistic Relevance Framework", 2009)
-// with OR semantics over stemmed terms.
+// with OR semantics over stemmed terms. Package searchtest writes the formula down.
 type Lexical struct{ Set *Set }
 
 // Name returns "lexical".
@@ -34,7 +34,7 @@ func (l Lexical) Retrieve(ctx context.Context, q search.Query, depth int) ([]sea
 	scratch := l.Set.scratch.Get().(*scratch)
 	defer l.Set.scratch.Put(scratch)
 
-	query := s.lexicalQuery(q.Text)
+	query := s.lexicalQuery(&q)
 	if len(query.terms) == 0 {
 		return nil, nil
 	}
@@ -61,8 +61,8 @@ type lexicalQuery struct {
 	phrase float64 // weight of all pairs
 }
 
-func (s *scope) lexicalQuery(question string) lexicalQuery {
-	q := lexicalQuery{mean: 1}
+func (s *scope) lexicalQuery(asked *search.Query) lexicalQuery {
+	q, past := lexicalQuery{mean: 1}, asked.View.KnownAt != nil // a word of the past may be said no more
 	if s.current > 0 && s.length > 0 {
 		q.mean = float64(s.length) / float64(s.current)
 	}
@@ -70,14 +70,14 @@ func (s *scope) lexicalQuery(question string) lexicalQuery {
 	long := min(1, max(0, (q.mean-20)/80))
 	q.k1, q.b = .6+.3*long, .3+.1*long
 
-	tokens := text.Analyze(question)
+	tokens := text.Analyze(asked.Text)
 	if len(tokens) > maxQueryWords {
 		tokens = tokens[:maxQueryWords]
 	}
 	var order []uint32
 	seen := map[uint32]bool{}
 	for _, token := range tokens {
-		if term, known := s.terms[token.Term]; known && s.documents[term] > 0 {
+		if term, known := s.terms[token.Term]; known && (past || s.documents[term] > 0) {
 			order = append(order, term)
 			if !seen[term] {
 				seen[term] = true
