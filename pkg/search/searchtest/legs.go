@@ -22,6 +22,7 @@ func legClauses() []legClause {
 		{"scores lie in 0..1, best first, ties by id, nothing twice", ordered},
 		{"no more than depth, and those are the best", depthBounds},
 		{"every filter means what Filter.Match means", filtersMatch},
+		{"since and until are held to the nanosecond", boundsOfTime},
 		{"the one that passes is found, were it the last of two thousand", lastOneIsFound},
 		{"what is written is found as soon as Write returns", foundAtOnce},
 		{"what was committed is found while others write", foundBesideWriters},
@@ -137,6 +138,22 @@ func drawFilter(rt *rapid.T, base time.Time) memory.Filter {
 		f.Until = at(base.Add(time.Duration(rapid.IntRange(-1, 200).Draw(rt, "until"))*time.Hour + beside))
 	}
 	return f
+}
+
+func boundsOfTime(t *testing.T, w *world, leg search.Leg) {
+	m := common("note")
+	m.OccurredAt = &start
+	m = w.put(t, acme, m)[0]
+	for _, beside := range []time.Duration{-time.Microsecond, -time.Nanosecond, 0, time.Nanosecond, time.Microsecond} {
+		bound := start.Add(beside)
+		for name, f := range map[string]memory.Filter{"since": {Since: &bound}, "until": {Until: &bound}} {
+			var want []memory.ID
+			if f.Match(&m) {
+				want = idsOfMemories(m)
+			}
+			same(t, fmt.Sprint(name, " the time and ", beside), w.ids(t, leg, search.Query{Text: "common", Filter: f}), want)
+		}
+	}
 }
 
 // lastOneIsFound puts one memory behind two thousand better ones and asks for ten under each filter and view that only
