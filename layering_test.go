@@ -70,12 +70,14 @@ var packages = []struct {
 	{"pkg/embed", capability, "turning texts into vectors"},
 	{"pkg/eval", capability, "measuring how well an engine finds"},
 	{"pkg/ingest", capability, "taking in memories"},
+	{"pkg/job", capability, "long work in slices"},
 	{"pkg/reflection", capability, "deriving memories from memories"},
 	{"pkg/rerank", capability, "ordering candidates a second time"},
 	{"pkg/search", capability, "finding memories"},
 
 	{"pkg/budget/budgettest", suite, "of budget.Ledger"},
 	{"pkg/embed/embedtest", suite, "of embed.Embedder"},
+	{"pkg/job/jobtest", suite, "of job.Store"},
 	{"pkg/memory/memorytest", suite, "of memory.Store"},
 	{"pkg/outbox/outboxtest", suite, "of outbox.Queue"},
 	{"pkg/reflection/reflectiontest", suite, "of reflection.Store"},
@@ -141,7 +143,7 @@ var libraries = []struct {
 	{"expvar", nil, "metrics are Prometheus', on the host's registry"},
 	{"net/http/pprof", nil, "it registers itself with everything that serves http.DefaultServeMux"},
 	{"net/http/httptest", nil, "for tests"},
-	{"testing", []string{"pkg/budget/budgettest", "pkg/embed/embedtest", "pkg/memory/memorytest", "pkg/outbox/outboxtest", "pkg/reflection/reflectiontest", "pkg/rerank/reranktest"},
+	{"testing", []string{"pkg/budget/budgettest", "pkg/embed/embedtest", "pkg/job/jobtest", "pkg/memory/memorytest", "pkg/outbox/outboxtest", "pkg/reflection/reflectiontest", "pkg/rerank/reranktest"},
 		"for tests and suites"},
 
 	{"github.com/blevesearch/snowballstem", []string{"pkg/text"}, "one stemmer, or an index and its queries disagree"},
