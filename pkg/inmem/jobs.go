@@ -217,7 +217,5 @@ func (s *Jobs) row(scope memory.Scope, id memory.ID) (job.Row, error) {
 func (s *Jobs) put(ctx context.Context, u *undo, row job.Row, records []outbox.Record) {
 	row.Job = row.Clone()
 	set(u, s.rows, jobID{row.Scope(), row.ID}, row)
-	for _, record := range records {
-		s.db.emit(ctx, u, row.Scope(), record)
-	}
+	s.db.emitAll(ctx, u, row.Scope(), records)
 }

@@ -28,3 +28,8 @@ func TestErasingATenantErasesItsJobs(t *testing.T) {
 }
 
 var _ jobtest.Eraser = (memory.Store)(nil)
+
+func TestJobsSurviveTheirWorkers(t *testing.T) {
+	t.Parallel()
+	jobtest.Kills(t, openJobs)
+}
