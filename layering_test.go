@@ -116,6 +116,7 @@ var packages = []struct {
 // besides are the arrows the rings don't have; who has one may test with it. One that nobody uses fails.
 var besides = []struct{ from, to, why string }{
 	{"pkg/reflection", "pkg/budget", "a reflection tells what its model calls cost, in the unit budgets are counted in"},
+	{"pkg/embed", "pkg/job", "embedding a whole scope anew is long work: its steps are a job's"},
 	{"pkg/auth", "pkg/httpapi", "a refused credential is a problem like any other"},
 	{"pkg/auth", "pkg/telemetry", "keys are Secrets"},
 	{"pkg/client", "pkg/httpapi", "problems are read back by the table that wrote them"},

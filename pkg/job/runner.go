@@ -112,7 +112,7 @@ func (r *Runner) work(ctx context.Context, claim Claim) (Job, error) {
 			err = fault.New(fault.Invalid, "a step of %s led nowhere", s.Kind)
 			fallthrough
 		case err != nil:
-			return r.finish(ctx, claim, nil, r.setback(ctx, s, stands, err))
+			return r.finish(ctx, claim, nil, r.setback(ctx, within, s, stands, err))
 		case done:
 			return r.finish(ctx, claim, s.take(), End{Step: s.step(), Status: Succeeded})
 		case within.Err() != nil:
@@ -130,16 +130,21 @@ func (r *Runner) work(ctx context.Context, claim Claim) (Job, error) {
 }
 
 // setback is how a claim ends whose step failed: what may go better another time is tried again, later each time.
-func (r *Runner) setback(ctx context.Context, s *Slice, stands Step, err error) End {
+func (r *Runner) setback(ctx, within context.Context, s *Slice, stands Step, err error) End {
 	end := End{Step: stands, Error: fault.Public(err)}
 	attempts := max(s.Attempts, 1)
 	if p, ok := parked(err); ok {
 		end.Status, end.Until, end.Error, end.Forgiven = Parked, p.until, p.why, true
 		return end
 	}
-	switch kind := fault.KindOf(err); {
-	case ctx.Err() != nil && (kind == fault.Cancelled || kind == fault.Timeout):
-		end.Status, end.Forgiven = Queued, errors.Is(ctx.Err(), context.Canceled) // this program ends, not the work
+	kind := fault.KindOf(err)
+	cut := within.Err() != nil && (kind == fault.Cancelled || kind == fault.Timeout)
+	switch {
+	case cut && s.Attempts == 0: // the slice ended within a step that was not its first: nothing is wrong
+		end.Status, end.Error = Queued, ""
+		return end
+	case cut && ctx.Err() != nil: // the caller's time is up, not the work's; a program that ends says nothing of it at all
+		end.Status, end.Error, end.Forgiven = Queued, "", errors.Is(ctx.Err(), context.Canceled)
 		return end
 	case kind == fault.OverBudget:
 		end.Status, end.Wait, end.Forgiven = Parked, refillWait, true
