@@ -18,6 +18,7 @@ const (
 
 // committer is the queue of writers.
 type committer struct {
+	time    time.Duration // groupTime, but in tests
 	mu      sync.Mutex
 	waiting []*writer
 	leading bool // somebody leads, or has been told to
@@ -134,7 +135,7 @@ func (d *DB) group(db *sql.DB, self *writer) (answer error, again bool) {
 	var selfErr error
 	selfDone := false
 	started := time.Now()
-	for taken := 0; taken < groupSize && time.Since(started) < groupTime; taken++ {
+	for taken := 0; taken == 0 || taken < groupSize && time.Since(started) < d.queue.time; taken++ { // self always has its turn
 		w := d.queue.take()
 		if w == nil {
 			break

@@ -57,7 +57,7 @@ func Open(path string, options Options) *DB {
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &DB{path: path, options: options, opening: make(chan struct{}, 1)}
+	d := &DB{path: path, options: options, opening: make(chan struct{}, 1), queue: committer{time: groupTime}}
 	d.opening <- struct{}{}
 	return d
 }
