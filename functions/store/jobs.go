@@ -29,18 +29,25 @@ type jobsOutput struct {
 	}
 }
 
-type jobInput struct {
+// OneJob is the path of a single job; exported, like the other parts of inputs, for huma to see its fields.
+type OneJob struct {
 	httpapi.Scoped
 	ID memory.ID `path:"id" doc:"Id of the job."`
 }
 
 // id is the id as the store spells it.
-func (in *jobInput) id() (memory.ID, error) {
+func (in *OneJob) id() (memory.ID, error) {
 	id, ok := memory.ParseID(string(in.ID))
 	if !ok {
 		return "", fault.BadField("path.id", "must be a UUID")
 	}
 	return id, nil
+}
+
+// cancelInput takes a key like every change, and need not remember it: calling off what is called off changes nothing.
+type cancelInput struct {
+	OneJob
+	httpapi.Idempotent
 }
 
 type jobOutput struct{ Body job.Job }
@@ -79,7 +86,7 @@ func (f *Function) listJobs(ctx context.Context, in *jobsInput) (*jobsOutput, er
 	return out, nil
 }
 
-func (f *Function) getJob(ctx context.Context, in *jobInput) (*jobOutput, error) {
+func (f *Function) getJob(ctx context.Context, in *OneJob) (*jobOutput, error) {
 	id, err := in.id()
 	if err != nil {
 		return nil, err
@@ -88,7 +95,7 @@ func (f *Function) getJob(ctx context.Context, in *jobInput) (*jobOutput, error)
 	return &jobOutput{j}, err
 }
 
-func (f *Function) cancelJob(ctx context.Context, in *jobInput) (*jobOutput, error) {
+func (f *Function) cancelJob(ctx context.Context, in *cancelInput) (*jobOutput, error) {
 	id, err := in.id()
 	if err != nil {
 		return nil, err

@@ -122,27 +122,27 @@ func (r *Reembed) Step(ctx context.Context, s *job.Slice) (done bool, err error)
 		s.Progress.Total = s.Progress.Done
 		return true, nil
 	}
-	ready, missing := sortOut(changes)
+	ready, missing := sortOut(changes, at.Until)
 	if err := r.attach(ctx, s.Scope(), embedder, missing); err != nil {
 		return false, err
 	}
-	if at.After < at.Until { // after it, what has its vector was counted before
-		s.Progress.Done += int64(ready)
-	}
-	s.Progress.Done += int64(len(missing))
+	s.Progress.Done += int64(ready + len(missing))
 	at.After = changes[len(changes)-1].Seq
 	s.Progress.Total = s.Progress.Done + int64(max(at.Until-at.After, 0)) // a memory is at least one change
 	return false, s.GoOn(at)
 }
 
-// sortOut counts the current versions that have their vector and returns those that have none.
-func sortOut(changes []memory.Change) (ready int, missing []*memory.Memory) {
+// sortOut counts the current versions that have their vector and returns those that have none. After until, what has its
+// vector is not counted: most of it has been before, and is seen again because it was given its vector.
+func sortOut(changes []memory.Change, until memory.Seq) (ready int, missing []*memory.Memory) {
 	for i := range changes {
 		c := &changes[i]
 		switch {
 		case c.Gone, c.Reset, c.Version.RecordedTo != nil:
 		case c.Vector != nil:
-			ready++
+			if c.Seq <= until {
+				ready++
+			}
 		default:
 			missing = append(missing, &c.Version.Memory)
 		}
