@@ -72,6 +72,7 @@ var packages = []struct {
 	{"pkg/embed", capability, "turning texts into vectors"},
 	{"pkg/eval", capability, "measuring how well an engine finds"},
 	{"pkg/ingest", capability, "taking in memories"},
+	{"pkg/job", capability, "long work in slices"},
 	{"pkg/reflection", capability, "deriving memories from memories"},
 	{"pkg/rerank", capability, "ordering candidates a second time"},
 	{"pkg/search", capability, "finding memories"},
@@ -79,6 +80,7 @@ var packages = []struct {
 	{"pkg/contract", suite, "how many clauses of a suite ran, and on what"},
 	{"pkg/budget/budgettest", suite, "of budget.Ledger"},
 	{"pkg/embed/embedtest", suite, "of embed.Embedder"},
+	{"pkg/job/jobtest", suite, "of job.Store"},
 	{"pkg/memory/memorytest", suite, "of memory.Store"},
 	{"pkg/outbox/outboxtest", suite, "of outbox.Queue"},
 	{"pkg/reflection/reflectiontest", suite, "of reflection.Store"},
@@ -120,6 +122,7 @@ var packages = []struct {
 // besides are the arrows the rings don't have; who has one may test with it. One that nobody uses fails.
 var besides = []struct{ from, to, why string }{
 	{"pkg/reflection", "pkg/budget", "a reflection tells what its model calls cost, in the unit budgets are counted in"},
+	{"pkg/embed", "pkg/job", "embedding a whole scope anew is long work: its steps are a job's"},
 	{"pkg/auth", "pkg/httpapi", "a refused credential is a problem like any other"},
 	{"pkg/auth", "pkg/telemetry", "keys are Secrets"},
 	{"pkg/client", "pkg/httpapi", "problems are read back by the table that wrote them"},
@@ -147,7 +150,7 @@ var libraries = []struct {
 	{"expvar", nil, "metrics are Prometheus', on the host's registry"},
 	{"net/http/pprof", nil, "it registers itself with everything that serves http.DefaultServeMux"},
 	{"net/http/httptest", nil, "for tests"},
-	{"testing", []string{"pkg/contract", "pkg/budget/budgettest", "pkg/embed/embedtest", "pkg/memory/memorytest", "pkg/outbox/outboxtest", "pkg/reflection/reflectiontest", "pkg/rerank/reranktest", "pkg/search/searchtest", "pkg/servicetest"},
+	{"testing", []string{"pkg/contract", "pkg/budget/budgettest", "pkg/embed/embedtest", "pkg/job/jobtest", "pkg/memory/memorytest", "pkg/outbox/outboxtest", "pkg/reflection/reflectiontest", "pkg/rerank/reranktest", "pkg/search/searchtest", "pkg/servicetest"},
 		"for tests and suites"},
 
 	{"github.com/blevesearch/snowballstem", []string{"pkg/text"}, "one stemmer, or an index and its queries disagree"},

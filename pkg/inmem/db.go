@@ -109,6 +109,13 @@ func (d *DB) emit(ctx context.Context, u *undo, scope memory.Scope, r outbox.Rec
 	u.announced = true
 }
 
+// emitAll adds the records to the outbox, in order, as part of the write.
+func (d *DB) emitAll(ctx context.Context, u *undo, scope memory.Scope, records []outbox.Record) {
+	for _, record := range records {
+		d.emit(ctx, u, scope, record)
+	}
+}
+
 // set writes one entry of a map as part of the write.
 func set[K comparable, V any](u *undo, m map[K]V, key K, value V) {
 	old, there := m[key]
