@@ -92,7 +92,11 @@ func flags(settings map[string]string) []string {
 // preparePostgres makes the data folder that servers start from, once for each installation and user: initdb takes a
 // second or two, a copy of what it made a tenth.
 func preparePostgres(c cache, from origin) (string, error) {
-	sum := sha256.Sum256([]byte(from.bin + " " + from.told))
+	owner := os.Geteuid()
+	if c.as != nil {
+		owner = c.as.uid
+	}
+	sum := sha256.Sum256(fmt.Append(nil, from.bin, from.major, owner))
 	name := "data-" + hex.EncodeToString(sum[:6])
 	final := filepath.Join(c.dir, name)
 	if exists(final) {
