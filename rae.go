@@ -24,6 +24,7 @@ import (
 	"github.com/rae-memory/rae/pkg/inmem"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
+	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/reflection"
 	"github.com/rae-memory/rae/pkg/rerank"
 	"github.com/rae-memory/rae/pkg/search"
@@ -59,6 +60,7 @@ type Engine struct {
 	Search      *search.Service
 	Ledger      budget.Ledger
 	Reflections *reflection.Service
+	Qdrant      *qdrant.Projector // nil: the deployment has none
 
 	store     backend
 	functions []serve.Function
@@ -71,6 +73,8 @@ type Engine struct {
 // backend is the store the functions share.
 type backend interface {
 	memory.Store
+	memory.Directory
+	memory.Watermarks
 	outbox.Queue
 }
 
@@ -110,7 +114,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Search = searching.Service()
+	e.Search, e.Qdrant = searching.Service(), searching.Qdrant()
 	e.Memories = &ingest.Service{
 		Store: e.store, Embedder: embedder, EmbedTimeout: cfg.Store.EmbedTimeout, Log: rt.Log, Erasers: []ingest.Eraser{searching},
 	}
