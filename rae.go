@@ -26,6 +26,7 @@ import (
 	"github.com/rae-memory/rae/pkg/job"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
+	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/reflection"
 	"github.com/rae-memory/rae/pkg/rerank"
 	"github.com/rae-memory/rae/pkg/search"
@@ -61,8 +62,9 @@ type Engine struct {
 	Search      *search.Service
 	Ledger      budget.Ledger
 	Reflections *reflection.Service
-	Jobs        *job.Runner    // of every kind
-	Reembed     *embed.Reembed // whose jobs are among them
+	Jobs        *job.Runner       // of every kind
+	Reembed     *embed.Reembed    // whose jobs are among them
+	Qdrant      *qdrant.Projector // nil: the deployment has none
 
 	store     backend
 	functions []serve.Function
@@ -75,6 +77,8 @@ type Engine struct {
 // backend is the store the functions share.
 type backend interface {
 	memory.Store
+	memory.Directory
+	memory.Watermarks
 	outbox.Queue
 	// Projects lists up to limit projects of the tenant that were ever written to, in order, those after the given one.
 	Projects(ctx context.Context, tenant, after string, limit int) ([]string, error)
@@ -121,7 +125,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Search = searching.Service()
+	e.Search, e.Qdrant = searching.Service(), searching.Qdrant()
 	e.Memories = &ingest.Service{
 		Store: e.store, Embedder: embedder, EmbedTimeout: cfg.Store.EmbedTimeout, Log: rt.Log, Erasers: []ingest.Eraser{searching},
 	}

@@ -35,13 +35,17 @@ type running struct {
 	handler http.Handler
 }
 
-func start(t *testing.T) *running {
+func start(t *testing.T) *running { return startWith(t, func(*rae.Config) {}) }
+
+// startWith is start with settings of the test's own.
+func startWith(t *testing.T, set func(*rae.Config)) *running {
 	t.Helper()
 	cfg, err := rae.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg.Store.DataDir = t.TempDir()
+	set(&cfg)
 	host := serve.LocalDefaults()
 	opened, err := rae.Open(cfg, serve.Runtime{Log: slog.New(slog.DiscardHandler), Metrics: telemetry.NewRegistry(), Version: "test"})
 	if err != nil {

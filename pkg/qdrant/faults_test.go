@@ -160,21 +160,27 @@ func TestAQdrantThatFailsIsLeftAloneAndTriedAgain(t *testing.T) {
 	w.right(q, false)
 }
 
-// untilBack searches until Qdrant takes part again, all of it in at most ten seconds.
+// untilBack searches until Qdrant takes part again.
 func (w *world) untilBack(q search.Query) {
 	w.t.Helper()
+	eventually(w.t, func() bool {
+		_, degraded := w.retrieve(w.leg, q)
+		return !degraded
+	})
+}
+
+// eventually asks again until it holds, for ten seconds.
+func eventually(t testing.TB, holds func() bool) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for {
-		if _, degraded := w.retrieve(w.leg, q); !degraded {
-			return
-		}
+	for !holds() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			w.t.Fatal("Qdrant is well and still left alone")
+			t.Fatal("it never came to hold")
 		}
 	}
 }

@@ -25,6 +25,7 @@ type Projector struct {
 
 	mu    sync.Mutex
 	turns map[memory.Scope]*turn
+	late  map[memory.Scope]struct{} // see Follow
 }
 
 // turn is the queue of this process for one scope. Others are kept out by the watermark's lock, which does not wait.

@@ -115,13 +115,10 @@ func (w *world) alter(step string, m memory.Memory) {
 // untilCaughtUp calls CatchUp as a broker does: again when it asks for it.
 func (w *world) untilCaughtUp(scope memory.Scope) {
 	w.t.Helper()
-	var err error
-	for range 1000 {
-		if _, err = w.projector.CatchUp(context.Background(), scope); err == nil {
-			return
-		}
-	}
-	w.t.Fatalf("catch up %s: %v", scope, err)
+	eventually(w.t, func() bool {
+		_, err := w.projector.CatchUp(context.Background(), scope)
+		return err == nil
+	})
 }
 
 func TestCatchingUpTwiceChangesNothing(t *testing.T) {
@@ -333,5 +330,52 @@ func TestAStoreThatFailsIsNotQdrantsFault(t *testing.T) {
 	w.server.Break(qdranttest.Faults{Unavailable: true})
 	if _, err := w.leg.Retrieve(t.Context(), w.query("red kite"), depth); !errors.Is(err, broken) {
 		t.Errorf("both away: %v", err)
+	}
+}
+
+func TestWhoFollowsIsNotHeldUpByAQdrantThatIsAway(t *testing.T) {
+	t.Parallel()
+	w := newFaultyWorld(t)
+	scopes := []memory.Scope{here, {Tenant: "acme", Project: "other"}, {Tenant: "other", Project: "default"}}
+	w.project(scopes...)
+	w.server.Break(qdranttest.Faults{Unavailable: true})
+	for range 4 { // the circuit opens meanwhile
+		for _, scope := range scopes {
+			w.put(scope, memory.Memory{Content: fmt.Sprint("red kite ", memory.NewID())})
+			if err := w.projector.Follow(t.Context(), scope); err != nil {
+				t.Errorf("%s: %v", scope, err)
+			}
+		}
+	}
+	if n := w.projector.Behind(); n != len(scopes) {
+		t.Errorf("%d scopes behind, want %d", n, len(scopes))
+	}
+	w.server.Break(qdranttest.Faults{})
+	eventually(t, func() bool { // one scope's change makes up for all
+		if err := w.projector.Follow(t.Context(), here); err != nil {
+			t.Error(err)
+		}
+		return w.projector.Behind() == 0
+	})
+	if drifted, compared := w.differences(); len(drifted) > 0 || compared != len(scopes) {
+		t.Errorf("%d scopes, %+v", compared, drifted)
+	}
+}
+
+func TestWhoFollowsIsToldToComeAgainWhileAnotherProcessIsAtIt(t *testing.T) {
+	t.Parallel()
+	w := newFaultyWorld(t)
+	w.say("the red kite flew")
+	w.project()
+	w.say("a red kite broke")
+	generation := w.server.Points(w.index.Collection())[0].GetPayload()["generation"].GetStringValue()
+	_, err := w.db.Project(t.Context(), here, "qdrant/"+generation, func(after memory.Seq) (memory.Seq, error) {
+		if err := w.projector.Follow(t.Context(), here); fault.KindOf(err) != fault.Unavailable {
+			t.Errorf("told %v", err)
+		}
+		return after, nil
+	})
+	if err != nil || w.projector.Behind() != 0 {
+		t.Errorf("%v, %d behind", err, w.projector.Behind())
 	}
 }

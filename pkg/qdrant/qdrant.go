@@ -13,6 +13,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"regexp"
@@ -73,7 +74,7 @@ func Open(o Options) (*Index, error) {
 		return nil, err
 	}
 	prefix := cmp.Or(o.Prefix, "rae")
-	if !regexp.MustCompile(`^[a-z0-9_-]{1,64}$`).MatchString(prefix) {
+	if !ValidPrefix(prefix) {
 		return nil, fault.New(fault.Invalid, "the prefix of collections must be 1 to 64 lower-case letters, digits, dashes or underscores")
 	}
 	conn, err := target.connect(o.Key)
@@ -97,6 +98,11 @@ func Open(o Options) (*Index, error) {
 	retry := cmp.Or(o.RetryAfter, defaultRetry)
 	x.reading, x.writing = newBreaker("search", retry, x.log), newBreaker("projection", retry, x.log)
 	return x, nil
+}
+
+// ValidPrefix reports whether names of collections may begin so.
+func ValidPrefix(prefix string) bool {
+	return regexp.MustCompile(`^[a-z0-9_-]{1,64}$`).MatchString(prefix)
 }
 
 // Collection is the name of the collection the vectors are in.
@@ -126,5 +132,8 @@ func away(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fault.Wrap(fault.Unavailable, fmt.Errorf("qdrant: %w", err), "the vector index is not available")
+	return fault.Wrap(fault.Unavailable, fmt.Errorf("%w: %w", errAway, err), "the vector index is not available")
 }
+
+// errAway marks an error that is Qdrant's, not the store's.
+var errAway = errors.New("qdrant")

@@ -221,3 +221,17 @@ func (p *Projector) compareIndexed(ctx context.Context, c *Comparison, mark memo
 		return nil
 	})
 }
+
+// Drifted verifies and returns the scopes where something is wrong; told hears of every scope, what it has on both sides
+// and how far behind it is.
+func (p *Projector) Drifted(ctx context.Context, tenant string, told func(stored, indexed int, behind int64)) ([]Comparison, error) {
+	var drifted []Comparison
+	err := p.Verify(ctx, tenant, func(c Comparison) error {
+		told(c.Stored, c.Indexed, c.Behind)
+		if c.Drifted() {
+			drifted = append(drifted, c)
+		}
+		return nil
+	})
+	return drifted, err
+}
