@@ -119,12 +119,14 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 func (f *Function) Service() *search.Service { return f.service }
 
 // EraseTenant drops everything held of an erased tenant; the receipt counts cached answers and indexes.
-func (f *Function) EraseTenant(_ context.Context, tenant string) (memory.Receipt, error) {
-	forgotten := f.index.ForgetTenant(tenant)
-	if f.service.Cache != nil {
-		forgotten += f.service.Cache.ForgetTenant(tenant)
+func (f *Function) EraseTenant(ctx context.Context, tenant string) (memory.Receipt, error) {
+	receipt := memory.Receipt{CacheKeys: f.index.ForgetTenant(tenant)}
+	if f.service.Cache == nil {
+		return receipt, nil
 	}
-	return memory.Receipt{CacheKeys: forgotten}, nil
+	forgotten, err := f.service.Cache.ForgetTenant(ctx, tenant)
+	receipt.CacheKeys += forgotten
+	return receipt, err
 }
 
 // Name implements serve.Function.
