@@ -19,7 +19,6 @@ import (
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/search/cachetest"
-	"github.com/rae-memory/rae/pkg/serve"
 	"github.com/rae-memory/rae/pkg/serve/limittest"
 )
 
@@ -93,7 +92,7 @@ func TestLimitsKeepTheContract(t *testing.T) {
 	for name, start := range servers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			limittest.Run(t, func(t *testing.T) serve.Limiter { return open(t, start(t), patient).Limits() })
+			limittest.Run(t, func(t *testing.T) limittest.Limiter { return open(t, start(t), patient).Limits() })
 		})
 	}
 }

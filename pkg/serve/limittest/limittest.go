@@ -11,8 +11,11 @@ import (
 	"github.com/rae-memory/rae/pkg/serve"
 )
 
+// Limiter is the port, under the name by which adapters, which know no edge, can say it in their tests.
+type Limiter = serve.Limiter
+
 // Run holds a limiter to its contract. open returns one that has counted nothing.
-func Run(t *testing.T, open func(*testing.T) serve.Limiter) {
+func Run(t *testing.T, open func(*testing.T) Limiter) {
 	t.Run("a burst passes and then nothing", func(t *testing.T) {
 		t.Parallel()
 		limiter := open(t)
@@ -91,7 +94,7 @@ func Run(t *testing.T, open func(*testing.T) serve.Limiter) {
 	})
 }
 
-func take(t *testing.T, limiter serve.Limiter, tenant string, perSecond, burst int) time.Duration {
+func take(t *testing.T, limiter Limiter, tenant string, perSecond, burst int) time.Duration {
 	t.Helper()
 	wait, err := limiter.Take(t.Context(), tenant, perSecond, burst)
 	if err != nil {
