@@ -3,6 +3,7 @@ package redis_test
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -23,6 +24,7 @@ import (
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/search/cachetest"
+	"github.com/rae-memory/rae/pkg/servicetest"
 )
 
 var here = memory.Scope{Tenant: "acme", Project: "default"}
@@ -289,5 +291,60 @@ func TestARedisThatIsFullStillAnswers(t *testing.T) {
 		if _, ok := client.Answers().Get(t.Context(), late.Key); ok {
 			t.Fatal("what could not be kept is read")
 		}
+	}
+}
+
+func TestARealRedisThatIsFullStillAnswers(t *testing.T) {
+	t.Parallel()
+	server := servicetest.OwnRedis(t, map[string]string{"maxmemory": "3mb", "maxmemory-policy": "noeviction"})
+	client := open(t, server.URL(), patient)
+	vectors, big := client.Vectors(), make([]float32, 15_000)
+	big[0] = 1
+	kept := -1
+	for i := range 200 { // 12 MB
+		vectors.Put(t.Context(), []embed.CacheKey{embedtest.Key(fmt.Sprint(i))}, [][]float32{big})
+		if got := vectors.Get(t.Context(), []embed.CacheKey{embedtest.Key(fmt.Sprint(i))}); got[0] == nil {
+			break
+		}
+		kept = i
+	}
+	if kept < 0 || kept > 100 {
+		t.Fatalf("%d vectors fit into 3 MB", kept+1)
+	}
+	for i := range kept + 1 {
+		if got := vectors.Get(t.Context(), []embed.CacheKey{embedtest.Key(fmt.Sprint(i))}); got[0] == nil {
+			t.Fatalf("vector %d cannot be read while nothing can be written", i)
+		}
+	}
+}
+
+func TestARealRedisMayBeKilledAndComesBack(t *testing.T) {
+	t.Parallel()
+	server, log := servicetest.OwnRedis(t, nil), new(journal)
+	client := open(t, server.URL(), redis.Options{DialTimeout: 5 * time.Second, Timeout: 5 * time.Second, OpenFor: 100 * time.Millisecond, Log: log.logger()})
+	answers, answer := client.Answers(), cachetest.Answer(here, "question")
+	answers.Put(t.Context(), answer)
+	if _, ok := answers.Get(t.Context(), answer.Key); !ok {
+		t.Fatal("the cache does not work")
+	}
+	if err := server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the circuit opens", func() bool {
+		if _, ok := answers.Get(t.Context(), answer.Key); ok {
+			t.Error("a dead Redis answers")
+		}
+		return len(log.said()) > 0
+	})
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the cache works again", func() bool {
+		answers.Put(t.Context(), answer)
+		_, ok := answers.Get(t.Context(), answer.Key)
+		return ok
+	})
+	if want := []string{"WARN redis is away: answers stay right and take longer", "INFO redis is back"}; !slices.Equal(log.said(), want) {
+		t.Errorf("logged %q", log.said())
 	}
 }

@@ -103,7 +103,7 @@ func (g *guard) ask(ctx context.Context, ask func(context.Context) error) (err e
 		if err == nil {
 			return
 		}
-		if ctx.Err() != nil {
+		if left(ctx) {
 			err = abandoned{err}
 			return
 		}
@@ -116,6 +116,13 @@ func (g *guard) ask(ctx context.Context, ask func(context.Context) error) (err e
 		return err
 	}
 	return ask(bounded)
+}
+
+// left tells whether the caller went away or ran out of time. A connection keeps a deadline on a clock of its own and
+// may notice before the context does.
+func left(ctx context.Context) bool {
+	deadline, bounded := ctx.Deadline()
+	return ctx.Err() != nil || bounded && time.Until(deadline) <= 0
 }
 
 // changed tells once that Redis went away and once that it is back. Probes that fail in between are not told.

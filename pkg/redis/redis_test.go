@@ -20,15 +20,19 @@ import (
 	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/search/cachetest"
 	"github.com/rae-memory/rae/pkg/serve/limittest"
+	"github.com/rae-memory/rae/pkg/servicetest"
 )
 
 // patient waits longer than any test machine is busy; for tests of what is answered, not of when.
 var patient = redis.Options{DialTimeout: 10 * time.Second, Timeout: 10 * time.Second}
 
-// open connects to an address host:port, and closes with the test.
+// open connects to host:port or a whole URL, and closes with the test.
 func open(t testing.TB, address string, o redis.Options) *redis.Client {
 	t.Helper()
-	client, err := redis.Open("redis://"+address, o)
+	if !strings.Contains(address, "://") {
+		address = "redis://" + address
+	}
+	client, err := redis.Open(address, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,9 +40,12 @@ func open(t testing.TB, address string, o redis.Options) *redis.Client {
 	return client
 }
 
-// servers are what every contract is run on: each function starts an empty one of its own.
+func TestMain(m *testing.M) { servicetest.Main(m) }
+
+// servers are what every contract is run on: each function gives an empty one.
 var servers = map[string]func(t *testing.T) (address string){
 	"miniredis": func(t *testing.T) string { return miniredis.RunT(t).Addr() },
+	"redis":     func(t *testing.T) string { return servicetest.Redis(t).Database(t) },
 }
 
 func TestAnswersKeepTheContract(t *testing.T) {
