@@ -24,6 +24,7 @@ import (
 	"github.com/rae-memory/rae/pkg/inmem"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
+	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/reflection"
 	"github.com/rae-memory/rae/pkg/rerank"
 	"github.com/rae-memory/rae/pkg/search"
@@ -61,6 +62,7 @@ type Engine struct {
 	Reflections *reflection.Service
 
 	store     backend
+	redis     *redis.Client // nil: none
 	functions []serve.Function
 	events    http.Handler
 	broker    *eventing.Broker
@@ -85,6 +87,10 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	if e.redis, err = cfg.Search.OpenRedis(rt); err != nil {
+		return nil, err
+	}
+	embedder = embed.WithCache(embedder, e.redis.Vectors())
 	reranker, err := rerank.BuiltIn(cfg.Rerank.Provider, cfg.Rerank.Model)
 	if err != nil {
 		return nil, err
@@ -110,6 +116,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	searching.Share(e.redis.Answers())
 	e.Search = searching.Service()
 	e.Memories = &ingest.Service{
 		Store: e.store, Embedder: embedder, EmbedTimeout: cfg.Store.EmbedTimeout, Log: rt.Log, Erasers: []ingest.Eraser{searching},
@@ -121,7 +128,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 		rerankfn.New(reranker, cfg.Rerank.Timeout),
 		reflectfn.New(e.Reflections, rt.Log),
 		budgetfn.New(e.Ledger, auth.RequireAdmin, rt.Log),
-		&foundation{database},
+		&foundation{database, e.redis},
 	}
 	if err := e.connect(); err != nil {
 		return nil, err
@@ -204,6 +211,9 @@ func (e *Engine) Serve(cfg serve.Config) (*serve.Server, error) {
 		return nil, err
 	}
 	server.Events = e.events
+	if e.redis != nil {
+		server.Limiter = e.redis.Limits()
+	}
 	return server, nil
 }
 

@@ -4,6 +4,7 @@ package search
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"path/filepath"
@@ -16,9 +17,11 @@ import (
 	"github.com/rae-memory/rae/pkg/index"
 	"github.com/rae-memory/rae/pkg/inmem"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/serve"
 	"github.com/rae-memory/rae/pkg/sqlite"
+	"github.com/rae-memory/rae/pkg/telemetry"
 )
 
 var _ serve.Function = (*Function)(nil)
@@ -30,7 +33,26 @@ type Config struct {
 	EmbedProvider string        `envconfig:"RAE_EMBED_PROVIDER" default:"hash" allowed:"hash"`
 	StageTimeout  time.Duration `envconfig:"RAE_SEARCH_STAGE_TIMEOUT" default:"2s" min:"10ms" max:"60s"`
 	IndexMegabyte int64         `envconfig:"RAE_SEARCH_INDEX_MB" default:"1024" min:"16" max:"1048576"`
-	CacheAnswers  int           `envconfig:"RAE_SEARCH_CACHE" default:"4096" min:"0" max:"1000000"`
+	CacheAnswers  int           `envconfig:"RAE_SEARCH_CACHE" default:"4096" min:"0" max:"1000000"` // 0: no answer is kept anywhere
+
+	RedisURL         telemetry.Secret `envconfig:"RAE_REDIS_URL"` // empty: no Redis
+	RedisDialTimeout time.Duration    `envconfig:"RAE_REDIS_DIAL_TIMEOUT" default:"100ms" min:"1ms" max:"10s"`
+	RedisTimeout     time.Duration    `envconfig:"RAE_REDIS_TIMEOUT" default:"50ms" min:"1ms" max:"10s"`
+}
+
+// Check refuses an address that is none.
+func (c *Config) Check() error {
+	if redis.Check(c.RedisURL.Reveal()) != nil {
+		return &serve.ConfigError{Name: "RAE_REDIS_URL", Secret: true, Allowed: redis.Address}
+	}
+	return nil
+}
+
+// OpenRedis returns the Redis of the deployment, nil where there is none. It connects when first used.
+func (c *Config) OpenRedis(rt serve.Runtime) (*redis.Client, error) {
+	return redis.Open(c.RedisURL.Reveal(), redis.Options{
+		DialTimeout: c.RedisDialTimeout, Timeout: c.RedisTimeout, Log: rt.Log, Metrics: rt.Metrics,
+	})
 }
 
 // Store is what the function reads: memories, and the feed its index follows.
@@ -46,7 +68,11 @@ type Function struct {
 	service *search.Service
 	index   *index.Set
 	log     *slog.Logger
+	alone   *alone // nil in a process with the other functions
 }
+
+// alone is what the function opened for itself besides its database.
+type alone struct{ redis *redis.Client }
 
 // weights of the legs. The built-in embedder sees the words BM25 sees, only blurred, so it helps out instead of adding
 // up; a model that knows meanings will weigh in.
@@ -103,16 +129,56 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Store == "inmem" {
-		return New(cfg, inmem.New(inmem.Options{}), embedder, rt)
-	}
-	db := sqlite.Open(filepath.Join(cfg.DataDir, "rae.db"), sqlite.Options{Log: rt.Log})
-	f, err := New(cfg, db, embedder, rt)
+	shared, err := cfg.OpenRedis(rt)
 	if err != nil {
 		return nil, err
 	}
-	f.Backing = serve.Backing{Ping: db.Ping, Release: db.Close}
+	var store Store = inmem.New(inmem.Options{})
+	var backing serve.Backing
+	if cfg.Store == "sqlite" {
+		db := sqlite.Open(filepath.Join(cfg.DataDir, "rae.db"), sqlite.Options{Log: rt.Log})
+		store, backing = db, serve.Backing{Ping: db.Ping, Release: db.Close}
+	}
+	f, err := New(cfg, store, embed.WithCache(embedder, shared.Vectors()), rt)
+	if err != nil {
+		return nil, err
+	}
+	f.Backing, f.alone = backing, &alone{shared}
+	f.Share(shared.Answers())
 	return f, nil
+}
+
+// Share puts a cache that instances share behind the function's own; nil changes nothing, and so does a cache where
+// the settings say that no answer is kept.
+func (f *Function) Share(answers search.Cache) {
+	if answers != nil && f.service.Cache != nil {
+		f.service.Cache = search.Layered{Near: f.service.Cache, Far: answers}
+	}
+}
+
+// Health asks what the function opened.
+func (f *Function) Health(ctx context.Context) []serve.Component {
+	components := f.Backing.Health(ctx)
+	if f.alone != nil {
+		components = append(components, serve.Aside(ctx, "redis", f.alone.redis != nil, f.alone.redis.Ping))
+	}
+	return components
+}
+
+// Close closes what the function opened.
+func (f *Function) Close(ctx context.Context) error {
+	if f.alone == nil {
+		return f.Backing.Close(ctx)
+	}
+	return errors.Join(f.Backing.Close(ctx), f.alone.redis.Close())
+}
+
+// Limiter counts requests for all instances together, nil without Redis.
+func (f *Function) Limiter() serve.Limiter {
+	if f.alone == nil || f.alone.redis == nil {
+		return nil
+	}
+	return f.alone.redis.Limits()
 }
 
 // Service answers searches to callers in the same process.

@@ -3,7 +3,6 @@ package embed_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"reflect"
 	"slices"
@@ -186,15 +185,24 @@ func TestACacheOfVectorsThatLiesIsNotBelieved(t *testing.T) {
 
 func TestACacheStandsOnlyBeforeEmbeddersWorthIt(t *testing.T) {
 	t.Parallel()
-	builtIn, remote, cache := new(embed.Hash), new(counting), embed.NewLRU(1)
-	for name, c := range map[string]struct {
-		e      embed.Embedder
-		cache  embed.Cache
-		cached bool
-	}{"built in": {builtIn, cache, false}, "remote": {remote, cache, true}, "no cache": {remote, nil, false}} {
-		got := embed.WithCache(c.e, c.cache)
-		if _, is := got.(*embed.Cached); is != c.cached || !is && got != c.e {
-			t.Errorf("%s: %s", name, fmt.Sprintf("%T", got))
+	if e := new(embed.Hash); embed.WithCache(e, embed.NewLRU(1)) != embed.Embedder(e) {
+		t.Error("the built-in embedder has a cache before it, which takes longer than it")
+	}
+	for name, far := range map[string]embed.Cache{"alone": nil, "with others": embed.NewLRU(10)} {
+		upstream := new(counting)
+		e := embed.WithCache(upstream, far)
+		for range 2 {
+			if _, err := e.EmbedQuery(t.Context(), "a"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if far != nil { // another instance finds what this one asked for
+			if _, err := embed.WithCache(upstream, far).EmbedQuery(t.Context(), "a"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(upstream.queries) != 1 {
+			t.Errorf("%s: asked %d times", name, len(upstream.queries))
 		}
 	}
 }

@@ -17,8 +17,13 @@ type Answers struct{ client *Client }
 
 var _ search.Cache = (*Answers)(nil)
 
-// Answers returns the cache of answers in this Redis.
-func (c *Client) Answers() *Answers { return &Answers{client: c} }
+// Answers returns the cache of answers in this Redis, nil without one.
+func (c *Client) Answers() search.Cache {
+	if c == nil {
+		return nil
+	}
+	return &Answers{client: c}
+}
 
 const (
 	answersPrefix = "rae:answers:v1:" // v1 is the form of the value: another form, another number

@@ -16,8 +16,11 @@ type Limits struct {
 	limiter *redis_rate.Limiter
 }
 
-// Limits returns the rate limits in this Redis.
+// Limits returns the rate limits in this Redis, nil without one.
 func (c *Client) Limits() *Limits {
+	if c == nil {
+		return nil
+	}
 	return &Limits{client: c, limiter: redis_rate.NewLimiter(c.redis)}
 }
 

@@ -30,18 +30,34 @@ type Options struct {
 	Metrics     prometheus.Registerer // nil: not counted
 }
 
-// Client is a connection pool with its guard. It connects when first used and is safe for concurrent use.
+// Client is a connection pool with its guard. It connects when first used and is safe for concurrent use. A nil Client
+// is a deployment without Redis: its caches and limits are nil, too.
 type Client struct {
 	redis *goredis.Client
 	guard *guard
 }
 
-// Open reads the address, "redis://user:password@host:6379/0" or "rediss://…" for TLS, and touches nothing. The error
-// is Invalid and does not repeat the address, which may hold a password.
+// Address says what an address looks like, as the end of the sentence "it must be …".
+const Address = "a URL such as redis://user:password@host:6379/0, or rediss:// for TLS"
+
+// Check refuses, as Invalid, an address that Open would not take; the empty one is no Redis. The error does not repeat
+// the address, which may hold a password.
+func Check(address string) error {
+	if _, err := goredis.ParseURL(address); err != nil && address != "" {
+		return fault.New(fault.Invalid, "the address of Redis must be %s", Address)
+	}
+	return nil
+}
+
+// Open reads the address and touches nothing. The error is that of Check, or tells that metrics of another client are
+// registered already.
 func Open(address string, o Options) (*Client, error) {
+	if err := Check(address); err != nil || address == "" {
+		return nil, err
+	}
 	settings, err := goredis.ParseURL(address)
 	if err != nil {
-		return nil, fault.New(fault.Invalid, "the address of Redis must be like redis://user:password@host:6379/0")
+		return nil, err
 	}
 	silence()
 	o.DialTimeout, o.Timeout, o.OpenFor = cmp.Or(o.DialTimeout, 100*time.Millisecond), cmp.Or(o.Timeout, 50*time.Millisecond), cmp.Or(o.OpenFor, 3*time.Second)
@@ -74,4 +90,9 @@ func (c *Client) Ping(ctx context.Context) error {
 }
 
 // Close closes the connections. Everything asked afterwards is a miss.
-func (c *Client) Close() error { return c.redis.Close() }
+func (c *Client) Close() error {
+	if c == nil {
+		return nil
+	}
+	return c.redis.Close()
+}

@@ -173,11 +173,19 @@ func TestNoNameAndNoWordOfATenantIsAKey(t *testing.T) {
 
 func TestAnAddressThatCannotBeUsedIsNotRepeated(t *testing.T) {
 	t.Parallel()
-	for _, address := range []string{"", "localhost:6379", "http://user:hunter2@host", "redis://user:hunter2@host/database", "redis://:hunter2@host:6379/0?dial_timeout=x", "redis://hunter2\n"} {
+	for _, address := range []string{"localhost:6379", "http://user:hunter2@host", "redis://user:hunter2@host/database", "redis://:hunter2@host:6379/0?dial_timeout=x", "redis://hunter2\n"} {
 		_, err := redis.Open(address, redis.Options{})
 		if fault.KindOf(err) != fault.Invalid || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: %v", address, err)
 		}
+	}
+}
+
+func TestNoAddressIsNoRedis(t *testing.T) {
+	t.Parallel()
+	client, err := redis.Open("", redis.Options{})
+	if client != nil || err != nil || client.Answers() != nil || client.Vectors() != nil || client.Limits() != nil || client.Close() != nil {
+		t.Errorf("got %v, %v", client, err)
 	}
 }
 

@@ -18,14 +18,19 @@ type Vectors struct{ client *Client }
 
 var _ embed.Cache = (*Vectors)(nil)
 
-// Vectors returns the cache of vectors in this Redis.
-func (c *Client) Vectors() *Vectors { return &Vectors{client: c} }
+// Vectors returns the cache of vectors in this Redis, nil without one.
+func (c *Client) Vectors() embed.Cache {
+	if c == nil {
+		return nil
+	}
+	return &Vectors{client: c}
+}
 
 const (
 	vectorsPrefix = "rae:vectors:v1:"
 	vectorsFor    = 24 * time.Hour
 	maxVector     = 64 << 10 // bytes of a value: 16,000 dimensions
-	atATime       = 100      // vectors of one operation, so that its time bounds something
+	vectorsAtOnce = 100      // vectors of one operation, so that its time bounds something
 )
 
 func vectorKey(key embed.CacheKey) string { return vectorsPrefix + hex.EncodeToString(key[:]) }
@@ -33,8 +38,8 @@ func vectorKey(key embed.CacheKey) string { return vectorsPrefix + hex.EncodeToS
 // Get implements embed.Cache.
 func (v *Vectors) Get(ctx context.Context, keys []embed.CacheKey) [][]float32 {
 	vectors := make([][]float32, len(keys))
-	for from := 0; from < len(keys); from += atATime {
-		to := min(from+atATime, len(keys))
+	for from := 0; from < len(keys); from += vectorsAtOnce {
+		to := min(from+vectorsAtOnce, len(keys))
 		v.get(ctx, keys[from:to], vectors[from:to])
 	}
 	return vectors
@@ -65,8 +70,8 @@ func (v *Vectors) get(ctx context.Context, keys []embed.CacheKey, vectors [][]fl
 
 // Put implements embed.Cache.
 func (v *Vectors) Put(ctx context.Context, keys []embed.CacheKey, vectors [][]float32) {
-	for from := 0; from < len(keys); from += atATime {
-		to := min(from+atATime, len(keys))
+	for from := 0; from < len(keys); from += vectorsAtOnce {
+		to := min(from+vectorsAtOnce, len(keys))
 		v.put(ctx, keys[from:to], vectors[from:to])
 	}
 }

@@ -24,3 +24,11 @@ func (b *Backing) Close(context.Context) error {
 	}
 	return b.Release()
 }
+
+// Aside is the health of what a function works without, slower or with less. Where it is not used, ping is not called.
+func Aside(ctx context.Context, name string, used bool, ping func(context.Context) error) Component {
+	if !used {
+		return Component{Name: name, Unused: true}
+	}
+	return Component{Name: name, Err: ping(ctx)}
+}
