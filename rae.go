@@ -27,6 +27,7 @@ import (
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
 	"github.com/rae-memory/rae/pkg/qdrant"
+	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/reflection"
 	"github.com/rae-memory/rae/pkg/rerank"
 	"github.com/rae-memory/rae/pkg/search"
@@ -67,6 +68,7 @@ type Engine struct {
 	Qdrant      *qdrant.Projector // nil: the deployment has none
 
 	store     backend
+	redis     *redis.Client // nil: none
 	functions []serve.Function
 	events    http.Handler
 	broker    *eventing.Broker
@@ -95,6 +97,10 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	if e.redis, err = cfg.Search.OpenRedis(rt); err != nil {
+		return nil, err
+	}
+	embedder = embed.WithCache(embedder, e.redis.Vectors())
 	reranker, err := rerank.BuiltIn(cfg.Rerank.Provider, cfg.Rerank.Model)
 	if err != nil {
 		return nil, err
@@ -125,6 +131,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	searching.Share(e.redis.Answers())
 	e.Search, e.Qdrant = searching.Service(), searching.Qdrant()
 	e.Memories = &ingest.Service{
 		Store: e.store, Embedder: embedder, EmbedTimeout: cfg.Store.EmbedTimeout, Log: rt.Log, Erasers: []ingest.Eraser{searching},
@@ -138,7 +145,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 		rerankfn.New(reranker, cfg.Rerank.Timeout),
 		reflectfn.New(e.Reflections, rt.Log),
 		budgetfn.New(e.Ledger, auth.RequireAdmin, rt.Log),
-		&foundation{database},
+		&foundation{database, e.redis},
 	}
 	if err := e.connect(); err != nil {
 		return nil, err
@@ -226,6 +233,9 @@ func (e *Engine) Serve(cfg serve.Config) (*serve.Server, error) {
 		return nil, err
 	}
 	server.Events = e.events
+	if e.redis != nil {
+		server.Limiter = e.redis.Limits()
+	}
 	return server, nil
 }
 

@@ -10,7 +10,9 @@ import (
 
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/embed"
+	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/serve"
+	"github.com/rae-memory/rae/pkg/telemetry"
 )
 
 const name = "embed"
@@ -20,12 +22,19 @@ type Config struct {
 	Provider string        `envconfig:"RAE_EMBED_PROVIDER" default:"hash" allowed:"hash"`
 	Model    string        `envconfig:"RAE_EMBED_MODEL"` // empty: the provider's own choice
 	Timeout  time.Duration `envconfig:"RAE_EMBED_TIMEOUT" default:"10s" min:"1ms" max:"10m"`
+
+	RedisURL         telemetry.Secret `envconfig:"RAE_REDIS_URL"` // empty: no Redis
+	RedisDialTimeout time.Duration    `envconfig:"RAE_REDIS_DIAL_TIMEOUT" default:"100ms" min:"1ms" max:"10s"`
+	RedisTimeout     time.Duration    `envconfig:"RAE_REDIS_TIMEOUT" default:"50ms" min:"1ms" max:"10s"`
 }
 
-// Check refuses a model the provider does not have.
+// Check refuses a model the provider does not have, and an address that is none.
 func (c *Config) Check() error {
 	if _, err := embed.BuiltIn(c.Provider, c.Model); err != nil {
 		return &serve.ConfigError{Name: "RAE_EMBED_MODEL", Value: c.Model, Allowed: "unset or " + new(embed.Hash).Model()}
+	}
+	if redis.Check(c.RedisURL.Reveal()) != nil {
+		return &serve.ConfigError{Name: "RAE_REDIS_URL", Secret: true, Allowed: redis.Address}
 	}
 	return nil
 }
@@ -36,7 +45,11 @@ type Function struct {
 	timeout  time.Duration
 	backfill *Backfill // nil without a store
 	log      *slog.Logger
+	alone    *alone // nil in a process with the other functions
 }
+
+// alone is what the function opened for itself.
+type alone struct{ redis *redis.Client }
 
 var _ serve.Function = (*Function)(nil)
 
@@ -61,7 +74,15 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	return New(embedder, nil, cfg.Timeout, rt.Log), nil
+	shared, err := redis.Open(cfg.RedisURL.Reveal(), redis.Options{
+		DialTimeout: cfg.RedisDialTimeout, Timeout: cfg.RedisTimeout, Log: rt.Log, Metrics: rt.Metrics,
+	})
+	if err != nil {
+		return nil, err
+	}
+	f := New(embed.WithCache(embedder, shared.Vectors()), nil, cfg.Timeout, rt.Log)
+	f.alone = &alone{shared}
+	return f, nil
 }
 
 // Name returns "embed".
@@ -87,9 +108,26 @@ func (f *Function) Consumers() map[string]eventing.Consumer {
 }
 
 // Health names the embedder. The built-in one computes in process and cannot be away.
-func (f *Function) Health(context.Context) []serve.Component {
-	return []serve.Component{{Name: "ml_service", Critical: true}}
+func (f *Function) Health(ctx context.Context) []serve.Component {
+	components := []serve.Component{{Name: "ml_service", Critical: true}}
+	if f.alone != nil {
+		components = append(components, serve.Aside(ctx, "redis", f.alone.redis != nil, f.alone.redis.Ping))
+	}
+	return components
 }
 
-// Close has nothing to release.
-func (f *Function) Close(context.Context) error { return nil }
+// Close closes what the function opened.
+func (f *Function) Close(context.Context) error {
+	if f.alone == nil {
+		return nil
+	}
+	return f.alone.redis.Close()
+}
+
+// Limiter counts requests for all instances together, nil without Redis.
+func (f *Function) Limiter() serve.Limiter {
+	if f.alone == nil || f.alone.redis == nil {
+		return nil
+	}
+	return f.alone.redis.Limits()
+}

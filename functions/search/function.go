@@ -18,47 +18,13 @@ import (
 	"github.com/rae-memory/rae/pkg/inmem"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/qdrant"
-	"github.com/rae-memory/rae/pkg/relevance"
+	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/serve"
 	"github.com/rae-memory/rae/pkg/sqlite"
-	"github.com/rae-memory/rae/pkg/telemetry"
 )
 
 var _ serve.Function = (*Function)(nil)
-
-// Config is what the environment says to the function.
-type Config struct {
-	Store         string        `envconfig:"RAE_STORE" default:"sqlite" allowed:"sqlite|inmem"`
-	DataDir       string        `envconfig:"RAE_DATA_DIR" default:"./data"`
-	EmbedProvider string        `envconfig:"RAE_EMBED_PROVIDER" default:"hash" allowed:"hash"`
-	StageTimeout  time.Duration `envconfig:"RAE_SEARCH_STAGE_TIMEOUT" default:"2s" min:"10ms" max:"60s"`
-	IndexMegabyte int64         `envconfig:"RAE_SEARCH_INDEX_MB" default:"1024" min:"16" max:"1048576"`
-	CacheAnswers  int           `envconfig:"RAE_SEARCH_CACHE" default:"4096" min:"0" max:"1000000"`
-	Languages     string        `envconfig:"RAE_LANGUAGES"` // as relevance.ParseLanguages reads it; empty: all English
-
-	QdrantURL     string           `envconfig:"RAE_QDRANT_URL"` // empty: vectors are searched without Qdrant
-	QdrantKey     telemetry.Secret `envconfig:"RAE_QDRANT_API_KEY"`
-	QdrantPrefix  string           `envconfig:"RAE_QDRANT_PREFIX" default:"rae"`
-	QdrantTimeout time.Duration    `envconfig:"RAE_QDRANT_TIMEOUT" default:"250ms" min:"10ms" max:"10s"` // of its part of a search
-}
-
-// Check implements serve.Checker.
-func (c *Config) Check() error {
-	if _, err := c.languages(); err != nil {
-		return err
-	}
-	return c.checkQdrant()
-}
-
-// languages is what Languages says. Its error is a *serve.ConfigError.
-func (c *Config) languages() (relevance.Languages, error) {
-	languages, err := relevance.ParseLanguages(c.Languages)
-	if err != nil {
-		return languages, &serve.ConfigError{Name: "RAE_LANGUAGES", Value: c.Languages, Allowed: relevance.LanguagesFormat}
-	}
-	return languages, nil
-}
 
 // Store is what the function reads: memories, and the feed its index follows; and where it keeps how far Qdrant has
 // followed it.
@@ -77,7 +43,11 @@ type Function struct {
 	index   *index.Set
 	qdrant  *qdrant.Projector // nil: there is none
 	log     *slog.Logger
+	alone   *alone // nil in a process with the other functions
 }
+
+// alone is what the function opened for itself besides its database.
+type alone struct{ redis *redis.Client }
 
 // weights of the legs. The built-in embedder sees the words BM25 sees, only blurred, so it helps out instead of adding
 // up; a model that knows meanings will weigh in.
@@ -144,16 +114,60 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Store == "inmem" {
-		return New(cfg, inmem.New(inmem.Options{}), embedder, rt)
-	}
-	db := sqlite.Open(filepath.Join(cfg.DataDir, "rae.db"), sqlite.Options{Log: rt.Log})
-	f, err := New(cfg, db, embedder, rt)
+	shared, err := cfg.OpenRedis(rt)
 	if err != nil {
 		return nil, err
 	}
-	f.Backing = serve.Backing{Ping: db.Ping, Release: db.Close}
+	var store Store = inmem.New(inmem.Options{})
+	var backing serve.Backing
+	if cfg.Store == "sqlite" {
+		db := sqlite.Open(filepath.Join(cfg.DataDir, "rae.db"), sqlite.Options{Log: rt.Log})
+		store, backing = db, serve.Backing{Ping: db.Ping, Release: db.Close}
+	}
+	f, err := New(cfg, store, embed.WithCache(embedder, shared.Vectors()), rt)
+	if err != nil {
+		return nil, err
+	}
+	f.Backing, f.alone = backing, &alone{shared}
+	f.Share(shared.Answers())
 	return f, nil
+}
+
+// Share puts a cache that instances share behind the function's own; nil changes nothing, and so does a cache where
+// the settings say that no answer is kept.
+func (f *Function) Share(answers search.Cache) {
+	if answers != nil && f.service.Cache != nil {
+		f.service.Cache = search.Layered{Near: f.service.Cache, Far: answers}
+	}
+}
+
+// Health asks what the function stands on. Without Redis and Qdrant it still answers.
+func (f *Function) Health(ctx context.Context) []serve.Component {
+	components := f.Backing.Health(ctx)
+	if f.alone != nil {
+		components = append(components, serve.Aside(ctx, "redis", f.alone.redis != nil, f.alone.redis.Ping))
+	}
+	return append(components, serve.Aside(ctx, qdrant.Stage, f.qdrant != nil, f.pingQdrant))
+}
+
+// Close closes what the function opened.
+func (f *Function) Close(ctx context.Context) error {
+	failed := []error{f.Backing.Close(ctx)}
+	if f.alone != nil {
+		failed = append(failed, f.alone.redis.Close())
+	}
+	if f.qdrant != nil {
+		failed = append(failed, f.qdrant.Index.Close())
+	}
+	return errors.Join(failed...)
+}
+
+// Limiter counts requests for all instances together, nil without Redis.
+func (f *Function) Limiter() serve.Limiter {
+	if f.alone == nil || f.alone.redis == nil {
+		return nil
+	}
+	return f.alone.redis.Limits()
 }
 
 // Service answers searches to callers in the same process.
@@ -162,21 +176,16 @@ func (f *Function) Service() *search.Service { return f.service }
 // EraseTenant drops everything held of an erased tenant; the receipt counts cached answers and indexes, and Qdrant's
 // copies of vectors.
 func (f *Function) EraseTenant(ctx context.Context, tenant string) (memory.Receipt, error) {
-	forgotten := f.index.ForgetTenant(tenant)
+	receipt := memory.Receipt{CacheKeys: f.index.ForgetTenant(tenant)}
+	var uncached error
 	if f.service.Cache != nil {
-		forgotten += f.service.Cache.ForgetTenant(tenant)
+		var forgotten int
+		forgotten, uncached = f.service.Cache.ForgetTenant(ctx, tenant)
+		receipt.CacheKeys += forgotten
 	}
-	vectors, err := f.eraseFromQdrant(ctx, tenant)
-	return memory.Receipt{CacheKeys: forgotten, Vectors: vectors}, err
-}
-
-// Close closes what the function opened.
-func (f *Function) Close(ctx context.Context) error {
-	err := f.Backing.Close(ctx)
-	if f.qdrant != nil {
-		err = errors.Join(err, f.qdrant.Index.Close())
-	}
-	return err
+	var uncopied error
+	receipt.Vectors, uncopied = f.eraseFromQdrant(ctx, tenant)
+	return receipt, errors.Join(uncached, uncopied)
 }
 
 // Name implements serve.Function.

@@ -3,7 +3,6 @@ package search
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -85,19 +84,8 @@ func (f *Function) throughQdrant(store Store, embedder embed.Embedder, without s
 // Qdrant is what keeps the copy of the vectors in Qdrant; nil when the deployment has none.
 func (f *Function) Qdrant() *qdrant.Projector { return f.qdrant }
 
-// pingTimeout is less than a health request waits: a Qdrant that hangs is itself down, not the function.
-const pingTimeout = time.Second
-
-// Health asks what the function stands on. Without Qdrant it still answers.
-func (f *Function) Health(ctx context.Context) []serve.Component {
-	component := serve.Component{Name: qdrant.Stage, Unused: f.qdrant == nil}
-	if f.qdrant != nil {
-		bounded, cancel := context.WithTimeout(ctx, pingTimeout)
-		defer cancel()
-		component.Err = f.qdrant.Index.Ping(bounded)
-	}
-	return append(f.Backing.Health(ctx), component)
-}
+// pingQdrant asks whether Qdrant answers. One that hangs is itself down, not the function.
+func (f *Function) pingQdrant(ctx context.Context) error { return f.qdrant.Index.Ping(ctx) }
 
 // eraseFromQdrant drops an erased tenant's vectors.
 func (f *Function) eraseFromQdrant(ctx context.Context, tenant string) (vectors int, err error) {

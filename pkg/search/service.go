@@ -25,7 +25,7 @@ type Service struct {
 	Neighbourhood Neighbourhood
 	Embedder      Embedder
 	Reranker      Reranker
-	Cache         *Cache
+	Cache         Cache
 	Log           *slog.Logger
 	Clock         func() time.Time
 	StageTimeout  time.Duration // bound on each leg, the query embedding and the rerank; 0 = 2 s
@@ -104,8 +104,13 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 		}
 		response.Seq = seq
 	}
-	if s.Cache != nil {
-		if cached, ok := s.Cache.get(r, response.Seq, s.now()); ok {
+	var key CacheKey
+	caching := s.Cache != nil
+	if caching {
+		var err error
+		if key, err = s.cacheKey(&r, response.Seq); err != nil {
+			caching = false
+		} else if cached, ok := s.recall(ctx, &r, key); ok {
 			return cached, nil
 		}
 	}
@@ -136,8 +141,8 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 	}
 	response.Results = s.present(results[:min(r.Limit, len(results))], found, reranked)
 	response.Degraded = degraded
-	if s.Cache != nil && len(degraded) == 0 {
-		s.Cache.put(r, response, s.now())
+	if caching {
+		s.remember(ctx, key, &response)
 	}
 	return response, nil
 }

@@ -24,6 +24,8 @@ type Config struct {
 	RequestTimeout time.Duration    `envconfig:"RAE_REQUEST_TIMEOUT" default:"30s" min:"10ms" max:"1h"`
 	StreamTimeout  time.Duration    `envconfig:"RAE_STREAM_TIMEOUT" default:"30s" min:"10ms" max:"1h"` // of silence within a stream
 	DrainDelay     time.Duration    `envconfig:"RAE_DRAIN_DELAY" default:"0s" min:"0s" max:"5m"`       // still accepting after SIGTERM
+	RateLimit      int              `envconfig:"RAE_RATE_LIMIT" default:"0" min:"0" max:"1000000"`     // requests a second of one tenant; 0: as many as it likes
+	RateBurst      int              `envconfig:"RAE_RATE_BURST" default:"0" min:"0" max:"1000000"`     // of them at once; 0: as many as in a second
 }
 
 // Defaults is the configuration of a function before the environment speaks: credentials required.

@@ -30,6 +30,9 @@ type Server struct {
 	// Events takes CloudEvents posted to "/". New sets it for a single function; a host of several sets its own
 	// dispatcher before the first request. With nil there is nobody to take them, and they get a 404.
 	Events http.Handler
+	// Limiter counts requests for all instances together. New takes it from a single function that has one; a host of
+	// several sets its own before the first request. With nil each instance counts for itself.
+	Limiter Limiter
 
 	cfg       Config
 	rt        Runtime
@@ -72,6 +75,9 @@ func New(cfg Config, rt Runtime, functions ...Function) (*Server, error) {
 	}
 	if len(functions) == 1 {
 		s.Events, s.owners[eventsRoute] = functions[0].Events(), functions[0].Name()
+		if f, ok := functions[0].(interface{ Limiter() Limiter }); ok {
+			s.Limiter = f.Limiter()
+		}
 	}
 	s.mountHost(gatherer)
 	s.handler = s.middleware()
@@ -121,6 +127,7 @@ func (s *Server) Handler() http.Handler { return s.handler }
 func (s *Server) middleware() http.Handler {
 	handler := httpapi.Fallback(s.mux)
 	for _, wrap := range []func(http.Handler) http.Handler{
+		s.throttle,
 		auth.Middleware(auth.Config{
 			Mode: s.cfg.Auth, EventsMode: s.cfg.EventsAuth,
 			JWTSecret: s.cfg.JWTSecret, MasterKey: s.cfg.MasterKey, Log: s.rt.Log,

@@ -1,0 +1,38 @@
+package embed_test
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/prometheus/client_golang/prometheus"
+
+	embedfn "github.com/rae-memory/rae/functions/embed"
+	"github.com/rae-memory/rae/pkg/serve"
+)
+
+// These tests set the environment of the process and so cannot run in parallel.
+
+func TestTheFunctionAloneOpensRedis(t *testing.T) {
+	redis := miniredis.RunT(t)
+	for _, c := range []struct {
+		address string
+		want    serve.Component
+	}{{"", serve.Component{Name: "redis", Unused: true}}, {"redis://" + redis.Addr(), serve.Component{Name: "redis"}}} {
+		t.Setenv("RAE_REDIS_URL", c.address)
+		opened, err := embedfn.Open(t.Context(), serve.Runtime{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := opened.Health(t.Context()); len(got) != 2 || got[1] != c.want {
+			t.Errorf("%q: health %+v, want %+v", c.address, got, c.want)
+		}
+		limiter := opened.(interface{ Limiter() serve.Limiter }).Limiter()
+		if (limiter == nil) != c.want.Unused {
+			t.Errorf("%q: limiter %v", c.address, limiter)
+		}
+		if err := opened.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
