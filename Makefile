@@ -1,5 +1,6 @@
 # Every command of this repository. Nothing but Go, make and a POSIX shell is needed; what a command downloads is
-# pinned by go.sum or .ci/tools.sum, and a second run works offline.
+# pinned by go.sum or .ci/tools.sum, and a second run works offline. The servers that tests run against are found or
+# fetched as CONTRIBUTING.md says.
 
 .DEFAULT_GOAL := help
 .SUFFIXES:

@@ -93,7 +93,7 @@ func listening(addresses []string) []string {
 // eventually waits until what is left is nothing.
 func eventually(t *testing.T, left func() []string) {
 	t.Helper()
-	for limit := time.After(20 * time.Second); ; {
+	for limit := time.After(time.Minute); ; {
 		still := left()
 		if len(still) == 0 {
 			return

@@ -185,7 +185,7 @@ func (s *RedisServer) Start() error {
 		return errShared
 	}
 	if running(s.instance) {
-		return errors.New("Redis runs already") //nolint:staticcheck // a name
+		return errors.New("Redis runs already")
 	}
 	if err := s.instance.start(); err != nil {
 		return err

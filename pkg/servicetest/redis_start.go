@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -69,10 +70,10 @@ func (s *RedisServer) await() error {
 			return nil
 		}
 		if !running(s.instance) {
-			return fmt.Errorf("Redis at %s ended\n%s", s.Addr(), s.instance.tail()) //nolint:staticcheck // a name
+			return fmt.Errorf("Redis at %s ended\n%s", s.Addr(), s.instance.tail())
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("Redis at %s does not answer after %s: %w\n%s", s.Addr(), startLimit, err, s.instance.tail()) //nolint:staticcheck // a name
+			return fmt.Errorf("Redis at %s does not answer after %s: %w\n%s", s.Addr(), startLimit, err, s.instance.tail())
 		}
 		pause()
 	}
@@ -80,6 +81,14 @@ func (s *RedisServer) await() error {
 
 // ask learns the server's version and number of databases; an error if it is another's that took the port.
 func (s *RedisServer) ask(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	// The client logs each refusal, and while a server starts there are many.
+	knock, err := new(net.Dialer).DialContext(ctx, "tcp", s.Addr())
+	if err != nil {
+		return err
+	}
+	knock.Close() //nolint:errcheck // nothing was said
 	client, err := s.client(0)
 	if err != nil {
 		return err
@@ -101,7 +110,7 @@ func (s *RedisServer) ask(ctx context.Context) error {
 	}
 	version := info["Server"]["redis_version"]
 	if !atLeast(version, 7, 0) {
-		return fmt.Errorf("Redis at %s is %q, want 7.0 or newer", s.Addr(), version) //nolint:staticcheck // a name
+		return fmt.Errorf("Redis at %s is %q, want 7.0 or newer", s.Addr(), version)
 	}
 	s.version = "Redis " + version
 	return nil
