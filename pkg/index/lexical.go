@@ -80,8 +80,9 @@ func (s *scope) bm25(q *question, lens *lens, depth int, scratch *scratch) []can
 	scores := scratch.scoresFor(len(s.entries))
 	touched := scratch.touched[:0]
 	for i, term := range q.terms {
+		weight := q.Weight(i)
 		for _, p := range s.postings[term] {
-			gain := q.Gain(i, p.count, s.entries[p.entry].length)
+			gain := weight.Gain(p.count, s.entries[p.entry].length)
 			if scores[p.entry] == 0 {
 				touched = append(touched, p.entry)
 			}

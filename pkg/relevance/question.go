@@ -62,13 +62,9 @@ type Question struct {
 	Pairs [][2]int // of Terms that stand side by side in the question, each once
 	Total float64  // what a memory that holds every term without end would get; 0 when no term is known
 
-	k1, b, mean float64   // of BM25; mean is terms per memory
-	single      single    // the same for Gain
-	weights     []float32 // by Terms: what endless repetition would gain
+	k1, b, mean float64  // of BM25; mean is terms per memory
+	weights     []Weight // by Terms
 }
-
-// single holds parameters in the precision of Gain.
-type single struct{ k1, b, mean float32 }
 
 // Weigh says what the terms of a question are worth: BM25 (Robertson & Zaragoza, "The Probabilistic Relevance
 // Framework", 2009). Short memories say a thing once, so repetition and length mean less in them than in documents:
@@ -80,12 +76,12 @@ func (a *Asked) Weigh(s Statistics) Question {
 	}
 	long := min(1, max(0, (q.mean-20)/80))
 	q.k1, q.b = .6+.3*long, .3+.1*long
-	q.single = single{float32(q.k1), float32(q.b), float32(q.mean)}
 	q.Terms = a.rarest(s)
-	q.weights = make([]float32, len(q.Terms))
+	q.weights = make([]Weight, len(q.Terms))
 	for i, term := range q.Terms {
-		q.weights[i] = float32(term.IDF * (q.k1 + 1))
-		q.Total += term.IDF * (q.k1 + 1)
+		most := term.IDF * (q.k1 + 1)
+		q.weights[i] = Weight{most: float32(most), k1: float32(q.k1), b: float32(q.b), mean: float32(q.mean)}
+		q.Total += most
 	}
 	q.Pairs = a.pairs(q.Terms)
 	return q
@@ -127,8 +123,23 @@ func (a *Asked) pairs(terms []Term) [][2]int {
 // Gain is what a memory of that many terms earns for holding Terms[term] count times (Document.Counts). Its BM25 is the
 // sum over Terms, added in their order in single precision, or two indexes may order ties differently.
 func (q *Question) Gain(term int, count uint32, length int) float32 {
+	return q.weights[term].Gain(count, length)
+}
+
+// Weight is what one term of a question gains, apart from the question: a long list of postings is read with it at
+// hand, not looked up for each.
+type Weight struct {
+	most        float32 // what endless repetition would gain
+	k1, b, mean float32
+}
+
+// Weight is the weight of Terms[term].
+func (q *Question) Weight(term int) Weight { return q.weights[term] }
+
+// Gain is Question.Gain of the term.
+func (w Weight) Gain(count uint32, length int) float32 {
 	n := float32(count)
-	return q.weights[term] * n / (n + q.single.k1*(1-q.single.b+q.single.b*float32(length)/q.single.mean))
+	return w.most * n / (n + w.k1*(1-w.b+w.b*float32(length)/w.mean))
 }
 
 // Share is a memory's BM25 as a share of what can be had, 0..1.
