@@ -379,3 +379,24 @@ func TestWhoFollowsIsToldToComeAgainWhileAnotherProcessIsAtIt(t *testing.T) {
 		t.Errorf("%v, %d behind", err, w.projector.Behind())
 	}
 }
+
+// TestWhatNobodyKeptAMarkOfIsNotAsked plays an erasure that reached the store and not Qdrant, with the tenant begun anew.
+func TestWhatNobodyKeptAMarkOfIsNotAsked(t *testing.T) {
+	t.Parallel()
+	w := newFaultyWorld(t)
+	w.say("the red kite flew", "a red kite broke")
+	w.project()
+	if _, err := w.db.EraseTenant(t.Context(), here.Tenant); err != nil {
+		t.Fatal(err)
+	}
+	w.say("begun anew with a red kite")
+	if points := w.server.Points(w.index.Collection()); len(points) != 2 {
+		t.Fatalf("%d points are left, want the two of before", len(points))
+	}
+	w.right(w.query("red kite"), false)
+	w.project()
+	w.right(w.query("red kite"), false)
+	if drifted, _ := w.differences(); len(drifted) > 0 {
+		t.Errorf("differs: %+v", drifted)
+	}
+}

@@ -2,6 +2,7 @@ package qdrant_test
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 
 	api "github.com/qdrant/go-client/qdrant"
@@ -22,14 +23,16 @@ func TestVerifyFindsWhatDiffersAndRepairMendsIt(t *testing.T) {
 		t.Fatalf("at first: %d scopes, %+v", scopes, drifted)
 	}
 	collection := w.index.Collection()
-	vector := w.server.Points(collection)[0].GetVectors()
+	points := w.server.Points(collection)
+	theirs := points[slices.IndexFunc(points, func(p *api.PointStruct) bool { return p.GetPayload()["tenant"].GetStringValue() == "other" })]
+	vector := theirs.GetVectors()
 	point := func(scope memory.Scope, id memory.ID, generation string, seq int64) *api.PointStruct {
 		return &api.PointStruct{Id: qdrant.PointID(scope, id), Vectors: vector, Payload: map[string]*api.Value{
 			"tenant": api.NewValueString(scope.Tenant), "project": api.NewValueString(scope.Project), "memory_id": api.NewValueString(string(id)),
 			"generation": api.NewValueString(generation), "seq": api.NewValueInt(seq), "expires_at": api.NewValueInt(1 << 62),
 		}}
 	}
-	generation := w.server.Points(collection)[0].GetPayload()["generation"].GetStringValue()
+	generation := theirs.GetPayload()["generation"].GetStringValue()
 	orphan, stray := memory.NewID(), memory.NewID()
 	nowhere := memory.Scope{Tenant: "gone", Project: "default"}
 	w.server.Forget(collection, qdrant.PointID(here, all[0].ID))      // missing
