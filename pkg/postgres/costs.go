@@ -34,11 +34,14 @@ func (l *Ledger) Costs(ctx context.Context, scope memory.Scope, q budget.CostQue
 	column := map[budget.Grouping]string{
 		budget.ByModel: "model", budget.ByOperation: "operation", budget.ByProject: "project", budget.ByDay: "day",
 	}[q.GroupBy] + ` COLLATE "C"`
-	const where = ` FROM cost_logs WHERE tenant = $1 AND $2 IN (project, '*') AND settled_at >= coalesce($3, '-infinity'::timestamptz)
-		AND settled_at < coalesce($4, 'infinity'::timestamptz)`
+	where := ` FROM cost_logs WHERE tenant = $1 AND settled_at >= coalesce($3, '-infinity'::timestamptz)
+		AND settled_at < coalesce($4, 'infinity'::timestamptz) AND `
 	seen := scope
 	if q.GroupBy == budget.ByProject {
 		seen.Project = allProjects
+		where += `$2 = '*'`
+	} else {
+		where += `project = $2`
 	}
 	args := []any{seen.Tenant, seen.Project, ceiling(q.Since), ceiling(q.Until)}
 	err = l.db.view(ctx, seen, func(s *session) error {
