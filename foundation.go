@@ -19,7 +19,7 @@ func (*foundation) Name() string         { return "rae" }
 func (*foundation) Register(huma.API)    {}
 func (*foundation) Events() http.Handler { return nil }
 
-// Health tells of the database, and that the embedded engine has neither Redis nor Qdrant to miss.
+// Health tells of the database, and that the embedded engine has no Redis to miss. Search tells of Qdrant.
 func (f *foundation) Health(ctx context.Context) []serve.Component {
-	return append(f.Backing.Health(ctx), serve.Component{Name: "redis", Unused: true}, serve.Component{Name: "qdrant", Unused: true})
+	return append(f.Backing.Health(ctx), serve.Component{Name: "redis", Unused: true})
 }

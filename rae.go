@@ -3,6 +3,7 @@
 package rae
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,8 +23,10 @@ import (
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/inmem"
+	"github.com/rae-memory/rae/pkg/job"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
+	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/reflection"
 	"github.com/rae-memory/rae/pkg/rerank"
 	"github.com/rae-memory/rae/pkg/search"
@@ -59,6 +62,9 @@ type Engine struct {
 	Search      *search.Service
 	Ledger      budget.Ledger
 	Reflections *reflection.Service
+	Jobs        *job.Runner       // of every kind
+	Reembed     *embed.Reembed    // whose jobs are among them
+	Qdrant      *qdrant.Projector // nil: the deployment has none
 
 	store     backend
 	functions []serve.Function
@@ -71,7 +77,11 @@ type Engine struct {
 // backend is the store the functions share.
 type backend interface {
 	memory.Store
+	memory.Directory
+	memory.Watermarks
 	outbox.Queue
+	// Projects lists up to limit projects of the tenant that were ever written to, in order, those after the given one.
+	Projects(ctx context.Context, tenant, after string, limit int) ([]string, error)
 }
 
 // Open wires the engine and touches nothing: the store is opened when first used.
@@ -90,32 +100,39 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 		return nil, err
 	}
 	e.Reflections = &reflection.Service{Log: rt.Log}
+	e.Jobs = &job.Runner{Log: rt.Log}
 	var database serve.Backing
 	switch cfg.Store.Store {
 	case "inmem":
 		db := inmem.New(inmem.Options{OnCommit: e.wake, TraceParent: telemetry.Traceparent})
-		e.store, e.Ledger, e.Reflections.Store = db, inmem.NewLedger(db, policy), inmem.NewReflections(db)
+		e.store, e.Ledger, e.Reflections.Store, e.Jobs.Store = db, inmem.NewLedger(db, policy), inmem.NewReflections(db), inmem.NewJobs(db)
 		e.Reflections.Memories, e.Reflections.Writer, e.Reflections.Keeper = db, db, db
 		database.Ping = func(context.Context) error { return nil }
 	default:
 		db := sqlite.Open(filepath.Join(cfg.Store.DataDir, "rae.db"), sqlite.Options{Log: rt.Log, OnCommit: e.wake, TraceParent: telemetry.Traceparent})
-		e.store, e.Ledger, e.Reflections.Store = db, sqlite.NewLedger(db, policy), sqlite.NewReflections(db)
+		e.store, e.Ledger, e.Reflections.Store, e.Jobs.Store = db, sqlite.NewLedger(db, policy), sqlite.NewReflections(db), sqlite.NewJobs(db)
 		e.Reflections.Memories, e.Reflections.Writer, e.Reflections.Keeper = db, db, db
 		database = serve.Backing{Ping: db.Ping, Release: db.Close}
 	}
 	if cfg.Reflect.Decay == "off" {
 		e.Reflections.Keeper = nil
 	}
+	e.Reembed = &embed.Reembed{Memories: e.store, Embedder: func(model string) (embed.Embedder, error) {
+		return embed.BuiltIn(cfg.Embed.Provider, cmp.Or(model, cfg.Embed.Model))
+	}}
+	e.Jobs.Handlers = map[string]job.Handler{embed.ReembedKind: e.Reembed.Step}
 	searching, err := searchfn.New(cfg.Search, e.store, embedder, rt)
 	if err != nil {
 		return nil, err
 	}
-	e.Search = searching.Service()
+	e.Search, e.Qdrant = searching.Service(), searching.Qdrant()
 	e.Memories = &ingest.Service{
 		Store: e.store, Embedder: embedder, EmbedTimeout: cfg.Store.EmbedTimeout, Log: rt.Log, Erasers: []ingest.Eraser{searching},
 	}
+	storing := storefn.New(e.Memories, nil, rt.Log) // Run drains; a tick that waited for its turn would keep a worker from other events
+	storing.Jobs = e.Jobs
 	e.functions = []serve.Function{
-		storefn.New(e.Memories, nil, rt.Log), // Run drains; a tick that waited for its turn would keep a worker from other events
+		storing,
 		searching,
 		embedfn.New(embedder, e.store, cfg.Embed.Timeout, rt.Log),
 		rerankfn.New(reranker, cfg.Rerank.Timeout),
@@ -127,6 +144,11 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 		return nil, err
 	}
 	return e, nil
+}
+
+// Projects lists up to limit projects of the tenant that were ever written to, in order, those after the given one.
+func (e *Engine) Projects(ctx context.Context, tenant, after string, limit int) ([]string, error) {
+	return e.store.Projects(ctx, tenant, after, limit)
 }
 
 // together is how many events a function takes at a time. They all end in the one writer of the store, which commits

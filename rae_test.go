@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,8 @@ import (
 
 	"github.com/rae-memory/rae"
 	"github.com/rae-memory/rae/eventing"
+	"github.com/rae-memory/rae/pkg/embed"
+	"github.com/rae-memory/rae/pkg/job"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
 	"github.com/rae-memory/rae/pkg/reflection"
@@ -32,13 +35,17 @@ type running struct {
 	handler http.Handler
 }
 
-func start(t *testing.T) *running {
+func start(t *testing.T) *running { return startWith(t, func(*rae.Config) {}) }
+
+// startWith is start with settings of the test's own.
+func startWith(t *testing.T, set func(*rae.Config)) *running {
 	t.Helper()
 	cfg, err := rae.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg.Store.DataDir = t.TempDir()
+	set(&cfg)
 	host := serve.LocalDefaults()
 	opened, err := rae.Open(cfg, serve.Runtime{Log: slog.New(slog.DiscardHandler), Metrics: telemetry.NewRegistry(), Version: "test"})
 	if err != nil {
@@ -343,4 +350,62 @@ func TestAnEngineLeavesNothingRunning(t *testing.T) {
 		e.call("POST", "/v1/memories", `{"content":"x"}`)
 		e.call("POST", "/v1/search", `{"query":"x"}`)
 	})
+}
+
+// second is another embedding model: two dimensions, which tell the length of a text.
+type second struct{}
+
+func (second) Model() string   { return "second-2" }
+func (second) Dimensions() int { return 2 }
+
+func (second) EmbedDocuments(_ context.Context, texts []string) ([][]float32, error) {
+	vectors := make([][]float32, len(texts))
+	for i, s := range texts {
+		vectors[i] = []float32{1, float32(len(s))}
+	}
+	return vectors, nil
+}
+
+func (s second) EmbedQuery(ctx context.Context, text string) ([]float32, error) {
+	vectors, err := s.EmbedDocuments(ctx, []string{text})
+	return vectors[0], err
+}
+
+func TestAJobIsDoneByItself(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	e.Reembed.Embedder = func(string) (embed.Embedder, error) { return second{}, nil }
+	e.Jobs.Slice = time.Second
+	var steps atomic.Int32
+	e.Jobs.Handlers[embed.ReembedKind] = func(ctx context.Context, s *job.Slice) (bool, error) {
+		done, err := e.Reembed.Step(ctx, s)
+		if steps.Add(1) <= 2 {
+			<-ctx.Done() // the slice is over: the next must be woken for
+		}
+		return done, err
+	}
+	scope := memory.Scope{Tenant: "acme", Project: "default"}
+	for i := range 100 {
+		if status, answer := e.call("POST", "/v1/memories", fmt.Sprintf(`{"content":"Biscuit chased heron number %d."}`, i)); status != 201 {
+			t.Fatalf("store: %d %v", status, answer)
+		}
+	}
+	j, err := e.Reembed.Start(t.Context(), e.Jobs, scope, "second-2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last map[string]any
+	eventually(t, "the job is done", func() bool {
+		_, last = e.call("GET", "/v1/jobs/"+string(j.ID), "")
+		return last["status"] == "succeeded"
+	})
+	if progress := last["progress"]; !reflect.DeepEqual(progress, map[string]any{"done": 100.0, "total": 100.0}) {
+		t.Errorf("ended with %v", progress)
+	}
+	if status, found := e.call("POST", "/v1/search", `{"query":"heron number 42"}`); status != 200 || len(found["results"].([]any)) == 0 {
+		t.Errorf("search beside the second model: %d %v", status, found)
+	}
+	if projects, err := e.Projects(t.Context(), "acme", "", 10); err != nil || !reflect.DeepEqual(projects, []string{"default"}) {
+		t.Errorf("projects %v, %v", projects, err)
+	}
 }

@@ -26,6 +26,7 @@ const (
 	DrainDue          = "dev.rae.drain.due.v1"
 	MaintenanceDue    = "dev.rae.maintenance.due.v1"
 	ReflectionDue     = "dev.rae.reflection.due.v1"
+	JobDue            = "dev.rae.job.due.v1"
 )
 
 // Ping is the type of everything a Knative PingSource sends; a PingSource cannot set another. Its extension
@@ -65,6 +66,7 @@ var catalogue = []Entry{
 	{DrainDue, "drain.due", []string{"clock"}, []string{"store", "budget"}, Unscoped},
 	{MaintenanceDue, "maintenance.due", []string{"clock"}, []string{"reflect"}, Unscoped},
 	{ReflectionDue, outbox.ReflectionDue, []string{"reflect", "clock"}, []string{"reflect"}, Unscoped},
+	{JobDue, outbox.JobDue, []string{"store"}, []string{"store"}, Scoped}, // drain.due goes on with those that nobody is woken for
 }
 
 // Catalogue returns every entry, in the order of the flow.

@@ -117,6 +117,7 @@ func TestExamplesSurviveTheirTypes(t *testing.T) {
 		eventing.DrainDue:          typed[eventing.Tick],
 		eventing.MaintenanceDue:    typed[eventing.Tick],
 		eventing.ReflectionDue:     typed[eventing.Tick],
+		eventing.JobDue:            typed[eventing.JobCall],
 	}
 	for _, entry := range eventing.Catalogue() {
 		example := must[[]byte](t)(eventing.Example(entry.Type))
@@ -150,14 +151,14 @@ func TestTheCatalogueIsWhole(t *testing.T) {
 	}
 	for _, kind := range []string{
 		outbox.MemoryStored, outbox.MemoryUpdated, outbox.MemoryDeleted, outbox.MemoryDerived, outbox.MemoryEmbedded,
-		outbox.ReflectionCreated, outbox.ReflectionDue, outbox.BudgetWarning, outbox.BudgetExceeded,
+		outbox.ReflectionCreated, outbox.ReflectionDue, outbox.JobDue, outbox.BudgetWarning, outbox.BudgetExceeded,
 	} {
 		if !records[kind] {
 			t.Errorf("an outbox record of type %s would be no event", kind)
 		}
 	}
 	equal(t, "what store takes", eventing.Subscribed("store"),
-		[]string{eventing.DrainDue, eventing.MemoryDerived, eventing.MemoryEmbedded})
+		[]string{eventing.DrainDue, eventing.JobDue, eventing.MemoryDerived, eventing.MemoryEmbedded})
 }
 
 func TestTheCatalogueCannotBeChangedFromOutside(t *testing.T) {

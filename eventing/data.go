@@ -49,6 +49,12 @@ type BudgetAlert struct {
 	ResetsAt  *time.Time  `json:"resets_at,omitempty"`
 }
 
+// JobCall is the data of job.due.
+type JobCall struct {
+	JobID memory.ID `json:"job_id"`
+	Kind  string    `json:"kind"`
+}
+
 // Tick is the data of drain.due, maintenance.due and reflection.due. Empty fields narrow nothing.
 type Tick struct {
 	Tenant  string `json:"tenant_id,omitempty"`

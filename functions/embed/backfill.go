@@ -37,7 +37,7 @@ func (b *Backfill) Run(ctx context.Context, scope memory.Scope, id memory.ID) (d
 	case m.Embedding != memory.EmbeddingPending:
 		return false, nil
 	}
-	vectors, err := documents(ctx, b.Embedder, b.Timeout, []string{m.Content})
+	vectors, err := embed.Documents(ctx, b.Embedder, b.Timeout, []string{m.Content})
 	if err != nil {
 		return false, fmt.Errorf("embed memory %s: %w", id, err)
 	}
@@ -81,26 +81,4 @@ func (b *Backfill) take(ctx context.Context, e eventing.Event) error {
 	}
 	_, err = b.Run(ctx, e.Scope, change.MemoryID)
 	return err
-}
-
-// documents embeds texts within the timeout and makes sure of what came back.
-func documents(ctx context.Context, e embed.Embedder, timeout time.Duration, texts []string) ([][]float32, error) {
-	if timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-	}
-	vectors, err := e.EmbedDocuments(ctx, texts)
-	if err != nil {
-		return nil, err
-	}
-	if len(vectors) != len(texts) {
-		return nil, fault.New(fault.Unavailable, "embedding model %s returned %d vectors for %d texts", e.Model(), len(vectors), len(texts))
-	}
-	for i, v := range vectors {
-		if err := embed.Check(v, e.Dimensions()); err != nil {
-			return nil, fault.Wrap(fault.Unavailable, err, "embedding model %s returned a bad vector for text %d", e.Model(), i)
-		}
-	}
-	return vectors, nil
 }

@@ -88,7 +88,7 @@ func (f *Function) create(ctx context.Context, in *createInput) (*createOutput, 
 	default:
 		return nil, fault.BadField("body.encoding_format", "must be %s or %s", formatFloat, formatBase64)
 	}
-	vectors, err := documents(ctx, f.embedder, f.timeout, b.Input.texts)
+	vectors, err := embed.Documents(ctx, f.embedder, f.timeout, b.Input.texts)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ package search
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"path/filepath"
@@ -16,10 +17,12 @@ import (
 	"github.com/rae-memory/rae/pkg/index"
 	"github.com/rae-memory/rae/pkg/inmem"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/relevance"
 	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/serve"
 	"github.com/rae-memory/rae/pkg/sqlite"
+	"github.com/rae-memory/rae/pkg/telemetry"
 )
 
 var _ serve.Function = (*Function)(nil)
@@ -33,12 +36,19 @@ type Config struct {
 	IndexMegabyte int64         `envconfig:"RAE_SEARCH_INDEX_MB" default:"1024" min:"16" max:"1048576"`
 	CacheAnswers  int           `envconfig:"RAE_SEARCH_CACHE" default:"4096" min:"0" max:"1000000"`
 	Languages     string        `envconfig:"RAE_LANGUAGES"` // as relevance.ParseLanguages reads it; empty: all English
+
+	QdrantURL     string           `envconfig:"RAE_QDRANT_URL"` // empty: vectors are searched without Qdrant
+	QdrantKey     telemetry.Secret `envconfig:"RAE_QDRANT_API_KEY"`
+	QdrantPrefix  string           `envconfig:"RAE_QDRANT_PREFIX" default:"rae"`
+	QdrantTimeout time.Duration    `envconfig:"RAE_QDRANT_TIMEOUT" default:"250ms" min:"10ms" max:"10s"` // of its part of a search
 }
 
 // Check implements serve.Checker.
 func (c *Config) Check() error {
-	_, err := c.languages()
-	return err
+	if _, err := c.languages(); err != nil {
+		return err
+	}
+	return c.checkQdrant()
 }
 
 // languages is what Languages says. Its error is a *serve.ConfigError.
@@ -50,10 +60,13 @@ func (c *Config) languages() (relevance.Languages, error) {
 	return languages, nil
 }
 
-// Store is what the function reads: memories, and the feed its index follows.
+// Store is what the function reads: memories, and the feed its index follows; and where it keeps how far Qdrant has
+// followed it.
 type Store interface {
 	memory.Reader
 	memory.Feed
+	memory.Directory
+	memory.Watermarks
 }
 
 // Function is the search function with what it stands on.
@@ -62,6 +75,7 @@ type Function struct {
 
 	service *search.Service
 	index   *index.Set
+	qdrant  *qdrant.Projector // nil: there is none
 	log     *slog.Logger
 }
 
@@ -91,8 +105,14 @@ func New(cfg Config, store Store, embedder embed.Embedder, rt serve.Runtime) (*F
 	}
 	set := index.NewSet(store, embedder.Model())
 	set.MaxBytes, set.Language = cfg.IndexMegabyte<<20, languages.Of
-	service := &search.Service{
-		Legs:          []search.Leg{index.Lexical{Set: set}, index.Dense{Set: set}, index.Graph{Set: set}},
+	projector, err := openQdrant(&cfg, store, embedder, rt)
+	if err != nil {
+		return nil, err
+	}
+	f := &Function{index: set, qdrant: projector, log: rt.Log}
+	dense := f.throughQdrant(store, embedder, index.Dense{Set: set})
+	f.service = &search.Service{
+		Legs:          []search.Leg{index.Lexical{Set: set}, dense, index.Graph{Set: set}},
 		Weights:       weights(),
 		Memories:      store,
 		Freshness:     set,
@@ -109,9 +129,9 @@ func New(cfg Config, store Store, embedder embed.Embedder, rt serve.Runtime) (*F
 		},
 	}
 	if cfg.CacheAnswers > 0 {
-		service.Cache = search.NewCache(cfg.CacheAnswers)
+		f.service.Cache = search.NewCache(cfg.CacheAnswers)
 	}
-	return &Function{service: service, index: set, log: rt.Log}, nil
+	return f, nil
 }
 
 // Open reads the environment and opens the store it names.
@@ -139,13 +159,24 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 // Service answers searches to callers in the same process.
 func (f *Function) Service() *search.Service { return f.service }
 
-// EraseTenant drops everything held of an erased tenant; the receipt counts cached answers and indexes.
-func (f *Function) EraseTenant(_ context.Context, tenant string) (memory.Receipt, error) {
+// EraseTenant drops everything held of an erased tenant; the receipt counts cached answers and indexes, and Qdrant's
+// copies of vectors.
+func (f *Function) EraseTenant(ctx context.Context, tenant string) (memory.Receipt, error) {
 	forgotten := f.index.ForgetTenant(tenant)
 	if f.service.Cache != nil {
 		forgotten += f.service.Cache.ForgetTenant(tenant)
 	}
-	return memory.Receipt{CacheKeys: forgotten}, nil
+	vectors, err := f.eraseFromQdrant(ctx, tenant)
+	return memory.Receipt{CacheKeys: forgotten, Vectors: vectors}, err
+}
+
+// Close closes what the function opened.
+func (f *Function) Close(ctx context.Context) error {
+	err := f.Backing.Close(ctx)
+	if f.qdrant != nil {
+		err = errors.Join(err, f.qdrant.Index.Close())
+	}
+	return err
 }
 
 // Name implements serve.Function.
@@ -157,7 +188,13 @@ func (f *Function) Events() http.Handler { return eventing.Handler(f.Name(), f.C
 // Consumers are the events the function takes: changes of memories. A search catches up with the store by itself, so
 // an event that is late, lost or doubled changes nothing but the time the next search takes.
 func (f *Function) Consumers() map[string]eventing.Consumer {
-	refresh := func(ctx context.Context, e eventing.Event) error { return f.index.Refresh(ctx, e.Scope) }
+	refresh := func(ctx context.Context, e eventing.Event) error {
+		err := f.index.Refresh(ctx, e.Scope)
+		if f.qdrant != nil {
+			err = errors.Join(err, f.qdrant.Follow(ctx, e.Scope))
+		}
+		return err
+	}
 	return map[string]eventing.Consumer{
 		eventing.MemoryStored: refresh, eventing.MemoryUpdated: refresh, eventing.MemoryDeleted: refresh,
 	}

@@ -6,15 +6,19 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/eventing"
+	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
-// How long one drain.due deletes what has expired, and how long it sends what waits. Together they are shorter than a
-// request may take; what is left is for the next one.
+// How long one drain.due deletes what has expired, goes on with jobs, and sends what waits. Together they are shorter
+// than a request may take; what is left is for the next one, and a job that has been gone on with wakes its next worker
+// by itself.
 const (
-	sweepTime = 8 * time.Second
-	drainTime = 15 * time.Second
+	sweepTime = 6 * time.Second
+	jobsTime  = 4 * time.Second
+	drainTime = 13 * time.Second
+	dueJobs   = 16 // of one drain.due
 )
 
 // derived keeps a memory that a reflection derived.
@@ -46,12 +50,31 @@ func (f *Function) embedded(ctx context.Context, e eventing.Event) error {
 	return err
 }
 
-// drain deletes what has expired and sends what waits in the outbox. Neither keeps the other from its turn, and both
-// may leave work for the next tick.
+// work does a slice of the job. One that is gone, has ended or is another's needs none.
+func (f *Function) work(ctx context.Context, e eventing.Event) error {
+	data, err := eventing.Data[eventing.JobCall](e)
+	if err != nil || f.Jobs == nil {
+		return err
+	}
+	_, err = f.Jobs.Run(ctx, e.Scope, data.JobID)
+	if fault.KindOf(err) == fault.NotFound {
+		return nil
+	}
+	return err
+}
+
+// drain deletes what has expired, goes on with jobs that nobody is woken for, and sends what waits in the outbox. None
+// keeps another from its turn, and all may leave work for the next tick.
 func (f *Function) drain(ctx context.Context, _ eventing.Event) error {
 	within, cancel := context.WithTimeout(ctx, sweepTime)
 	defer cancel()
 	_, err := f.Memories.Sweep(within)
+	if f.Jobs != nil {
+		within, cancel := context.WithTimeout(ctx, jobsTime)
+		defer cancel()
+		_, failed := f.Jobs.RunDue(within, dueJobs)
+		err = errors.Join(err, failed)
+	}
 	if f.Drain != nil {
 		err = errors.Join(err, f.Drain(ctx))
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/ingest"
+	"github.com/rae-memory/rae/pkg/job"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/serve"
 )
@@ -25,6 +26,7 @@ type Function struct {
 	// Drain sends what waits in the outbox; it is called for every drain.due and may end before all is sent. nil: the
 	// host drains by itself.
 	Drain func(ctx context.Context) error
+	Jobs  *job.Runner  // nil: the function has no jobs, and no routes under /v1/jobs
 	Log   *slog.Logger // nil: slog.Default()
 
 	closers []func() error // of what Open acquired, in the order to close them
@@ -48,11 +50,12 @@ func (f *Function) log() *slog.Logger {
 // Events implements serve.Function.
 func (f *Function) Events() http.Handler { return eventing.Handler(f.Name(), f.Consumers(), f.log()) }
 
-// Consumers are the events the function takes, by type: memory.derived, memory.embedded and drain.due.
+// Consumers are the events the function takes, by type: memory.derived, memory.embedded, job.due and drain.due.
 func (f *Function) Consumers() map[string]eventing.Consumer {
 	return map[string]eventing.Consumer{
 		eventing.MemoryDerived:  f.derived,
 		eventing.MemoryEmbedded: f.embedded,
+		eventing.JobDue:         f.work,
 		eventing.DrainDue:       f.drain,
 	}
 }
@@ -66,7 +69,7 @@ func (f *Function) Health(ctx context.Context) []serve.Component {
 	return []serve.Component{{Name: "database", Critical: true, Err: err}}
 }
 
-// Register implements serve.Function: it adds the routes under /v1/memories, /v1/conversations and /v1/tenants.
+// Register implements serve.Function: it adds the routes under /v1/memories, /v1/conversations, /v1/jobs and /v1/tenants.
 func (f *Function) Register(api huma.API) {
 	describe(api.OpenAPI().Components.Schemas)
 	f.registerMemories(api)
@@ -74,6 +77,9 @@ func (f *Function) Register(api huma.API) {
 	f.registerStreams(api)
 	f.registerConversations(api)
 	f.registerTenants(api)
+	if f.Jobs != nil {
+		f.registerJobs(api)
+	}
 }
 
 // Close implements serve.Function: it releases what Open acquired.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/inmem"
+	"github.com/rae-memory/rae/pkg/job"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
 	"github.com/rae-memory/rae/pkg/serve"
@@ -42,6 +44,11 @@ func (c *Config) Check() error {
 	return nil
 }
 
+// embedder returns the embedder of a model of the provider; "" is the one that is set.
+func (c *Config) embedder(model string) (embed.Embedder, error) {
+	return embed.BuiltIn(c.EmbedProvider, cmp.Or(model, c.EmbedModel))
+}
+
 // kept is what the function needs of a database.
 type kept interface {
 	memory.Store
@@ -61,8 +68,10 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	}
 	f := New(&ingest.Service{Embedder: embedder, EmbedTimeout: cfg.EmbedTimeout, Log: rt.Log}, nil, rt.Log)
 	post := &postman{}
-	db := f.open(cfg, rt, post.wake)
+	db, jobs := f.open(cfg, rt, post.wake)
 	f.Memories.Store = db
+	reembed := &embed.Reembed{Memories: db, Embedder: cfg.embedder}
+	f.Jobs = &job.Runner{Store: jobs, Log: rt.Log, Handlers: map[string]job.Handler{embed.ReembedKind: reembed.Step}}
 	if cfg.Sink == "" {
 		return f, nil
 	}
@@ -82,13 +91,14 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 }
 
 // open opens the database. It connects to nothing before the first use.
-func (f *Function) open(cfg Config, rt serve.Runtime, onCommit func()) kept {
+func (f *Function) open(cfg Config, rt serve.Runtime, onCommit func()) (kept, job.Store) {
 	if cfg.Store == "inmem" {
-		return inmem.New(inmem.Options{OnCommit: onCommit, TraceParent: telemetry.Traceparent})
+		db := inmem.New(inmem.Options{OnCommit: onCommit, TraceParent: telemetry.Traceparent})
+		return db, inmem.NewJobs(db)
 	}
 	db := sqlite.Open(filepath.Join(cfg.DataDir, "rae.db"), sqlite.Options{Log: rt.Log, OnCommit: onCommit, TraceParent: telemetry.Traceparent})
 	f.closers = append(f.closers, db.Close)
-	return db
+	return db, sqlite.NewJobs(db)
 }
 
 // postman runs the relay from the first commit of the process on, so that a function that only reads runs nothing.

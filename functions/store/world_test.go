@@ -20,6 +20,7 @@ import (
 	"github.com/rae-memory/rae/functions/store"
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/inmem"
+	"github.com/rae-memory/rae/pkg/job"
 	"github.com/rae-memory/rae/pkg/serve"
 	"github.com/rae-memory/rae/pkg/telemetry"
 )
@@ -40,11 +41,13 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	clock := func() time.Time { return start }
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	db := inmem.New(inmem.Options{Clock: clock})
 	service := &ingest.Service{
-		Store: inmem.New(inmem.Options{Clock: clock}), Embedder: lengths{}, Clock: clock, Log: log,
+		Store: db, Embedder: lengths{}, Clock: clock, Log: log,
 		Erasers: []ingest.Eraser{},
 	}
 	f := store.New(service, nil, log)
+	f.Jobs = &job.Runner{Store: inmem.NewJobs(db), Handlers: map[string]job.Handler{"count": count}, Log: log}
 	server, err := serve.New(serve.LocalDefaults(), serve.Runtime{Log: log, Metrics: telemetry.NewRegistry(), Version: "test"}, f)
 	if err != nil {
 		t.Fatal(err)

@@ -155,7 +155,7 @@ func (q *Queue[T]) group(self *writer[T]) (answer error, again bool) {
 	selfDone := false
 	started := time.Now()
 	size, limit := q.limits()
-	for taken := 0; taken < size && !tx.Full() && time.Since(started) < limit; taken++ {
+	for taken := 0; taken == 0 || taken < size && !tx.Full() && time.Since(started) < limit; taken++ { // self always has its turn
 		w := q.take()
 		if w == nil {
 			break

@@ -25,7 +25,7 @@ func (l Lexical) Retrieve(ctx context.Context, q search.Query, depth int) ([]sea
 	scratch := l.Set.scratch.Get().(*scratch)
 	defer l.Set.scratch.Put(scratch)
 
-	query := s.ask(q.Text)
+	query := s.ask(&q)
 	if len(query.terms) == 0 {
 		return nil, nil
 	}
@@ -47,13 +47,18 @@ type question struct {
 	terms []uint32 // Question.Terms as the scope numbers them
 }
 
-// ask weighs a question by what the scope holds.
-func (s *scope) ask(text string) question {
-	asked := relevance.Ask(text, s.language)
+// ask weighs a question by what the scope holds. A word of the past may be said no more.
+func (s *scope) ask(query *search.Query) question {
+	asked := relevance.Ask(query.Text, s.language)
 	numbers, holding := make([]uint32, len(asked.Terms)), make([]int, len(asked.Terms))
 	for i, term := range asked.Terms {
-		if number, known := s.terms[term]; known {
-			numbers[i], holding[i] = number, int(s.documents[number])
+		number, known := s.terms[term]
+		if !known {
+			continue
+		}
+		numbers[i], holding[i] = number, int(s.documents[number])
+		if holding[i] == 0 && query.View.KnownAt != nil {
+			holding[i] = relevance.OnlyPast
 		}
 	}
 	q := question{Question: asked.Weigh(relevance.Statistics{Memories: s.current, Length: s.length, Holding: holding})}

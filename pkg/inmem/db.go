@@ -23,10 +23,12 @@ type Options struct {
 type DB struct {
 	options Options
 
-	mu     sync.RWMutex
-	scopes map[memory.Scope]*partition
-	erased memory.Seq // above every number used by scopes that have been erased
-	outbox queue
+	mu          sync.RWMutex
+	scopes      map[memory.Scope]*partition
+	erased      memory.Seq // above every number used by scopes that have been erased
+	outbox      queue
+	projections map[projectionKey]projection
+	holders     int64 // locks of projections given out so far
 	// erasers let the other parts of the store take part in EraseTenant; each removes what it holds of the tenant,
 	// with mu held, and counts it.
 	erasers []func(tenant string) int
@@ -37,7 +39,7 @@ func New(options Options) *DB {
 	if options.Clock == nil {
 		options.Clock = time.Now
 	}
-	return &DB{options: options, scopes: make(map[memory.Scope]*partition)}
+	return &DB{options: options, scopes: make(map[memory.Scope]*partition), projections: make(map[projectionKey]projection)}
 }
 
 // now is the clock's time in the precision the durable stores keep.
@@ -107,6 +109,13 @@ func (d *DB) emit(ctx context.Context, u *undo, scope memory.Scope, r outbox.Rec
 	d.outbox.add(r)
 	u.add(d.outbox.takeBack)
 	u.announced = true
+}
+
+// emitAll adds the records to the outbox, in order, as part of the write.
+func (d *DB) emitAll(ctx context.Context, u *undo, scope memory.Scope, records []outbox.Record) {
+	for _, record := range records {
+		d.emit(ctx, u, scope, record)
+	}
 }
 
 // set writes one entry of a map as part of the write.

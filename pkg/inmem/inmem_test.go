@@ -19,6 +19,13 @@ func TestStoreKeepsTheContractOfMemoryStore(t *testing.T) {
 	})
 }
 
+func TestStoreKeepsTheContractOfAFollowedStore(t *testing.T) {
+	t.Parallel()
+	memorytest.RunFollowed(t, func(_ *testing.T, clock func() time.Time) memorytest.Followed {
+		return inmem.New(inmem.Options{Clock: clock})
+	})
+}
+
 func TestQueueKeepsTheContractOfOutboxQueue(t *testing.T) {
 	t.Parallel()
 	outboxtest.Run(t, "inmem", func(_ *testing.T, clock func() time.Time) (outbox.Queue, outboxtest.Emit) {

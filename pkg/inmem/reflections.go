@@ -103,7 +103,7 @@ func (s *Reflections) Create(
 		if key.Key != "" {
 			set(u, s.keys, named, made.ID)
 		}
-		s.emitAll(ctx, u, scope, records)
+		s.db.emitAll(ctx, u, scope, records)
 		fresh = true
 		return nil
 	})
@@ -248,7 +248,7 @@ func (s *Reflections) Finish(ctx context.Context, scope memory.Scope, r reflecti
 			return err
 		}
 		set(u, s.rows, reflectionID{scope, r.ID}, row)
-		s.emitAll(ctx, u, scope, records)
+		s.db.emitAll(ctx, u, scope, records)
 		return nil
 	})
 }
@@ -311,7 +311,7 @@ func (s *Reflections) Gather(
 			return err
 		}
 		if !tired {
-			s.emitAll(ctx, u, scope, records)
+			s.db.emitAll(ctx, u, scope, records)
 		}
 		made = true
 		return nil
@@ -345,12 +345,6 @@ func (s *Reflections) row(scope memory.Scope, id memory.ID) (reflectionRow, erro
 		return reflectionRow{}, fault.New(fault.NotFound, "reflection %s does not exist", id)
 	}
 	return row, nil
-}
-
-func (s *Reflections) emitAll(ctx context.Context, u *undo, scope memory.Scope, records []outbox.Record) {
-	for _, record := range records {
-		s.db.emit(ctx, u, scope, record)
-	}
 }
 
 // put writes r into the row.

@@ -16,6 +16,7 @@ const (
 	MemoryEmbedded    = "memory.embedded"
 	ReflectionCreated = "reflection.created"
 	ReflectionDue     = "reflection.due" // queued work asks to be woken for, beside the clock
+	JobDue            = "job.due"        // a job asks for a worker
 	BudgetWarning     = "budget.warning"
 	BudgetExceeded    = "budget.exceeded"
 )

@@ -86,7 +86,7 @@ func (q *Question) bestPassage(content, extra []Mark, length int) float64 {
 		w.take(mark)
 	}
 	w.score()
-	return min(w.best, q.Total) // saturation differs from the whole memory's; a passage is never worth more
+	return w.best // below Total, whose k1 is never less than a passage's
 }
 
 // window is the last passageWindow sentences of a memory that is being read.

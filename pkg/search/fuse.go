@@ -61,6 +61,9 @@ func fuse(found map[string][]Hit, weights Weights) []*candidate {
 				byID[hit.ID] = c
 				all = append(all, c)
 			}
+			if c.place == (Place{}) { // not every leg knows where a memory stands
+				c.place = hit.Place
+			}
 			c.legs[name] = hit.Score
 			if len(hit.Terms) > 0 {
 				c.terms = hit.Terms

@@ -43,12 +43,23 @@ type Place struct {
 	Speaker string // who said it, lower-cased; "" when unknown
 }
 
-// Leg retrieves candidates in one way. Retrieve returns at most depth hits, best first, ties by ID, every one of
-// them inside q.Scope and passing q.Filter and q.View. It must honour ctx.
+// Leg retrieves candidates in one way; package searchtest holds its contract, and that of the other parts below. Retrieve
+// returns at most depth hits, best first, ties by ID, every one of them inside q.Scope and passing q.Filter and q.View. It
+// must honour ctx. Hits beside an error do not count, unless the error is a *Degraded.
 type Leg interface {
 	Name() string
 	Retrieve(ctx context.Context, q Query, depth int) ([]Hit, error)
 }
+
+// Degraded is the error of a leg that answered in full, but without something it usually stands on: the hits beside it
+// count, and the answer names the stage among those that failed.
+type Degraded struct {
+	Stage string // what is away, such as "qdrant"
+	Err   error  // why, for the log
+}
+
+func (d *Degraded) Error() string { return d.Stage + " was done without: " + d.Err.Error() }
+func (d *Degraded) Unwrap() error { return d.Err }
 
 // Neighbourhood finds what was said around a hit.
 type Neighbourhood interface {

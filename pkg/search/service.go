@@ -174,13 +174,14 @@ func (s *Service) retrieve(ctx context.Context, r *Request) (found map[string][]
 		degraded = append(degraded, f.leg)
 	}
 	slices.Sort(degraded)
+	degraded = slices.Compact(degraded)
 	if len(found) == 0 {
 		return nil, nil, fault.Wrap(fault.Unavailable, failure[0].err, "no way of searching is available: %s", strings.Join(degraded, ", "))
 	}
 	return found, degraded, nil
 }
 
-// failed is a leg that gave no answer.
+// failed is a leg that gave no answer, or what a leg that answered had to do without.
 type failed struct {
 	leg string
 	err error
@@ -202,13 +203,21 @@ func (s *Service) ask(ctx context.Context, r *Request, q *Query, legs []Leg, fou
 	}
 	hits := make([][]Hit, len(legs))
 	errs := make([]error, len(legs))
+	without := make([]*Degraded, len(legs))
 	var running sync.WaitGroup
 	for i, leg := range legs {
 		running.Go(func() {
+			began := time.Now()
 			errs[i] = s.stage(ctx, leg.Name(), func(ctx context.Context) (err error) {
 				hits[i], err = leg.Retrieve(ctx, *q, max(legDepth, 2*r.Limit))
+				if errors.As(err, &without[i]) {
+					return nil
+				}
 				return err
 			})
+			if without[i] != nil && s.Observe != nil {
+				s.Observe(without[i].Stage, time.Since(began), without[i])
+			}
 		})
 	}
 	running.Wait()
@@ -216,6 +225,9 @@ func (s *Service) ask(ctx context.Context, r *Request, q *Query, legs []Leg, fou
 		if errs[i] != nil {
 			failures = append(failures, failed{leg.Name(), errs[i]})
 			continue
+		}
+		if without[i] != nil {
+			failures = append(failures, failed{without[i].Stage, without[i]})
 		}
 		found[leg.Name()] = hits[i]
 	}

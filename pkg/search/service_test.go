@@ -21,9 +21,10 @@ var here = memory.Scope{Tenant: "acme", Project: "default"}
 
 // leg answers with what it was given.
 type leg struct {
-	name string
-	hits []search.Hit
-	do   func(ctx context.Context) error // nil: at once
+	name    string
+	hits    []search.Hit
+	do      func(ctx context.Context) error // nil: at once
+	without string                          // stage it had to do without; "" = none
 }
 
 func (l leg) Name() string { return l.name }
@@ -34,7 +35,11 @@ func (l leg) Retrieve(ctx context.Context, _ search.Query, depth int) ([]search.
 			return nil, err
 		}
 	}
-	return l.hits[:min(depth, len(l.hits))], nil
+	hits := l.hits[:min(depth, len(l.hits))]
+	if l.without != "" {
+		return hits, fmt.Errorf("asked another: %w", &search.Degraded{Stage: l.without, Err: errors.New("connection refused to 10.0.0.7")})
+	}
+	return hits, nil
 }
 
 // shelf finds memories by id.
@@ -132,6 +137,22 @@ func TestFusion(t *testing.T) {
 			if got := ids(ask(t, s, search.Request{})); !reflect.DeepEqual(got, []memory.ID{"match", "b-beside", "a-far"}) {
 				t.Errorf("turn %d beside turn 4: order %v", beside, got)
 			}
+		}
+	})
+	t.Run("where a memory stands is told by whichever leg knows", func(t *testing.T) {
+		t.Parallel()
+		turn := func(id memory.ID, n int, score float64) search.Hit {
+			return search.Hit{ID: id, Score: score, Place: search.Place{Session: "s", Turn: n}}
+		}
+		s := &search.Service{
+			Legs: []search.Leg{
+				leg{name: "dense", hits: []search.Hit{at("match", .6), at("a-far", .1), at("b-beside", .1)}},
+				leg{name: "lexical", hits: []search.Hit{turn("match", 4, .6), turn("a-far", 50, .1), turn("b-beside", 5, .1)}},
+			},
+			Weights: weights, Memories: shelfOf("match", "a-far", "b-beside"),
+		}
+		if got := ids(ask(t, s, search.Request{})); !reflect.DeepEqual(got, []memory.ID{"match", "b-beside", "a-far"}) {
+			t.Errorf("order %v", got)
 		}
 	})
 	t.Run("of equal turns, the one said by whom the question names comes first", func(t *testing.T) {
@@ -239,6 +260,36 @@ func TestAFailedStageIsNamedAndNoMore(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
+}
+
+func TestALegThatDoesWithoutSomethingAnswersAndSaysSo(t *testing.T) {
+	t.Parallel()
+	var observed []string
+	s := &search.Service{
+		Legs:    []search.Leg{leg{name: "dense", hits: []search.Hit{at("a", .5), at("b", .4)}, without: "qdrant"}},
+		Weights: search.Weights{"dense": 1}, Memories: shelfOf("a", "b"), Cache: search.NewCache(8),
+		Observe: func(stage string, _ time.Duration, err error) {
+			if err != nil {
+				observed = append(observed, stage)
+			}
+		},
+	}
+	for range 2 { // the second could come from the cache
+		got := ask(t, s, search.Request{Mode: search.Dense})
+		if !reflect.DeepEqual(ids(got), []memory.ID{"a", "b"}) || !reflect.DeepEqual(got.Degraded, []string{"qdrant"}) || got.Cached {
+			t.Errorf("found %v, degraded %v, cached %v", ids(got), got.Degraded, got.Cached)
+		}
+		if got.Results[0].Scores.Dense == nil {
+			t.Error("the leg's scores are missing")
+		}
+	}
+	if !reflect.DeepEqual(observed, []string{"qdrant", "qdrant"}) {
+		t.Errorf("observed failures of %v", observed)
+	}
+	s.Legs = append(s.Legs, leg{name: "graph", without: "qdrant"})
+	if got := ask(t, s, search.Request{}); !reflect.DeepEqual(got.Degraded, []string{"qdrant"}) {
+		t.Errorf("two legs without it: degraded %v", got.Degraded)
+	}
 }
 
 type embedder struct{ do func(context.Context) error }

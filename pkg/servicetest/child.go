@@ -74,7 +74,7 @@ func (c *child) kill() error {
 	if !running(c) {
 		return fmt.Errorf("%s does not run", c.path)
 	}
-	c.process.Signal(syscall.SIGSTOP) //nolint:errcheck // it may be gone; stopped, it starts no more children
+	freeze(c.process)
 	family := children(c.process.Pid)
 	for _, pid := range family {
 		if p, err := os.FindProcess(pid); err == nil {

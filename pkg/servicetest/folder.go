@@ -26,26 +26,36 @@ type folder struct {
 
 // newFolder makes a folder and sweeps those that others left.
 func newFolder(c cache) (*folder, error) {
+	f := &folder{cache: c}
 	running := filepath.Join(c.dir, "run")
 	if err := os.MkdirAll(running, 0o755); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(running, strconv.Itoa(os.Getpid())+"-")
+	// One at a time: a folder that is not yet locked looks abandoned.
+	err := c.exclusively("run", func() error {
+		sweep(running)
+		return f.make(running)
+	})
 	if err != nil {
 		return nil, err
 	}
-	f := &folder{cache: c, dir: dir}
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return nil, err
+	return f, f.watch()
+}
+
+func (f *folder) make(running string) (err error) {
+	if f.dir, err = os.MkdirTemp(running, strconv.Itoa(os.Getpid())+"-"); err != nil {
+		return err
 	}
-	if f.held, err = os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644); err != nil {
-		return nil, err
+	if err := os.Chmod(f.dir, 0o755); err != nil {
+		return err
+	}
+	if f.held, err = os.OpenFile(filepath.Join(f.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644); err != nil {
+		return err
 	}
 	if err := lock(f.held); err != nil && !errors.Is(err, syscall.ENOTSUP) {
-		return nil, err
+		return err
 	}
-	sweep(running)
-	return f, f.watch()
+	return nil
 }
 
 // last ends the servers of the folder $1 and removes it: SIGQUIT has PostgreSQL end its children and give back shared

@@ -32,6 +32,11 @@ func flock(file *os.File, how int) error {
 	}
 }
 
+// freeze stops a process where it is, so that it starts no more children before it is killed.
+func freeze(p *os.Process) {
+	p.Signal(syscall.SIGSTOP) //nolint:errcheck // it may be gone
+}
+
 // children are the processes a process has started and not yet reaped. Those of PostgreSQL are sessions of their own, so
 // the process group does not name them.
 func children(parent int) []int {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -41,6 +42,14 @@ func freePort() (int, error) {
 }
 
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// startTries is how many ports a server is started at before that fails.
+const startTries = 5
+
+// portTaken tells whether a server did not start because another process was faster at its port.
+func portTaken(err error) bool {
+	return strings.Contains(err.Error(), "Address already in use") || strings.Contains(err.Error(), "port is already allocated")
+}
 
 // lastLines is the end of a log file, for a message about a server that does not start.
 func lastLines(path string) string {

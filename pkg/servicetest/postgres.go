@@ -272,6 +272,8 @@ func (s *PostgresServer) await() error {
 
 // ask returns the versions of the server, and an error if it is another's that took the port.
 func (s *PostgresServer) ask(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
 	conn, err := pgx.Connect(ctx, s.URL("postgres"))
 	if err != nil {
 		return "", err

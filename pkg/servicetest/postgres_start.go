@@ -1,7 +1,6 @@
 package servicetest
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -28,13 +27,13 @@ func startPostgres(f *folder, settings ...map[string]string) (*PostgresServer, e
 	}
 	for try := 1; ; try++ {
 		s, err := startPostgresAt(f, from, with)
-		if err == nil || try == 5 || s == nil || !bytes.Contains([]byte(s.instance.tail()), []byte("Address already in use")) {
+		if err == nil || try == startTries || !portTaken(err) {
 			return s, err
 		}
 	}
 }
 
-// startPostgresAt starts a server at a free port. With an error comes the server, if it came to be one.
+// startPostgresAt starts a server at a free port.
 func startPostgresAt(f *folder, from origin, settings map[string]string) (*PostgresServer, error) {
 	port, err := freePort()
 	if err != nil {
@@ -55,10 +54,10 @@ func startPostgresAt(f *folder, from origin, settings map[string]string) (*Postg
 		return nil, err
 	}
 	if err := s.instance.start(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, discard(s.instance, dir))
 	}
 	if err := s.await(); err != nil {
-		return s, errors.Join(err, s.instance.stop(syscall.SIGQUIT))
+		return nil, errors.Join(err, s.instance.stop(syscall.SIGQUIT), discard(s.instance, dir))
 	}
 	s.version += ", " + from.told
 	return s, nil
@@ -92,7 +91,11 @@ func flags(settings map[string]string) []string {
 // preparePostgres makes the data folder that servers start from, once for each installation and user: initdb takes a
 // second or two, a copy of what it made a tenth.
 func preparePostgres(c cache, from origin) (string, error) {
-	sum := sha256.Sum256([]byte(from.bin + " " + from.told))
+	owner := os.Geteuid()
+	if c.as != nil {
+		owner = c.as.uid
+	}
+	sum := sha256.Sum256(fmt.Append(nil, from.bin, from.major, owner))
 	name := "data-" + hex.EncodeToString(sum[:6])
 	final := filepath.Join(c.dir, name)
 	if exists(final) {

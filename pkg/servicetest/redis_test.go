@@ -16,6 +16,7 @@ func client(t *testing.T, url string) *redis.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	options.DialerRetries, options.MaxRetries = 1, -1 // a server that was killed is not waited for
 	c := redis.NewClient(options)
 	t.Cleanup(func() { c.Close() }) //nolint:errcheck // its server may be gone
 	return c

@@ -22,6 +22,7 @@ import (
 const (
 	startLimit = 60 * time.Second // from exec to the first answer; recovery after a kill included
 	stopLimit  = 30 * time.Second // from the signal to the end of the process
+	askLimit   = 5 * time.Second  // for one question whether it is ready
 	callLimit  = 30 * time.Second // for one statement or command
 )
 

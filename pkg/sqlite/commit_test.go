@@ -258,3 +258,26 @@ func TestWhoFailsOverAWriteOfItsOwnGroupFindsItWhenReading(t *testing.T) {
 	}
 	queueBehind(t, db, writes...)
 }
+
+// TestALeaderWhoseTimeIsUpAtOnceStillWrites is the machine that holds a leader up between beginning its transaction and
+// looking at the clock: answered without a turn, it would believe its write done.
+func TestALeaderWhoseTimeIsUpAtOnceStillWrites(t *testing.T) {
+	t.Parallel()
+	db := openIn(t, nil)
+	db.GroupTime(1)
+	var writers sync.WaitGroup
+	var want []string
+	for i := range 8 {
+		content := fmt.Sprint("held up ", i)
+		want = append(want, content)
+		writers.Go(func() {
+			if err := put(t, db, content); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	writers.Wait()
+	if got := stored(t, db); !slices.Equal(got, want) {
+		t.Errorf("stored %q, want %q", got, want)
+	}
+}

@@ -193,3 +193,13 @@ func (d *DB) Lag(ctx context.Context) (outbox.Lag, error) {
 	}
 	return lag, nil
 }
+
+// emitAll adds the records to the outbox, in order.
+func (d *DB) emitAll(ctx context.Context, tx *sql.Tx, scope memory.Scope, records []outbox.Record) error {
+	for _, record := range records {
+		if err := d.emit(ctx, tx, scope, record); err != nil {
+			return fmt.Errorf("announce: %w", err)
+		}
+	}
+	return nil
+}

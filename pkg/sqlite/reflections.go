@@ -99,7 +99,7 @@ func (s *Reflections) Create(
 			return err
 		}
 		made, fresh = standing.Reflection, true
-		return s.emitAll(ctx, tx, scope, records)
+		return s.db.emitAll(ctx, tx, scope, records)
 	})
 	if err != nil {
 		return reflection.Reflection{}, false, err
@@ -275,7 +275,7 @@ func (s *Reflections) Finish(ctx context.Context, scope memory.Scope, r reflecti
 		if err := s.update(ctx, tx, row); err != nil {
 			return err
 		}
-		return s.emitAll(ctx, tx, scope, records)
+		return s.db.emitAll(ctx, tx, scope, records)
 	})
 }
 
@@ -353,7 +353,7 @@ func (s *Reflections) Gather(
 		if tired {
 			return nil
 		}
-		return s.emitAll(ctx, tx, scope, records)
+		return s.db.emitAll(ctx, tx, scope, records)
 	})
 	return made && err == nil, err
 }
@@ -380,13 +380,4 @@ func (s *Reflections) Scopes(ctx context.Context, after memory.Scope, limit int)
 		scopes = append(scopes, scope)
 	}
 	return scopes, classify(ctx, rows.Err())
-}
-
-func (s *Reflections) emitAll(ctx context.Context, tx *sql.Tx, scope memory.Scope, records []outbox.Record) error {
-	for _, record := range records {
-		if err := s.db.emit(ctx, tx, scope, record); err != nil {
-			return fmt.Errorf("announce: %w", err)
-		}
-	}
-	return nil
 }

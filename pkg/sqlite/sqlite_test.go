@@ -37,6 +37,13 @@ func TestStoreKeepsTheContractOfMemoryStore(t *testing.T) {
 	})
 }
 
+func TestStoreKeepsTheContractOfAFollowedStore(t *testing.T) {
+	t.Parallel()
+	memorytest.RunFollowed(t, func(t *testing.T, clock func() time.Time) memorytest.Followed {
+		return open(t, sqlite.Options{Clock: clock})
+	})
+}
+
 func TestQueueKeepsTheContractOfOutboxQueue(t *testing.T) {
 	t.Parallel()
 	outboxtest.Run(t, "sqlite", func(t *testing.T, clock func() time.Time) (outbox.Queue, outboxtest.Emit) {

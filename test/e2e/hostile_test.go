@@ -43,6 +43,7 @@ func TestBadInputIsAnsweredInWordsAndNeverA5xx(t *testing.T) {
 		{"text where JSON belongs", 415, "POST", memories, `{"content":"a"}`, "", []string{"Content-Type", "text/plain"}},
 		{"an unknown id", 404, "GET", memories + "/" + unknown, nil, "", nil},
 		{"an unknown reflection", 404, "GET", "/v1/reflections/" + unknown, nil, "", nil},
+		{"an unknown job", 404, "DELETE", "/v1/jobs/" + unknown, nil, "", nil},
 		{"an unknown reservation", 404, "POST", "/v1/reservations/" + unknown + "/settle", object{"cost": 1}, "", nil},
 		{"an id that is none", 422, "GET", memories + "/seven", nil, "path.id", nil},
 		{"an unknown path", 404, "GET", "/v1/nothing", nil, "", nil},

@@ -1,8 +1,12 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,7 +38,24 @@ func (w *world) own() map[string]string {
 	return map[string]string{
 		"/v1/memories/{id}": text(m.body, "id"), "/v1/reservations/{id}": text(r.body, "id"),
 		"/v1/reflections/{id}": text(reflection.body, "id"), "/v1/entities/{id}": text(entities[at], "id"),
+		"/v1/jobs/{id}": w.reembed(),
 	}
+}
+
+// reembed runs a job of the owner's project by the command line, beside the server, and returns its id.
+func (w *world) reembed() string {
+	w.Helper()
+	command := exec.CommandContext(w.Context(), filepath.Join(programs, "rae"), "reembed", "--to", "hash-384-v1", "--tenant", "demo", "--json", "--quiet")
+	command.Env = append(os.Environ(), "RAE_DATA_DIR="+w.data)
+	out, err := command.Output()
+	var done struct{ Jobs []object }
+	if err == nil {
+		err = json.Unmarshal(out, &done)
+	}
+	if err != nil || len(done.Jobs) != 1 || text(done.Jobs[0], "status") != "succeeded" {
+		w.Fatalf("rae reembed: %v, %s", err, out)
+	}
+	return text(done.Jobs[0], "id")
 }
 
 // snapshot is everything the owner can read, for comparing.
@@ -43,7 +64,7 @@ func (w *world) snapshot() string {
 	var b strings.Builder
 	for _, path := range []string{
 		"/v1/memories/export", "/v1/budgets/current", "/v1/reflections", "/v1/entities?limit=1000", "/v1/prices?limit=1000",
-		"/v1/costs?group_by=project",
+		"/v1/costs?group_by=project", "/v1/jobs",
 	} {
 		a := w.want(http.StatusOK, "GET", path, nil)
 		// How long the month has gone on changes by itself.
@@ -63,6 +84,9 @@ var probes = map[string]any{
 	"GET /v1/entities":                   nil,
 	"GET /v1/entities/{id}":              nil,
 	"POST /v1/graph/query":               object{"query": "Montezuma"},
+	"GET /v1/jobs":                       nil,
+	"GET /v1/jobs/{id}":                  nil,
+	"DELETE /v1/jobs/{id}":               nil,
 	"GET /v1/memories":                   nil,
 	"POST /v1/memories":                  object{"content": "mine", "external_id": "shared", "session_id": "shared"},
 	"POST /v1/memories/batch":            object{"memories": []object{{"content": "mine too"}}},

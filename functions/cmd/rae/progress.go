@@ -72,6 +72,14 @@ func (m *meter) add(n int64) {
 	m.show(n)
 }
 
+// reaches says that done of total things are done; either may have changed.
+func (m *meter) reaches(done, total int64) {
+	if m.total = total; m.bar != nil && total > 0 {
+		m.bar.ChangeMax64(total)
+	}
+	m.add(done - m.done)
+}
+
 // counts says how many units there are so far.
 func (m *meter) counts(n int) {
 	m.count = n

@@ -1,0 +1,13 @@
+package inmem_test
+
+import (
+	"testing"
+
+	"github.com/rae-memory/rae/pkg/inmem"
+	"github.com/rae-memory/rae/pkg/job/jobtest"
+)
+
+func TestProjectsOfATenantAreListed(t *testing.T) {
+	t.Parallel()
+	jobtest.Projects(t, inmem.New(inmem.Options{}))
+}
