@@ -20,14 +20,15 @@ import (
 const (
 	killJobs    = 1000
 	kills       = 100 // workers that end without a word, somewhere
-	stalls      = 20  // workers that stop, lose their claim, and go on when all is over
+	stalls      = 40  // workers that stop, lose their claim, and go on
 	workers     = 8   // at a time
 	cancelEvery = 50  // one job in so many is called off while work goes on
 )
 
-// Kills runs 1,000 jobs of one to four steps on workers of which a hundred are killed and twenty stall, at every point
-// between claiming, working, saving and finishing, before the call of the store and after it. Every job must end, and
-// every step must have told its record exactly once, in order, whoever did the work.
+// Kills runs 1,000 jobs of one to four steps on workers of which a hundred are killed and forty stall, at every point
+// between claiming, working, saving and finishing, before the call of the store and after it. A worker that stalled goes
+// on in the middle of its successor's work on the same job, or when all is over. Every job must end, and every step must
+// have told its record exactly once, in order, whoever did the work.
 func Kills(t *testing.T, open Open) {
 	w := newWorld()
 	w.store, w.outbox = open(t, w.clock)
@@ -85,12 +86,12 @@ func (w *world) round(t *testing.T, f *fate) {
 	var alive sync.WaitGroup
 	for i := range workers {
 		alive.Add(1)
-		left := sync.OnceFunc(alive.Done)
+		l := &life{fate: f, leave: sync.OnceFunc(alive.Done)}
 		f.stalled.Go(func() {
-			defer left()
-			runner := &job.Runner{Store: &mortal{w.store, f, left}, Handlers: map[string]job.Handler{
+			defer l.leave()
+			runner := &job.Runner{Store: &mortal{w.store, l}, Handlers: map[string]job.Handler{
 				"count": func(_ context.Context, s *job.Slice) (bool, error) {
-					return count(s, func() { f.meet("working", left) })
+					return count(s, func() { l.meet("working", s.ID) })
 				},
 			}}
 			if i%2 == 0 {
@@ -228,44 +229,84 @@ type fate struct {
 	over    chan struct{}
 	stalled sync.WaitGroup // every worker, so that those that stalled are waited for at the end
 
-	mu     sync.Mutex
-	random *rand.Rand
-	visits map[string]int
-	kills  map[string]int
-	stalls map[string]int
-	left   struct{ kills, stalls int }
+	mu       sync.Mutex
+	random   *rand.Rand
+	visits   map[string]int
+	kills    map[string]int
+	stalls   map[string]int
+	sleepers map[memory.ID]*life // by the job they stalled on
+	woken    int                 // sleepers that went on while their successor worked
+	left     struct{ kills, stalls int }
 }
 
 func newFate() *fate {
 	f := &fate{
 		over: make(chan struct{}), random: rand.New(rand.NewPCG(1, 2)),
-		visits: map[string]int{}, kills: map[string]int{}, stalls: map[string]int{},
+		visits: map[string]int{}, kills: map[string]int{}, stalls: map[string]int{}, sleepers: map[memory.ID]*life{},
 	}
 	f.left.kills, f.left.stalls = kills, stalls
 	return f
 }
 
-// meet may end the worker that comes by, or hold it until all is over; leave says that it need not be waited for.
-func (f *fate) meet(place string, leave func()) {
+// life is that of one worker.
+type life struct {
+	fate  *fate
+	leave func() // it need not be waited for any longer
+
+	wake, gone chan struct{} // of one that stalled on a job: closed to let it go on, and by it when it has tried to write
+	late       bool          // it went on after it had stalled; fate leaves it alone from then on
+}
+
+// meet may end the worker that comes by, or hold it; id is the job it is at, "" for none. A worker in the middle of a
+// job first lets one go on that stalled on it, and waits until that has done its worst.
+func (l *life) meet(place string, id memory.ID) {
+	if l.late {
+		return
+	}
+	f := l.fate
 	f.mu.Lock()
 	f.visits[place]++
+	if sleeper := f.sleepers[id]; place == "working" && sleeper != nil {
+		delete(f.sleepers, id)
+		f.woken++
+		f.mu.Unlock()
+		close(sleeper.wake)
+		<-sleeper.gone
+		return
+	}
 	dies := f.left.kills > 0 && (f.visits[place] == 20 || f.random.IntN(50) == 0) // once at every place, whatever chance says
-	waits := !dies && f.left.stalls > 0 && f.random.IntN(200) == 0
+	stalls := !dies && f.left.stalls > 0 && f.random.IntN(100) == 0 && f.sleepers[id] == nil
 	switch {
 	case dies:
 		f.left.kills--
 		f.kills[place]++
-	case waits:
+	case stalls:
 		f.left.stalls--
 		f.stalls[place]++
+		l.wake, l.gone = make(chan struct{}), make(chan struct{})
+		if id != "" {
+			f.sleepers[id] = l
+		}
 	}
 	f.mu.Unlock()
 	switch {
 	case dies:
 		runtime.Goexit()
-	case waits:
-		leave()
-		<-f.over
+	case stalls:
+		l.leave()
+		select {
+		case <-l.wake:
+		case <-f.over:
+		}
+		l.late = true
+	}
+}
+
+// wrote tells who waits for it that a late worker has tried to write; it does nothing more.
+func (l *life) wrote() {
+	if l.late {
+		close(l.gone)
+		runtime.Goexit()
 	}
 }
 
@@ -278,40 +319,41 @@ func (f *fate) judge(t *testing.T) {
 			t.Errorf("nobody was killed %s", place)
 		}
 	}
-	if f.left.kills > 0 || f.left.stalls > 0 {
-		t.Errorf("%d kills and %d stalls were left over", f.left.kills, f.left.stalls)
+	if f.left.kills > 0 || f.left.stalls > 0 || f.woken == 0 {
+		t.Errorf("%d kills and %d stalls were left over, %d came late", f.left.kills, f.left.stalls, f.woken)
 	}
-	t.Logf("killed %v, stalled %v", f.kills, f.stalls)
+	t.Logf("killed %v, stalled %v, %d of them went on in their successor's work", f.kills, f.stalls, f.woken)
 }
 
 // mortal is the store in the hands of a worker that may die around every call.
 type mortal struct {
 	job.Store
-	fate  *fate
-	leave func()
+	life *life
 }
 
 func (m *mortal) Next(ctx context.Context, kinds []string, lease time.Duration) (job.Claim, bool, error) {
-	m.fate.meet("claiming", m.leave)
+	m.life.meet("claiming", "")
 	c, found, err := m.Store.Next(ctx, kinds, lease)
-	m.fate.meet("claimed", m.leave)
+	m.life.meet("claimed", c.ID)
 	return c, found, err
 }
 
 func (m *mortal) Save(
 	ctx context.Context, scope memory.Scope, id memory.ID, fence int64, step job.Step, lease time.Duration, records ...outbox.Record,
 ) error {
-	m.fate.meet("saving", m.leave)
+	m.life.meet("saving", id)
 	err := m.Store.Save(ctx, scope, id, fence, step, lease, records...)
-	m.fate.meet("saved", m.leave)
+	m.life.wrote()
+	m.life.meet("saved", "")
 	return err
 }
 
 func (m *mortal) Finish(
 	ctx context.Context, scope memory.Scope, id memory.ID, fence int64, end job.End, records ...outbox.Record,
 ) (job.Job, error) {
-	m.fate.meet("finishing", m.leave)
+	m.life.meet("finishing", id)
 	j, err := m.Store.Finish(ctx, scope, id, fence, end, records...)
-	m.fate.meet("finished", m.leave)
+	m.life.wrote()
+	m.life.meet("finished", "")
 	return j, err
 }
