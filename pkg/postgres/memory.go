@@ -337,11 +337,7 @@ func (t *tx) emit(r outbox.Record) {
 	if r.Time.IsZero() {
 		r.Time = t.now
 	}
-	if r.TraceParent == "" && t.db.options.TraceParent != nil {
-		r.TraceParent = t.db.options.TraceParent(t.caller)
-	}
-	t.announced = true
-	emit(t.session, t.scope, r)
+	t.db.emit(t.caller, t.session, t.scope, r)
 }
 
 func (t *tx) announce(kind string, m *memory.Memory) {

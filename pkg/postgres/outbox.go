@@ -12,15 +12,30 @@ import (
 
 var _ outbox.Queue = (*DB)(nil)
 
-// emit keeps back a record for the outbox of the scope. An ID is given when it has none; Time and TraceParent are the
-// caller's to set.
-func emit(s *session, scope memory.Scope, r outbox.Record) {
+// emit keeps back a record for the outbox of the scope. An ID, the time and the trace of the caller's request are given
+// when it has none.
+func (d *DB) emit(caller context.Context, s *session, scope memory.Scope, r outbox.Record) {
 	if r.ID == "" {
 		r.ID = string(memory.NewID())
 	}
+	if r.TraceParent == "" && d.options.TraceParent != nil {
+		r.TraceParent = d.options.TraceParent(caller)
+	}
+	var at *time.Time
+	if !r.Time.IsZero() {
+		at = &r.Time
+	}
+	s.announced = true
 	s.exec(`INSERT INTO outbox (id, type, tenant, project, subject, data, written_at, traceparent)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		r.ID, r.Type, scope.Tenant, scope.Project, r.Subject, r.Data, r.Time, r.TraceParent)
+		VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, rae_now()), $8)`,
+		r.ID, r.Type, scope.Tenant, scope.Project, r.Subject, r.Data, at, r.TraceParent)
+}
+
+// emitAll keeps back records for the outbox of the scope, in order.
+func (d *DB) emitAll(caller context.Context, s *session, scope memory.Scope, records []outbox.Record) {
+	for _, r := range records {
+		d.emit(caller, s, scope, r)
+	}
 }
 
 const recordColumns = `id::text, type, tenant, project, subject, data, written_at, traceparent, attempts, reason`

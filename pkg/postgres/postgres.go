@@ -46,7 +46,7 @@ type DB struct {
 	pool    atomic.Pointer[pgxpool.Pool]
 	closed  atomic.Bool
 
-	lines lines
+	lines lines[*group]
 }
 
 // Open returns the store in the database at the URL (postgres://user@host/database?…, see pgconn.ParseConfig). It

@@ -27,9 +27,12 @@ type session struct {
 	conn    *pgx.Conn
 	pending *pgx.Batch
 	flushes int // how often something was sent
+	asked   int // questions among what is kept back
 	writes  bool
 	done    bool // committed or rolled back, or told to
 	broken  bool // the connection failed
+
+	announced bool // something was written to the outbox
 }
 
 // enter is the first statement of every transaction. All its settings end with the transaction.
@@ -70,7 +73,7 @@ func (s *session) flush() error {
 		return nil
 	}
 	batch := s.pending
-	s.pending = &pgx.Batch{}
+	s.pending, s.asked = &pgx.Batch{}, 0
 	s.flushes++
 	err := s.conn.SendBatch(s.ctx, batch).Close()
 	if err != nil && s.conn.IsClosed() {
@@ -86,8 +89,17 @@ func (s *session) rows(query string, args []any, visit func(pgx.Rows) error) err
 	return s.flush()
 }
 
+// answered makes sure that everything asked so far has been answered.
+func (s *session) answered() error {
+	if s.asked == 0 {
+		return nil
+	}
+	return s.flush()
+}
+
 // ask keeps a question back; visit sees the answer when it is sent.
 func (s *session) ask(query string, args []any, visit func(pgx.Rows) error) {
+	s.asked++
 	s.pending.Queue(query, args...).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			if err := visit(rows); err != nil {
@@ -148,6 +160,16 @@ func (d *DB) change(ctx context.Context, scope memory.Scope, do func(*session) e
 	return d.transact(ctx, writing, runtimeRole, scope, do)
 }
 
+// amend runs do in a transaction of the scope that no erasure of its tenant overlaps, and commits it. Unlike write it lets
+// others write to the scope meanwhile: do locks the rows it changes. do may run more than once. What it asks last may be
+// answered with the commit, after it has returned.
+func (d *DB) amend(ctx context.Context, scope memory.Scope, do func(*session) error) error {
+	return d.change(ctx, scope, func(s *session) error {
+		s.exec(`SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 1))`, scope.Tenant)
+		return do(s)
+	})
+}
+
 // system runs do in a transaction of no tenant, which sees the outbox and what is due, and commits it. do may run more
 // than once.
 func (d *DB) system(ctx context.Context, do func(*session) error) error {
@@ -185,7 +207,17 @@ func (d *DB) once(ctx context.Context, mode, role string, scope memory.Scope, do
 	if err == nil {
 		err = s.commit()
 	}
+	if err == nil {
+		d.committed(s)
+	}
 	return s.fleeting(err), err
+}
+
+// committed tells whoever relays the outbox that there may be something in it.
+func (d *DB) committed(s *session) {
+	if s.announced && d.options.OnCommit != nil {
+		d.options.OnCommit()
+	}
 }
 
 // fleeting reports whether err, the session's own, undid it as a whole and trying again may help: a race that was lost,

@@ -1,0 +1,161 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/rae-memory/rae/pkg/groupcommit"
+	"github.com/rae-memory/rae/pkg/memory"
+)
+
+// Those who write the same thing of a scope take turns, whatever the process: an advisory lock lets one transaction after
+// the other. Within a process they share transactions (package groupcommit), or one hot scope could not be written faster
+// than the disk answers. Scopes do not wait for one another, and in a scope its memories and its budget don't.
+
+// lines are the queues of the scopes somebody is writing to.
+type lines[T shared] struct {
+	mu   sync.Mutex
+	open map[memory.Scope]*line[T]
+}
+
+// line is the queue of one scope's writers.
+type line[T shared] struct {
+	groupcommit.Queue[T]
+	writers int // in write or about to be
+}
+
+// shared is the transaction of a group of writers.
+type shared interface {
+	groupcommit.Tx
+	fleeting(error) bool
+}
+
+// begin opens a group's transaction; alone reports whether nobody waits to join it.
+type begin[T shared] func(ctx context.Context, scope memory.Scope, alone func() bool) (T, func(), error)
+
+// enter returns the scope's line, and leave, to be called after the write.
+func (l *lines[T]) enter(scope memory.Scope, open begin[T]) (*line[T], func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open == nil {
+		l.open = map[memory.Scope]*line[T]{}
+	}
+	q := l.open[scope]
+	if q == nil {
+		q = &line[T]{}
+		q.Begin = func(ctx context.Context) (T, func(), error) {
+			return open(ctx, scope, func() bool { return q.Waiting() == 0 })
+		}
+		l.open[scope] = q
+	}
+	q.writers++
+	return q, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if q.writers--; q.writers == 0 {
+			delete(l.open, scope)
+		}
+	}
+}
+
+// write runs do in a transaction of the scope, alone in it, and returns once it is durable. See groupcommit.Queue.Write.
+func (l *lines[T]) write(ctx context.Context, scope memory.Scope, open begin[T], do func(T) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	q, leave := l.enter(scope, open)
+	defer leave()
+	for try := 1; ; try++ {
+		var last T
+		ran := false
+		err := q.Write(ctx, func(tx T) error {
+			last, ran = tx, true
+			return do(tx)
+		})
+		if err == nil || !ran || try == tries || !last.fleeting(err) || !pause(ctx, try) {
+			return classify(ctx, err)
+		}
+	}
+}
+
+// turns is a transaction whose savepoints are the turns of a group's members. What embeds it remembers what it knows of
+// the scope as a turn begins.
+type turns struct {
+	*session
+	db    *DB
+	scope memory.Scope
+	alone func() bool // whether nobody else waits
+
+	taken  int
+	before int  // statements kept back when the turn began
+	sent   int  // flushes of the session when the turn began
+	full   bool // nobody may join any more
+}
+
+// turns keeps back the opening of a transaction; its first question sends it. The context ends the wait for a connection,
+// but never the transaction, which belongs to the whole group.
+func (d *DB) turns(ctx context.Context, scope memory.Scope, alone func() bool) (turns, func(), error) {
+	conn, err := d.acquire(ctx)
+	if err != nil {
+		return turns{}, func() {}, err
+	}
+	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), statementTime+lockTime)
+	s := d.begin(lasting, conn.Conn(), writing, runtimeRole, scope)
+	return turns{session: s, db: d, scope: scope, alone: alone}, func() {
+		cancel()
+		conn.Release()
+	}, nil
+}
+
+// Savepoint implements groupcommit.Tx.
+func (t *turns) Savepoint() error {
+	t.taken++
+	t.before, t.sent = t.pending.Len(), t.flushes
+	t.exec("SAVEPOINT turn")
+	return nil
+}
+
+// Release implements groupcommit.Tx. What the turn kept back is sent now, so that what the database refuses of it is
+// this turn's failure and nobody else's; unless nobody else waits: then it is sent with the commit, in one round trip.
+func (t *turns) Release() error {
+	t.exec("RELEASE SAVEPOINT turn")
+	t.full = t.taken == 1 && t.alone()
+	if t.full {
+		return nil
+	}
+	return t.flush()
+}
+
+// Full implements groupcommit.Tx.
+func (t *turns) Full() bool { return t.full }
+
+// TakeBack implements groupcommit.Tx.
+func (t *turns) TakeBack() error {
+	if t.flushes == t.sent { // not even its savepoint has been sent
+		t.pending.QueuedQueries = t.pending.QueuedQueries[:t.before]
+		return nil
+	}
+	t.pending.QueuedQueries = nil
+	if t.broken {
+		return fmt.Errorf("take back what was written: %w", errBroken)
+	}
+	t.exec("ROLLBACK TO SAVEPOINT turn")
+	t.exec("RELEASE SAVEPOINT turn")
+	return t.flush()
+}
+
+var errBroken = errors.New("the connection is broken")
+
+// Commit implements groupcommit.Tx.
+func (t *turns) Commit() error {
+	err := t.commit()
+	if err == nil {
+		t.db.committed(t.session)
+	}
+	return err
+}
+
+// Rollback implements groupcommit.Tx.
+func (t *turns) Rollback() { t.rollback() }
