@@ -17,6 +17,7 @@ const (
 	capability ring = "capability" // verbs, with the ports only they use
 	suite      ring = "suite"      // a port's contract, run by the tests of everything that implements it
 	adapter    ring = "adapter"    // ports filled with a product, or with this process' memory
+	wiring     ring = "wiring"     // which adapter fills a port, by the settings
 	edge       ring = "edge"       // where the outside world comes in: HTTP, credentials, settings, logs
 	events     ring = "events"     // the catalogue of CloudEvents and how they travel
 	function   ring = "function"   // one deployable: wiring, routes, events
@@ -44,13 +45,15 @@ var rings = []struct {
 		"HTTP, credentials and settings are the same for every function and know none"},
 	{events, []ring{domain}, []ring{capability, adapter, suite},
 		"an event tells what happened to nouns; who takes it is a name in the catalogue"},
-	{function, []ring{domain, capability, adapter, edge, events}, []ring{suite},
+	{wiring, []ring{domain, capability, adapter, edge}, []ring{suite},
+		"what every function opens alike is opened in one place"},
+	{function, []ring{domain, capability, adapter, wiring, edge, events}, []ring{suite},
 		"a function wires; functions meet by event or by port, so that each is deployed alone"},
-	{engine, []ring{domain, capability, adapter, edge, events, function}, []ring{suite},
+	{engine, []ring{domain, capability, adapter, wiring, edge, events, function}, []ring{suite},
 		"one process is one more way of wiring the same functions"},
 	{program, []ring{edge, function}, nil,
 		"a main is one line: which function, hosted by serve"},
-	{console, []ring{domain, capability, edge, engine}, nil,
+	{console, []ring{domain, capability, wiring, edge, engine}, nil,
 		"the command line speaks to the engine; opening stores is the engine's"},
 }
 
@@ -106,6 +109,8 @@ var packages = []struct {
 
 	{"eventing", events, "the catalogue, codec, relay and local broker"},
 
+	{"pkg/database", wiring, "the store RAE_STORE names"},
+
 	{"functions/budget", function, ""},
 	{"functions/embed", function, ""},
 	{"functions/reflect", function, ""},
@@ -137,6 +142,7 @@ var besides = []struct{ from, to, why string }{
 	{"pkg/serve/limittest", "pkg/serve", "the one port an edge owns; who fills it does so without knowing its name"},
 	{"eventing", "pkg/telemetry", "a consumer's work goes on in the trace, and under the tenant, of its event"},
 	{"functions/cmd/rae", "pkg/sqlite", "rae migrate brings a file up to date without opening an engine on it"},
+	{"functions/cmd/rae", "pkg/postgres", "rae migrate brings a database up to date as its owner, which the engine is not"},
 }
 
 // libraries says which packages of other modules are linked by whom; a library in no row fails. So do the packages of

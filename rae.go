@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"time"
 
 	"github.com/rae-memory/rae/eventing"
@@ -20,20 +19,17 @@ import (
 	storefn "github.com/rae-memory/rae/functions/store"
 	"github.com/rae-memory/rae/pkg/auth"
 	"github.com/rae-memory/rae/pkg/budget"
+	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/ingest"
-	"github.com/rae-memory/rae/pkg/inmem"
 	"github.com/rae-memory/rae/pkg/job"
 	"github.com/rae-memory/rae/pkg/memory"
-	"github.com/rae-memory/rae/pkg/outbox"
 	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/reflection"
 	"github.com/rae-memory/rae/pkg/rerank"
 	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/serve"
-	"github.com/rae-memory/rae/pkg/sqlite"
-	"github.com/rae-memory/rae/pkg/telemetry"
 )
 
 // Config is what the environment says to the six functions. The store the store function names is the one all share.
@@ -67,23 +63,13 @@ type Engine struct {
 	Reembed     *embed.Reembed    // whose jobs are among them
 	Qdrant      *qdrant.Projector // nil: the deployment has none
 
-	store     backend
+	store     database.Memories
 	redis     *redis.Client // nil: none
 	functions []serve.Function
 	events    http.Handler
 	broker    *eventing.Broker
 	relay     *eventing.Relay
 	rt        serve.Runtime
-}
-
-// backend is the store the functions share.
-type backend interface {
-	memory.Store
-	memory.Directory
-	memory.Watermarks
-	outbox.Queue
-	// Projects lists up to limit projects of the tenant that were ever written to, in order, those after the given one.
-	Projects(ctx context.Context, tenant, after string, limit int) ([]string, error)
 }
 
 // Open wires the engine and touches nothing: the store is opened when first used.
@@ -105,20 +91,14 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Reflections = &reflection.Service{Log: rt.Log}
-	e.Jobs = &job.Runner{Log: rt.Log}
-	var database serve.Backing
-	switch cfg.Store.Store {
-	case "inmem":
-		db := inmem.New(inmem.Options{OnCommit: e.wake, TraceParent: telemetry.Traceparent})
-		e.store, e.Ledger, e.Reflections.Store, e.Jobs.Store = db, inmem.NewLedger(db, policy), inmem.NewReflections(db), inmem.NewJobs(db)
-		e.Reflections.Memories, e.Reflections.Writer, e.Reflections.Keeper = db, db, db
-		database.Ping = func(context.Context) error { return nil }
-	default:
-		db := sqlite.Open(filepath.Join(cfg.Store.DataDir, "rae.db"), sqlite.Options{Log: rt.Log, OnCommit: e.wake, TraceParent: telemetry.Traceparent})
-		e.store, e.Ledger, e.Reflections.Store, e.Jobs.Store = db, sqlite.NewLedger(db, policy), sqlite.NewReflections(db), sqlite.NewJobs(db)
-		e.Reflections.Memories, e.Reflections.Writer, e.Reflections.Keeper = db, db, db
-		database = serve.Backing{Ping: db.Ping, Release: db.Close}
+	db, err := database.Open(&cfg.Store.Config, rt.Log, e.wake)
+	if err != nil {
+		return nil, err
+	}
+	e.store, e.Ledger = db.Memories, db.Ledger(policy)
+	e.Jobs = &job.Runner{Store: db.Jobs, Log: rt.Log}
+	e.Reflections = &reflection.Service{
+		Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Store: db.Reflections, Log: rt.Log,
 	}
 	if cfg.Reflect.Decay == "off" {
 		e.Reflections.Keeper = nil
@@ -127,7 +107,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 		return embed.BuiltIn(cfg.Embed.Provider, cmp.Or(model, cfg.Embed.Model))
 	}}
 	e.Jobs.Handlers = map[string]job.Handler{embed.ReembedKind: e.Reembed.Step}
-	searching, err := searchfn.New(cfg.Search, e.store, embedder, rt)
+	searching, err := searchfn.New(cfg.Search, db, embedder, rt)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +125,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 		rerankfn.New(reranker, cfg.Rerank.Timeout),
 		reflectfn.New(e.Reflections, rt.Log),
 		budgetfn.New(e.Ledger, auth.RequireAdmin, rt.Log),
-		&foundation{database, e.redis},
+		&foundation{db.Backing, e.redis},
 	}
 	if err := e.connect(); err != nil {
 		return nil, err
@@ -153,9 +133,9 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	return e, nil
 }
 
-// Projects lists up to limit projects of the tenant that were ever written to, in order, those after the given one.
-func (e *Engine) Projects(ctx context.Context, tenant, after string, limit int) ([]string, error) {
-	return e.store.Projects(ctx, tenant, after, limit)
+// Scopes implements memory.Directory.
+func (e *Engine) Scopes(ctx context.Context, after memory.Scope, limit int) ([]memory.Scope, error) {
+	return e.store.Scopes(ctx, after, limit)
 }
 
 // together is how many events a function takes at a time. They all end in the one writer of the store, which commits

@@ -405,7 +405,7 @@ func TestAJobIsDoneByItself(t *testing.T) {
 	if status, found := e.call("POST", "/v1/search", `{"query":"heron number 42"}`); status != 200 || len(found["results"].([]any)) == 0 {
 		t.Errorf("search beside the second model: %d %v", status, found)
 	}
-	if projects, err := e.Projects(t.Context(), "acme", "", 10); err != nil || !reflect.DeepEqual(projects, []string{"default"}) {
-		t.Errorf("projects %v, %v", projects, err)
+	if scopes, err := e.Scopes(t.Context(), memory.Scope{}, 10); err != nil || !reflect.DeepEqual(scopes, []memory.Scope{{Tenant: "acme", Project: "default"}}) {
+		t.Errorf("scopes %v, %v", scopes, err)
 	}
 }

@@ -7,24 +7,22 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
-	"path/filepath"
 	"strconv"
 	"time"
 
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/auth"
 	"github.com/rae-memory/rae/pkg/budget"
-	"github.com/rae-memory/rae/pkg/inmem"
+	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/serve"
-	"github.com/rae-memory/rae/pkg/sqlite"
 )
 
 var _ serve.Function = (*Function)(nil)
 
 // Config is what the environment says to the function.
 type Config struct {
-	Store            string  `envconfig:"RAE_STORE" default:"sqlite" allowed:"sqlite|inmem"`
-	DataDir          string  `envconfig:"RAE_DATA_DIR" default:"./data"`
+	database.Config
+
 	CostTracking     bool    `envconfig:"ENABLE_COST_TRACKING" default:"true"`
 	DailyLimit       string  `envconfig:"DEFAULT_DAILY_LIMIT" default:"10.00"`
 	MonthlyLimit     string  `envconfig:"DEFAULT_MONTHLY_LIMIT" default:"100.00"`
@@ -35,6 +33,9 @@ const dollars = "a number of US dollars such as 10.00, with at most 9 decimals a
 
 // Check implements serve.Checker.
 func (c *Config) Check() error {
+	if err := c.Config.Check(); err != nil {
+		return err
+	}
 	_, err := c.Policy()
 	return err
 }
@@ -88,12 +89,12 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Store == "inmem" {
-		return New(inmem.NewLedger(inmem.New(inmem.Options{}), policy), auth.RequireAdmin, rt.Log), nil
+	db, err := database.Open(&cfg.Config, rt.Log, nil)
+	if err != nil {
+		return nil, err
 	}
-	db := sqlite.Open(filepath.Join(cfg.DataDir, "rae.db"), sqlite.Options{Log: rt.Log})
-	f := New(sqlite.NewLedger(db, policy), auth.RequireAdmin, rt.Log)
-	f.Backing = serve.Backing{Ping: db.Ping, Release: db.Close}
+	f := New(db.Ledger(policy), auth.RequireAdmin, rt.Log)
+	f.Backing = db.Backing
 	return f, nil
 }
 

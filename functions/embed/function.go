@@ -4,11 +4,13 @@ package embed
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/rae-memory/rae/eventing"
+	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/serve"
@@ -19,6 +21,8 @@ const name = "embed"
 
 // Config is what the environment says to this function.
 type Config struct {
+	database.Config
+
 	Provider string        `envconfig:"RAE_EMBED_PROVIDER" default:"hash" allowed:"hash"`
 	Model    string        `envconfig:"RAE_EMBED_MODEL"` // empty: the provider's own choice
 	Timeout  time.Duration `envconfig:"RAE_EMBED_TIMEOUT" default:"10s" min:"1ms" max:"10m"`
@@ -30,6 +34,9 @@ type Config struct {
 
 // Check refuses a model the provider does not have, and an address that is none.
 func (c *Config) Check() error {
+	if err := c.Config.Check(); err != nil {
+		return err
+	}
 	if _, err := embed.BuiltIn(c.Provider, c.Model); err != nil {
 		return &serve.ConfigError{Name: "RAE_EMBED_MODEL", Value: c.Model, Allowed: "unset or " + new(embed.Hash).Model()}
 	}
@@ -49,7 +56,10 @@ type Function struct {
 }
 
 // alone is what the function opened for itself.
-type alone struct{ redis *redis.Client }
+type alone struct {
+	serve.Backing
+	redis *redis.Client
+}
 
 var _ serve.Function = (*Function)(nil)
 
@@ -63,8 +73,7 @@ func New(embedder embed.Embedder, store Store, timeout time.Duration, log *slog.
 	return f
 }
 
-// Open reads the environment. The function on its own shares no store with the one that writes memories, so it
-// takes no events.
+// Open reads the environment and opens the store it names, in which memories wait for their vectors.
 func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	var cfg Config
 	if err := serve.Load(&cfg); err != nil {
@@ -80,8 +89,12 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := New(embed.WithCache(embedder, shared.Vectors()), nil, cfg.Timeout, rt.Log)
-	f.alone = &alone{shared}
+	db, err := database.Open(&cfg.Config, rt.Log, nil)
+	if err != nil {
+		return nil, err
+	}
+	f := New(embed.WithCache(embedder, shared.Vectors()), db.Memories, cfg.Timeout, rt.Log)
+	f.alone = &alone{db.Backing, shared}
 	return f, nil
 }
 
@@ -111,17 +124,18 @@ func (f *Function) Consumers() map[string]eventing.Consumer {
 func (f *Function) Health(ctx context.Context) []serve.Component {
 	components := []serve.Component{{Name: "ml_service", Critical: true}}
 	if f.alone != nil {
+		components = append(components, f.alone.Health(ctx)...)
 		components = append(components, serve.Aside(ctx, "redis", f.alone.redis != nil, f.alone.redis.Ping))
 	}
 	return components
 }
 
 // Close closes what the function opened.
-func (f *Function) Close(context.Context) error {
+func (f *Function) Close(ctx context.Context) error {
 	if f.alone == nil {
 		return nil
 	}
-	return f.alone.redis.Close()
+	return errors.Join(f.alone.Close(ctx), f.alone.redis.Close())
 }
 
 // Limiter counts requests for all instances together, nil without Redis.

@@ -6,21 +6,19 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"path/filepath"
 
 	"github.com/rae-memory/rae/eventing"
-	"github.com/rae-memory/rae/pkg/inmem"
+	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/reflection"
 	"github.com/rae-memory/rae/pkg/serve"
-	"github.com/rae-memory/rae/pkg/sqlite"
 )
 
 var _ serve.Function = (*Function)(nil)
 
 // Config is what the environment says to the function.
 type Config struct {
-	Store       string `envconfig:"RAE_STORE" default:"sqlite" allowed:"sqlite|inmem"`
-	DataDir     string `envconfig:"RAE_DATA_DIR" default:"./data"`
+	database.Config
+
 	LLMProvider string `envconfig:"RAE_LLM_PROVIDER" default:"none" allowed:"none"` // reflections quote; none needs a model
 	Decay       string `envconfig:"RAE_REFLECT_DECAY" default:"on" allowed:"on|off"`
 }
@@ -44,16 +42,15 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err := serve.Load(&cfg); err != nil {
 		return nil, err
 	}
-	service := &reflection.Service{Log: rt.Log}
-	f := New(service, rt.Log)
-	if cfg.Store == "inmem" {
-		db := inmem.New(inmem.Options{})
-		service.Memories, service.Writer, service.Keeper, service.Store = db, db, db, inmem.NewReflections(db)
-	} else {
-		db := sqlite.Open(filepath.Join(cfg.DataDir, "rae.db"), sqlite.Options{Log: rt.Log})
-		service.Memories, service.Writer, service.Keeper, service.Store = db, db, db, sqlite.NewReflections(db)
-		f.Backing = serve.Backing{Ping: db.Ping, Release: db.Close}
+	db, err := database.Open(&cfg.Config, rt.Log, nil)
+	if err != nil {
+		return nil, err
 	}
+	service := &reflection.Service{
+		Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Store: db.Reflections, Log: rt.Log,
+	}
+	f := New(service, rt.Log)
+	f.Backing = db.Backing
 	if cfg.Decay == "off" {
 		service.Keeper = nil
 	}

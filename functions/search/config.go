@@ -3,21 +3,20 @@ package search
 import (
 	"time"
 
+	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/redis"
-	"github.com/rae-memory/rae/pkg/relevance"
 	"github.com/rae-memory/rae/pkg/serve"
 	"github.com/rae-memory/rae/pkg/telemetry"
 )
 
 // Config is what the environment says to the function.
 type Config struct {
-	Store         string        `envconfig:"RAE_STORE" default:"sqlite" allowed:"sqlite|inmem"`
-	DataDir       string        `envconfig:"RAE_DATA_DIR" default:"./data"`
+	database.Config
+
 	EmbedProvider string        `envconfig:"RAE_EMBED_PROVIDER" default:"hash" allowed:"hash"`
 	StageTimeout  time.Duration `envconfig:"RAE_SEARCH_STAGE_TIMEOUT" default:"2s" min:"10ms" max:"60s"`
 	IndexMegabyte int64         `envconfig:"RAE_SEARCH_INDEX_MB" default:"1024" min:"16" max:"1048576"`
 	CacheAnswers  int           `envconfig:"RAE_SEARCH_CACHE" default:"4096" min:"0" max:"1000000"` // 0: no answer is kept anywhere
-	Languages     string        `envconfig:"RAE_LANGUAGES"`                                         // as relevance.ParseLanguages reads it; empty: all English
 
 	QdrantURL     string           `envconfig:"RAE_QDRANT_URL"` // empty: vectors are searched without Qdrant
 	QdrantKey     telemetry.Secret `envconfig:"RAE_QDRANT_API_KEY"`
@@ -31,22 +30,13 @@ type Config struct {
 
 // Check implements serve.Checker.
 func (c *Config) Check() error {
-	if _, err := c.languages(); err != nil {
+	if err := c.Config.Check(); err != nil {
 		return err
 	}
 	if redis.Check(c.RedisURL.Reveal()) != nil {
 		return &serve.ConfigError{Name: "RAE_REDIS_URL", Secret: true, Allowed: redis.Address}
 	}
 	return c.checkQdrant()
-}
-
-// languages is what Languages says. Its error is a *serve.ConfigError.
-func (c *Config) languages() (relevance.Languages, error) {
-	languages, err := relevance.ParseLanguages(c.Languages)
-	if err != nil {
-		return languages, &serve.ConfigError{Name: "RAE_LANGUAGES", Value: c.Languages, Allowed: relevance.LanguagesFormat}
-	}
-	return languages, nil
 }
 
 // OpenRedis returns the Redis of the deployment, nil where there is none. It connects when first used.

@@ -7,33 +7,22 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rae-memory/rae/eventing"
+	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/index"
-	"github.com/rae-memory/rae/pkg/inmem"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/serve"
-	"github.com/rae-memory/rae/pkg/sqlite"
 )
 
 var _ serve.Function = (*Function)(nil)
-
-// Store is what the function reads: memories, and the feed its index follows; and where it keeps how far Qdrant has
-// followed it.
-type Store interface {
-	memory.Reader
-	memory.Feed
-	memory.Directory
-	memory.Watermarks
-}
 
 // Function is the search function with what it stands on.
 type Function struct {
@@ -56,11 +45,8 @@ func weights() search.Weights {
 }
 
 // New returns the function over a store somebody else opens, watches and closes.
-func New(cfg Config, store Store, embedder embed.Embedder, rt serve.Runtime) (*Function, error) {
-	languages, err := cfg.languages()
-	if err != nil {
-		return nil, err
-	}
+func New(cfg Config, db *database.DB, embedder embed.Embedder, rt serve.Runtime) (*Function, error) {
+	store := db.Memories
 	stages := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "rae_search_stage_seconds", Help: "Time of each stage of a search: embed, a leg, rerank, context.",
 		Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1, 2},
@@ -74,7 +60,7 @@ func New(cfg Config, store Store, embedder embed.Embedder, rt serve.Runtime) (*F
 		}
 	}
 	set := index.NewSet(store, embedder.Model())
-	set.MaxBytes, set.Language = cfg.IndexMegabyte<<20, languages.Of
+	set.MaxBytes, set.Language = cfg.IndexMegabyte<<20, db.Languages.Of
 	projector, err := openQdrant(&cfg, store, embedder, rt)
 	if err != nil {
 		return nil, err
@@ -118,17 +104,15 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	var store Store = inmem.New(inmem.Options{})
-	var backing serve.Backing
-	if cfg.Store == "sqlite" {
-		db := sqlite.Open(filepath.Join(cfg.DataDir, "rae.db"), sqlite.Options{Log: rt.Log})
-		store, backing = db, serve.Backing{Ping: db.Ping, Release: db.Close}
-	}
-	f, err := New(cfg, store, embed.WithCache(embedder, shared.Vectors()), rt)
+	db, err := database.Open(&cfg.Config, rt.Log, nil)
 	if err != nil {
 		return nil, err
 	}
-	f.Backing, f.alone = backing, &alone{shared}
+	f, err := New(cfg, db, embed.WithCache(embedder, shared.Vectors()), rt)
+	if err != nil {
+		return nil, err
+	}
+	f.Backing, f.alone = db.Backing, &alone{shared}
 	f.Share(shared.Answers())
 	return f, nil
 }

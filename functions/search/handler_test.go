@@ -16,9 +16,9 @@ import (
 
 	"github.com/rae-memory/rae/eventing"
 	searchfn "github.com/rae-memory/rae/functions/search"
+	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/httpapi"
-	"github.com/rae-memory/rae/pkg/inmem"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/serve"
@@ -29,16 +29,20 @@ var here = memory.Scope{Tenant: "acme", Project: "default"}
 // world is the function over a store in memory, behind HTTP.
 type world struct {
 	t       *testing.T
-	db      *inmem.DB
+	db      *database.DB
 	handler http.Handler
 }
 
 func newWorld(t *testing.T, configure ...func(*searchfn.Config)) *world {
 	t.Helper()
-	db := inmem.New(inmem.Options{})
 	cfg := searchfn.Config{StageTimeout: time.Second, IndexMegabyte: 64, CacheAnswers: 16}
 	for _, change := range configure {
 		change(&cfg)
+	}
+	cfg.Store = database.InMem
+	db, err := database.Open(&cfg.Config, nil, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
 	f, err := searchfn.New(cfg, db, new(embed.Hash), serve.Runtime{Metrics: prometheus.NewRegistry()})
 	if err != nil {
@@ -57,7 +61,7 @@ func (w *world) put(scope memory.Scope, m memory.Memory) memory.Memory {
 		w.t.Fatal(err)
 	}
 	var stored memory.Memory
-	err = w.db.Write(w.t.Context(), scope, func(tx memory.Tx) (err error) {
+	err = w.db.Memories.Write(w.t.Context(), scope, func(tx memory.Tx) (err error) {
 		stored, _, err = tx.Put(w.t.Context(), m, memory.Why{}, memory.Vector{Model: new(embed.Hash).Model(), Values: vectors[0]})
 		return err
 	})
@@ -203,7 +207,7 @@ func TestSearch(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.conversation()
-		head, err := w.db.Head(t.Context(), here)
+		head, err := w.db.Memories.Head(t.Context(), here)
 		if err != nil {
 			t.Fatal(err)
 		}

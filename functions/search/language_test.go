@@ -4,11 +4,8 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	searchfn "github.com/rae-memory/rae/functions/search"
-	"github.com/rae-memory/rae/pkg/embed"
-	"github.com/rae-memory/rae/pkg/inmem"
+	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/serve"
 )
@@ -36,7 +33,7 @@ func TestLanguagesThatCannotBeUsedStopTheStart(t *testing.T) {
 	if err := serve.Load(&cfg); !errors.As(err, &refused) || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
-	if _, err := searchfn.New(cfg, inmem.New(inmem.Options{}), new(embed.Hash), serve.Runtime{Metrics: prometheus.NewRegistry()}); !errors.As(err, &refused) {
+	if _, err := database.Open(&cfg.Config, nil, nil); !errors.As(err, &refused) {
 		t.Errorf("opens with %v", err)
 	}
 	t.Setenv("RAE_LANGUAGES", "acme=cjk")

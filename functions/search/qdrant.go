@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/qdrant"
@@ -31,7 +32,7 @@ func (c *Config) checkQdrant() error {
 }
 
 // openQdrant returns what keeps the copy of the vectors in Qdrant; nil when the deployment has none.
-func openQdrant(cfg *Config, store Store, embedder embed.Embedder, rt serve.Runtime) (*qdrant.Projector, error) {
+func openQdrant(cfg *Config, store database.Memories, embedder embed.Embedder, rt serve.Runtime) (*qdrant.Projector, error) {
 	if cfg.QdrantURL == "" {
 		return nil, nil
 	}
@@ -72,7 +73,7 @@ func openQdrant(cfg *Config, store Store, embedder embed.Embedder, rt serve.Runt
 }
 
 // throughQdrant puts Qdrant before a leg that finds the same without it.
-func (f *Function) throughQdrant(store Store, embedder embed.Embedder, without search.Leg) search.Leg {
+func (f *Function) throughQdrant(store database.Memories, embedder embed.Embedder, without search.Leg) search.Leg {
 	if f.qdrant == nil {
 		return without
 	}

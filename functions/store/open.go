@@ -4,26 +4,21 @@ import (
 	"cmp"
 	"context"
 	"net/url"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/rae-memory/rae/eventing"
+	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/ingest"
-	"github.com/rae-memory/rae/pkg/inmem"
 	"github.com/rae-memory/rae/pkg/job"
-	"github.com/rae-memory/rae/pkg/memory"
-	"github.com/rae-memory/rae/pkg/outbox"
 	"github.com/rae-memory/rae/pkg/serve"
-	"github.com/rae-memory/rae/pkg/sqlite"
-	"github.com/rae-memory/rae/pkg/telemetry"
 )
 
 // Config is what the environment says to the function.
 type Config struct {
-	Store         string        `envconfig:"RAE_STORE" default:"sqlite" allowed:"sqlite|inmem"`
-	DataDir       string        `envconfig:"RAE_DATA_DIR" default:"./data"`
+	database.Config
+
 	EmbedProvider string        `envconfig:"RAE_EMBED_PROVIDER" default:"hash" allowed:"hash"`
 	EmbedModel    string        `envconfig:"RAE_EMBED_MODEL"` // empty: the provider's own choice
 	EmbedTimeout  time.Duration `envconfig:"RAE_EMBED_TIMEOUT" default:"10s" min:"1ms" max:"10m"`
@@ -32,6 +27,9 @@ type Config struct {
 
 // Check implements serve.Checker.
 func (c *Config) Check() error {
+	if err := c.Config.Check(); err != nil {
+		return err
+	}
 	if _, err := embed.BuiltIn(c.EmbedProvider, c.EmbedModel); err != nil {
 		return &serve.ConfigError{Name: "RAE_EMBED_MODEL", Value: c.EmbedModel, Allowed: "unset or " + new(embed.Hash).Model()}
 	}
@@ -49,12 +47,6 @@ func (c *Config) embedder(model string) (embed.Embedder, error) {
 	return embed.BuiltIn(c.EmbedProvider, cmp.Or(model, c.EmbedModel))
 }
 
-// kept is what the function needs of a database.
-type kept interface {
-	memory.Store
-	outbox.Queue
-}
-
 // Open reads the environment and opens the store it names. What changes is sent to the broker at K_SINK as soon as it
 // is committed, and again with every drain.due until the broker has it.
 func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
@@ -68,14 +60,20 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	}
 	f := New(&ingest.Service{Embedder: embedder, EmbedTimeout: cfg.EmbedTimeout, Log: rt.Log}, nil, rt.Log)
 	post := &postman{}
-	db, jobs := f.open(cfg, rt, post.wake)
-	f.Memories.Store = db
-	reembed := &embed.Reembed{Memories: db, Embedder: cfg.embedder}
-	f.Jobs = &job.Runner{Store: jobs, Log: rt.Log, Handlers: map[string]job.Handler{embed.ReembedKind: reembed.Step}}
+	db, err := database.Open(&cfg.Config, rt.Log, post.wake)
+	if err != nil {
+		return nil, err
+	}
+	if db.Release != nil {
+		f.closers = append(f.closers, db.Release)
+	}
+	f.Memories.Store = db.Memories
+	reembed := &embed.Reembed{Memories: db.Memories, Embedder: cfg.embedder}
+	f.Jobs = &job.Runner{Store: db.Jobs, Log: rt.Log, Handlers: map[string]job.Handler{embed.ReembedKind: reembed.Step}}
 	if cfg.Sink == "" {
 		return f, nil
 	}
-	relay, err := eventing.NewRelay(db, &eventing.HTTPSender{URL: cfg.Sink}, eventing.RelayConfig{
+	relay, err := eventing.NewRelay(db.Memories, &eventing.HTTPSender{URL: cfg.Sink}, eventing.RelayConfig{
 		Slice: drainTime, Metrics: rt.Metrics, Log: rt.Log,
 	})
 	if err != nil {
@@ -88,17 +86,6 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	}
 	f.closers = append([]func() error{post.stop}, f.closers...) // before the database it reads
 	return f, nil
-}
-
-// open opens the database. It connects to nothing before the first use.
-func (f *Function) open(cfg Config, rt serve.Runtime, onCommit func()) (kept, job.Store) {
-	if cfg.Store == "inmem" {
-		db := inmem.New(inmem.Options{OnCommit: onCommit, TraceParent: telemetry.Traceparent})
-		return db, inmem.NewJobs(db)
-	}
-	db := sqlite.Open(filepath.Join(cfg.DataDir, "rae.db"), sqlite.Options{Log: rt.Log, OnCommit: onCommit, TraceParent: telemetry.Traceparent})
-	f.closers = append(f.closers, db.Close)
-	return db, sqlite.NewJobs(db)
 }
 
 // postman runs the relay from the first commit of the process on, so that a function that only reads runs nothing.

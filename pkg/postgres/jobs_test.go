@@ -32,11 +32,6 @@ func TestJobsSurviveTheirWorkers(t *testing.T) {
 	jobtest.Kills(t, openJobs)
 }
 
-func TestProjectsOfATenantAreListed(t *testing.T) {
-	t.Parallel()
-	jobtest.Projects(t, open(t, postgres.Options{}))
-}
-
 func TestStoreKeepsTheContractOfAFollowedStore(t *testing.T) {
 	t.Parallel()
 	memorytest.RunFollowed(t, func(t *testing.T, clock func() time.Time) memorytest.Followed {

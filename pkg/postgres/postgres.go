@@ -49,13 +49,16 @@ type DB struct {
 	lines lines[*group]
 }
 
+// Address is what a URL must be, in words.
+const Address = "postgres://user:password@host:port/database"
+
 // Open returns the store in the database at the URL (postgres://user@host/database?…, see pgconn.ParseConfig). It
 // connects to nothing: the first call that needs the database does; when that fails, the call says so (Unavailable) and
 // the next one tries again. The error, Invalid, is that of a URL that is none; it never repeats the URL, which may hold
 // a password.
 func Open(url string, options Options) (*DB, error) {
 	if _, err := pgxpool.ParseConfig(url); err != nil {
-		return nil, fault.New(fault.Invalid, "is no PostgreSQL URL (postgres://user:password@host:port/database)")
+		return nil, fault.New(fault.Invalid, "is no PostgreSQL URL, which is %s", Address)
 	}
 	if options.Connections == 0 {
 		options.Connections = 4

@@ -34,18 +34,3 @@ func (d *DB) scopes(ctx context.Context, query string, after memory.Scope, limit
 	})
 	return scopes, err
 }
-
-// Projects lists up to limit projects of the tenant that were ever written to, in order, those after the given one.
-func (d *DB) Projects(ctx context.Context, tenant, after string, limit int) (projects []string, err error) {
-	err = d.view(ctx, memory.Scope{Tenant: tenant, Project: allProjects}, func(s *session) error {
-		projects = []string{}
-		return s.rows(`SELECT project FROM scopes WHERE tenant = $1 AND project > $2 ORDER BY project LIMIT $3`,
-			[]any{tenant, after, limit}, func(rows pgx.Rows) error {
-				var project string
-				err := rows.Scan(&project)
-				projects = append(projects, project)
-				return err
-			})
-	})
-	return projects, d.failed(ctx, "list projects", err)
-}

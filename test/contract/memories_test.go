@@ -15,6 +15,7 @@ import (
 	searchfn "github.com/rae-memory/rae/functions/search"
 	storefn "github.com/rae-memory/rae/functions/store"
 	"github.com/rae-memory/rae/pkg/client"
+	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/ingest"
@@ -34,7 +35,7 @@ func newFar(t *testing.T) far {
 	db, log := inmem.New(inmem.Options{}), slog.New(slog.DiscardHandler)
 	rt := serve.Runtime{Log: log, Metrics: prometheus.NewRegistry(), Version: "test"}
 	embedder := new(embed.Hash)
-	searching, err := searchfn.New(searchfn.Config{StageTimeout: 5 * time.Second, IndexMegabyte: 64, CacheAnswers: 16}, db, embedder, rt)
+	searching, err := searchfn.New(searchfn.Config{StageTimeout: 5 * time.Second, IndexMegabyte: 64, CacheAnswers: 16}, &database.DB{Memories: db}, embedder, rt)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func (p *program) doReembed(ctx context.Context, model string, all bool) error {
 		projects := []string{p.project}
 		if all {
 			var err error
-			if projects, err = allProjects(ctx, engine, p.tenant); err != nil {
+			if projects, err = projectsOf(ctx, engine, p.tenant); err != nil {
 				return err
 			}
 		}
@@ -87,18 +87,23 @@ func (p *program) doReembed(ctx context.Context, model string, all bool) error {
 	return p.tellReembedded(done, time.Since(began))
 }
 
-func allProjects(ctx context.Context, engine *rae.Engine, tenant string) ([]string, error) {
+// projectsOf lists the tenant's projects that were written to.
+func projectsOf(ctx context.Context, engine *rae.Engine, tenant string) ([]string, error) {
 	var all []string
-	for after := ""; ; {
-		page, err := engine.Projects(ctx, tenant, after, projectPage)
+	for after := (memory.Scope{Tenant: tenant}); ; {
+		page, err := engine.Scopes(ctx, after, projectPage)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, page...)
+		for _, scope := range page {
+			if scope.Tenant != tenant {
+				return all, nil
+			}
+			all, after = append(all, scope.Project), scope
+		}
 		if len(page) < projectPage {
 			return all, nil
 		}
-		after = page[len(page)-1]
 	}
 }
 

@@ -168,7 +168,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, setting or input, 3 not found, 4 re
 func environment(more ...string) string {
 	text := `Environment:
   RAE_DATA_DIR    folder of the embedded store (./data)
-  RAE_STORE       sqlite, or inmem to keep nothing (sqlite)
+  RAE_STORE       sqlite, postgres, or inmem to keep nothing (sqlite)
+  RAE_POSTGRES_URL  where RAE_STORE is postgres: postgres://user:password@host:port/database
   RAE_TENANT      tenant where --tenant is not given (default)
   RAE_PROJECT     project where --project is not given (default)
   RAE_LOG_LEVEL   debug, info, warn or error

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rae-memory/rae"
+	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/serve"
 )
 
@@ -64,7 +65,7 @@ func (p *program) host(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
-	if cfg.Store.Store == "sqlite" {
+	if cfg.Store.Store == database.SQLite {
 		if err := writable(cfg.Store.DataDir); err != nil {
 			return err
 		}
@@ -170,8 +171,11 @@ func (p *program) welcome(address string, host *serve.Config, cfg *rae.Config) {
 		credentials = " -H 'Authorization: Bearer …'"
 	}
 	kept := "memories are kept in " + cfg.Store.DataDir
-	if cfg.Store.Store == "inmem" {
+	switch cfg.Store.Store {
+	case database.InMem:
 		kept = "memories are kept until this process ends"
+	case database.Postgres:
+		kept = "memories are kept in PostgreSQL"
 	}
 	const header = " -H 'X-Tenant-ID: demo' -H 'Content-Type: application/json'"
 	fmt.Fprintf(p.stdout, `RAE listens on %[1]s; %[2]s. Try:
