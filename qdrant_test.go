@@ -23,7 +23,13 @@ func TestQdrantIsKeptAskedAndErased(t *testing.T) {
 		}
 	}
 	collection := e.Qdrant.Index.Collection()
-	eventually(t, "events take the vectors to Qdrant", func() bool { return len(server.Points(collection)) == 3 })
+	eventually(t, "events take the vectors to Qdrant", func() bool {
+		there := false
+		drifted, err := e.Qdrant.Drifted(t.Context(), "", func(stored, indexed int, behind int64) {
+			there = stored == 3 && indexed == 3 && behind == 0 // else what is missing comes from the feed, Qdrant or not
+		})
+		return err == nil && there && len(drifted) == 0
+	})
 
 	component := func() any {
 		_, health := e.call("GET", "/health", "")
