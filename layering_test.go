@@ -84,6 +84,7 @@ var packages = []struct {
 	{"pkg/reflection/reflectiontest", suite, "of reflection.Store"},
 	{"pkg/rerank/reranktest", suite, "of rerank.Reranker"},
 	{"pkg/servicetest", suite, "real services for tests to run against: of no port, but like a suite, for tests alone"},
+	{"pkg/search/searchtest", suite, "of search.Leg, Neighbourhood, Freshness and Reranker"},
 
 	{"pkg/index", adapter, "search's legs over an index in this process that follows memory.Feed"},
 	{"pkg/inmem", adapter, "stores in this process"},
@@ -146,7 +147,7 @@ var libraries = []struct {
 	{"expvar", nil, "metrics are Prometheus', on the host's registry"},
 	{"net/http/pprof", nil, "it registers itself with everything that serves http.DefaultServeMux"},
 	{"net/http/httptest", nil, "for tests"},
-	{"testing", []string{"pkg/contract", "pkg/budget/budgettest", "pkg/embed/embedtest", "pkg/memory/memorytest", "pkg/outbox/outboxtest", "pkg/reflection/reflectiontest", "pkg/rerank/reranktest", "pkg/servicetest"},
+	{"testing", []string{"pkg/contract", "pkg/budget/budgettest", "pkg/embed/embedtest", "pkg/memory/memorytest", "pkg/outbox/outboxtest", "pkg/reflection/reflectiontest", "pkg/rerank/reranktest", "pkg/search/searchtest", "pkg/servicetest"},
 		"for tests and suites"},
 
 	{"github.com/blevesearch/snowballstem", []string{"pkg/text"}, "one stemmer, or an index and its queries disagree"},
@@ -168,7 +169,7 @@ var libraries = []struct {
 	{"golang.org/x/term", []string{"functions/cmd/rae"}, "is a person watching?"},
 	{"golang.org/x/text", []string{"pkg/text"}, "Unicode forms"},
 	{"modernc.org/sqlite", []string{"pkg/sqlite"}, "a product is known to its adapter alone"},
-	{"pgregory.net/rapid", []string{"pkg/budget/budgettest", "pkg/memory/memorytest"}, "suites play random histories"},
+	{"pgregory.net/rapid", []string{"pkg/budget/budgettest", "pkg/memory/memorytest", "pkg/search/searchtest"}, "suites play random histories"},
 }
 
 // names says where a thing of the standard library or of a linked one may be said; "*" ends a prefix.

@@ -90,6 +90,14 @@ func (vs *vectors) drop(n uint32) {
 	vs.free = append(vs.free, slot)
 }
 
+// of returns the vector of entry n, nil when it has none.
+func (vs *vectors) of(n uint32) []float32 {
+	if slot, known := vs.slot[n]; known {
+		return vs.at(slot)
+	}
+	return nil
+}
+
 func (vs *vectors) at(slot int) []float32 {
 	offset := slot % blockSize * vs.dimensions
 	return vs.blocks[slot/blockSize][offset : offset+vs.dimensions]

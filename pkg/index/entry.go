@@ -17,11 +17,12 @@ import (
 type entry struct {
 	id       memory.ID
 	version  int
-	current  bool // the newest version of a standing memory
-	removed  bool // deleted, or superseded with nobody left to ask for it
+	said     uint64 // hash of the content
+	current  bool   // the newest version of a standing memory
+	removed  bool   // deleted, or superseded with nobody left to ask for it
 	layer    memory.Layer
 	weight   float64 // importance
-	when     int64   // times in Unix nanoseconds; the sentinels below for open ends
+	when     int64   // times in Unix microseconds, as stores keep them; the sentinels below for open ends
 	expires  int64
 	valid    interval
 	recorded interval
@@ -38,7 +39,7 @@ type entry struct {
 	turn     int      // position in the session while current
 }
 
-// interval is half-open, in Unix nanoseconds.
+// interval is half-open, in Unix microseconds, which reach farther than any year RFC 3339 can write.
 type interval struct{ from, to int64 }
 
 func (i interval) holds(t int64) bool { return i.from <= t && t < i.to }
@@ -51,11 +52,21 @@ const (
 // sentenceBreak separates sentences in a token sequence; term ids start behind it.
 const sentenceBreak = 0
 
-func nanosOr(t *time.Time, open int64) int64 {
+// micros is a time as entries hold it, or what stands for an open end. A time between two microseconds is the earlier
+// one: no stored time lies between.
+func micros(t *time.Time, open int64) int64 {
 	if t == nil {
 		return open
 	}
-	return t.UnixNano()
+	return t.UnixMicro()
+}
+
+// bound is a time that stored times are held against from above: the first microsecond not before it.
+func bound(t *time.Time, open int64) int64 {
+	if t == nil {
+		return open
+	}
+	return t.Add(time.Microsecond - 1).UnixMicro()
 }
 
 // metadataHash identifies one key with one value. A collision costs a candidate that the store's own filter drops.
@@ -64,6 +75,12 @@ func metadataHash(key string, value any) uint64 {
 	h.Write([]byte(key))
 	h.Write([]byte{0})
 	h.Write(memory.CanonicalJSON(value))
+	return h.Sum64()
+}
+
+func contentHash(content string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(content))
 	return h.Sum64()
 }
 
@@ -120,13 +137,13 @@ func (l *lens) shows(e *entry) bool {
 
 // lens prepares q for this scope.
 func (s *scope) lens(q *search.Query, now time.Time) *lens {
-	l := &lens{filter: &q.Filter, now: now.UnixNano(), since: nanosOr(q.Filter.Since, always), until: nanosOr(q.Filter.Until, never)}
+	l := &lens{filter: &q.Filter, now: now.UnixMicro(), since: bound(q.Filter.Since, always), until: bound(q.Filter.Until, never)}
 	if q.View.AsOf != nil {
-		t := q.View.AsOf.UnixNano()
+		t := q.View.AsOf.UnixMicro()
 		l.asOf = &t
 	}
 	if q.View.KnownAt != nil {
-		t := q.View.KnownAt.UnixNano()
+		t := q.View.KnownAt.UnixMicro()
 		l.knownAt = &t
 	}
 	lookup := func(value string) uint32 {

@@ -22,7 +22,7 @@ func (r Reranker) Rerank(ctx context.Context, q search.Query, ids []memory.ID) (
 	scratch := r.Set.scratch.Get().(*scratch)
 	defer r.Set.scratch.Put(scratch)
 
-	query := s.ask(q.Text)
+	query := s.ask(&q)
 	scores := make([]float64, len(ids))
 	if len(query.terms) == 0 {
 		return scores, nil

@@ -64,12 +64,6 @@ func TestRerank(t *testing.T) {
 			t.Errorf("in one passage %g, scattered %g", s[0], s[1])
 		}
 	})
-	t.Run("a question without known words scores nothing", func(t *testing.T) {
-		t.Parallel()
-		if s := reranked(t, "what is this?", "the red kite"); s[0] != 0 {
-			t.Errorf("score %g", s[0])
-		}
-	})
 }
 
 func BenchmarkRerank(b *testing.B) {

@@ -98,29 +98,47 @@ func (s *scope) apply(c *memory.Change) {
 		switch {
 		case e.version == c.Version.Version:
 			if c.Vector != nil {
-				s.setVector(n, c.Vector)
+				s.vectors.set(n, c.Vector)
+				s.shareVector(versions)
 			}
-			if c.Version.RecordedTo != nil && e.current {
+			if c.Version.RecordedTo != nil {
 				s.retire(n)
-				e.recorded.to = c.Version.RecordedTo.UnixNano()
+				e.recorded.to = c.Version.RecordedTo.UnixMicro()
 			}
 			return
 		case e.version < c.Version.Version && e.current:
 			s.retire(n)
-			e.recorded.to = c.Version.RecordedFrom.UnixNano()
+			e.recorded.to = c.Version.RecordedFrom.UnixMicro()
 		}
 	}
 	newest := c.Version.RecordedTo == nil && !slices.ContainsFunc(versions, func(n uint32) bool { return s.entries[n].version > c.Version.Version })
 	n := s.add(&c.Version, newest)
 	if c.Vector != nil {
-		s.setVector(n, c.Vector)
+		s.vectors.set(n, c.Vector)
+		s.bytes += int64(4 * len(c.Vector))
 	}
 	s.byID[id] = append(versions, n)
+	s.shareVector(s.byID[id])
 }
 
-func (s *scope) setVector(n uint32, v []float32) {
-	s.vectors.set(n, v)
-	s.bytes += int64(4 * len(v))
+// shareVector gives the vector of a memory's newest version to those that said the same and takes it from the others:
+// a store keeps a vector as long as its content stands, and an index that was there all along must answer like one that
+// begins now.
+func (s *scope) shareVector(versions []uint32) {
+	if len(versions) < 2 {
+		return
+	}
+	newest := slices.MaxFunc(versions, func(a, b uint32) int { return cmp.Compare(s.entries[a].version, s.entries[b].version) })
+	vector := s.vectors.of(newest)
+	for _, n := range versions {
+		switch {
+		case n == newest:
+		case vector != nil && s.entries[n].said == s.entries[newest].said:
+			s.vectors.set(n, vector)
+		default:
+			s.vectors.drop(n)
+		}
+	}
 }
 
 // add appends a version and, when it is the newest, counts it in the statistics and seats it in its session.
@@ -128,10 +146,10 @@ func (s *scope) add(v *memory.Version, newest bool) uint32 {
 	document := relevance.Analyze(&v.Memory, s.language)
 	n := uint32(len(s.entries))
 	e := entry{
-		id: v.ID, version: v.Version, current: newest, layer: v.Layer, weight: v.Importance,
-		when: v.When().UnixNano(), expires: nanosOr(v.ExpiresAt, never),
-		valid:    interval{nanosOr(v.ValidFrom, always), nanosOr(v.ValidTo, never)},
-		recorded: interval{v.RecordedFrom.UnixNano(), nanosOr(v.RecordedTo, never)},
+		id: v.ID, version: v.Version, said: contentHash(v.Content), current: newest, layer: v.Layer, weight: v.Importance,
+		when: v.When().UnixMicro(), expires: micros(v.ExpiresAt, never),
+		valid:    interval{micros(v.ValidFrom, always), micros(v.ValidTo, never)},
+		recorded: interval{v.RecordedFrom.UnixMicro(), micros(v.RecordedTo, never)},
 		user:     s.name(v.UserID), agent: s.name(v.AgentID), session: s.name(v.SessionID), speaker: document.Speaker,
 	}
 	for _, tag := range v.Tags {

@@ -212,8 +212,11 @@ func (s *Set) evict(used *held) {
 }
 
 // read locks the scope's index for reading. A leg reads what CatchUp last made of it; a scope that is not held (it was
-// evicted meanwhile) is caught up first.
+// evicted meanwhile) is caught up first. Who has gone away reads nothing.
 func (s *Set) read(ctx context.Context, of memory.Scope) (*scope, func(), error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
 	s.mu.Lock()
 	element, ok := s.scopes[of]
 	s.mu.Unlock()

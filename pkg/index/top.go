@@ -19,7 +19,7 @@ func newTop(limit int) *top { return &top{limit: limit} }
 
 // admits tells cheaply whether a score could still enter.
 func (t *top) admits(score float64) bool {
-	return len(t.kept) < t.limit || score >= t.kept[0].score
+	return len(t.kept) < t.limit || t.limit > 0 && score >= t.kept[0].score
 }
 
 func (t *top) offer(c candidate, s *scope) {

@@ -44,9 +44,13 @@ type Statistics struct {
 	Memories int   // how many there are
 	Length   int   // the sum of their Document.Length
 	Holding  []int // by Asked.Terms: how many of them hold the term in Terms or Extra
+
+	// Past tells, by Asked.Terms, which terms a memory of the past holds, though none may any more. nil: only current
+	// memories are asked.
+	Past []bool
 }
 
-// Term is a term of a question that some memory holds.
+// Term is a term of a question that some memory holds, or held when the past is asked.
 type Term struct {
 	Text  string
 	Asked int     // its place in Asked.Terms
@@ -92,7 +96,7 @@ func (a *Asked) Weigh(s Statistics) Question {
 func (a *Asked) rarest(s Statistics) []Term {
 	known := make([]Term, 0, len(a.Terms))
 	for i, term := range a.Terms {
-		if s.Holding[i] > 0 {
+		if s.Holding[i] > 0 || s.Past != nil && s.Past[i] {
 			known = append(known, Term{Text: term, Asked: i})
 		}
 	}

@@ -43,7 +43,7 @@ type Place struct {
 	Speaker string // who said it, lower-cased; "" when unknown
 }
 
-// Leg retrieves candidates in one way. Retrieve returns at most depth hits, best first, ties by ID, every one of
+// Leg retrieves candidates in one way; package searchtest holds its contract, and that of the other parts below. Retrieve returns at most depth hits, best first, ties by ID, every one of
 // them inside q.Scope and passing q.Filter and q.View. It must honour ctx.
 type Leg interface {
 	Name() string

@@ -66,6 +66,10 @@ func filterEach(t *testing.T, w *world) {
 		{"until is exclusive", memory.Filter{Until: &occurred}, none},
 		{"until", memory.Filter{Until: at(occurred.Add(1000))}, one},
 		{"until the creation", memory.Filter{Until: at(start)}, one},
+		{"a nanosecond after it happened is after it", memory.Filter{Since: at(occurred.Add(1))}, other},
+		{"a nanosecond before it happened is before it", memory.Filter{Since: at(occurred.Add(-1))}, both},
+		{"until a nanosecond after it happened", memory.Filter{Until: at(occurred.Add(1))}, one},
+		{"until a nanosecond before it happened", memory.Filter{Until: at(occurred.Add(-1))}, none},
 		{"importance is inclusive", memory.Filter{MinImportance: 0.5}, one},
 		{"more importance", memory.Filter{MinImportance: 0.51}, none},
 	} {

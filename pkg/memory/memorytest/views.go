@@ -20,6 +20,7 @@ func viewClauses() []clause {
 		{"as_of and known_at together ask for what was then believed of the world", bothTimes},
 		{"every read takes the view", viewsEverywhere},
 		{"any history of writes reads like its plainest model", viewOracle},
+		{"a thousand facts, told late and corrected, are shown as an oracle shows them at any pair of times", factsOracle},
 	}
 }
 
