@@ -108,6 +108,7 @@ func (s *script) step(tx memory.Tx) error {
 		}
 		changed := s.memory()
 		changed.ID, changed.ExternalID = m.ID, m.ExternalID
+		changed.SessionID = m.SessionID // what has moved on has no place in its old session; the two may call that differently
 		if s.IntN(2) == 0 {
 			changed.Content = m.Content
 			_, err = tx.Replace(s.Context(), changed, why)
@@ -213,11 +214,47 @@ func (s *script) compare(questions int) {
 	}
 	for range questions {
 		q, depth := s.query(), 1+s.IntN(60)
-		s.sameHits(q, depth, postgres.Lexical{DB: s.db}, index.Lexical{Set: set})
+		hits := s.sameHits(q, depth, postgres.Lexical{DB: s.db}, index.Lexical{Set: set})
+		s.sameHits(q, depth, postgres.Graph{DB: s.db}, index.Graph{Set: set})
+		s.sameAround(q, hits, postgres.Neighbourhood{DB: s.db}, index.Neighbourhood{Set: set})
+		s.sameScores(q, postgres.Reranker{DB: s.db}, index.Reranker{Set: set})
 	}
 }
 
-func (s *script) sameHits(q search.Query, depth int, got, want search.Leg) {
+func (s *script) sameAround(q search.Query, hits []search.Hit, got, want search.Neighbourhood) {
+	s.Helper()
+	reach := s.IntN(4)
+	hits = slices.DeleteFunc(hits, func(h search.Hit) bool { return h.Place.Session == "" })
+	hits = hits[:min(len(hits), 5)]
+	found, err := got.Around(s.Context(), q, hits, reach)
+	if err != nil {
+		s.Fatal(err)
+	}
+	expected, err := want.Around(s.Context(), q, hits, reach)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if len(found)+len(expected) > 0 && !reflect.DeepEqual(found, expected) {
+		s.Fatalf("%d around %+v of %+v:\n%+v, in the index\n%+v", reach, hits, q, found, expected)
+	}
+}
+
+func (s *script) sameScores(q search.Query, got, want search.Reranker) {
+	s.Helper()
+	found, err := got.Rerank(s.Context(), q, s.ids)
+	if err != nil {
+		s.Fatal(err)
+	}
+	expected, err := want.Rerank(s.Context(), q, s.ids)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if !slices.Equal(found, expected) {
+		s.Fatalf("%+v: scores\n%v, in the index\n%v", q, found, expected)
+	}
+}
+
+func (s *script) sameHits(q search.Query, depth int, got, want search.Leg) []search.Hit {
 	s.Helper()
 	found, err := got.Retrieve(s.Context(), q, depth)
 	if err != nil {
@@ -235,6 +272,7 @@ func (s *script) sameHits(q search.Query, depth int, got, want search.Leg) {
 			s.Fatalf("%s of %+v: hit %d is\n%+v, in the index\n%+v", got.Name(), q, i, found[i], expected[i])
 		}
 	}
+	return found
 }
 
 // deleteAll deletes every memory and looks whether anything of them remains to be searched.

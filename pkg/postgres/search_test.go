@@ -13,7 +13,8 @@ func TestTheLegsKeepTheContractOfSearch(t *testing.T) {
 	searchtest.Run(t, "postgres", func(t *testing.T, clock func() time.Time) searchtest.Engine {
 		db := open(t, postgres.Options{Clock: clock})
 		return searchtest.Engine{
-			Store: db, Lexical: postgres.Lexical{DB: db}, Freshness: postgres.Freshness{DB: db},
+			Store: db, Lexical: postgres.Lexical{DB: db}, Graph: postgres.Graph{DB: db}, Freshness: postgres.Freshness{DB: db},
+			Neighbourhood: postgres.Neighbourhood{DB: db}, Reranker: postgres.Reranker{DB: db},
 		}
 	})
 }

@@ -113,21 +113,29 @@ func (p *placed) hit(score float64) search.Hit {
 	return search.Hit{ID: memory.ID(p.id), Score: score, Place: search.Place{Session: p.session, Speaker: p.speaker}}
 }
 
+// latest is, by session, the latest time that a hit in it is filed under.
+type latest map[string]time.Time
+
+func (l latest) note(p *placed) {
+	if p.session != "" && l[p.session].Before(p.filed) {
+		l[p.session] = p.filed
+	}
+}
+
 // seats keeps back a question for the turns of hits: the places of their memories in their sessions as they are now.
-// last is, by session, the latest time a memory of it is filed under that has to be found.
-func (in *session) seats(s *sight, hits []search.Hit, last map[string]time.Time) {
+func (in *session) seats(s *sight, hits []search.Hit, last latest) {
 	if len(last) == 0 {
 		return
 	}
 	var sessions, ids []string
 	var until []any
 	at := make(map[string]int, len(hits))
-	for session, latest := range last {
+	for session, end := range last {
 		sessions = append(sessions, session)
 		if s.past {
-			latest = endOfTime // today it may be filed under a later time than then
+			end = endOfTime // today it may be filed under a later time than then
 		}
-		until = append(until, latest)
+		until = append(until, end)
 	}
 	for i, hit := range hits {
 		if hit.Place.Session != "" {
