@@ -34,7 +34,7 @@ func (g Graph) Retrieve(ctx context.Context, q search.Query, depth int) (hits []
 		if err := s.settle(in); err != nil {
 			return err
 		}
-		hits, err = in.hits(s, s.mentioning(seeds, depth))
+		hits, _, err = in.hits(s, s.mentioning(seeds, depth))
 		return err
 	})
 	if err != nil {
@@ -88,22 +88,3 @@ func (s *sight) mentioning(seeds []string, depth int) string {
 
 // secondHop is what a memory earns for naming an entity that only stands beside one the query names.
 const secondHop = `.3::float8`
-
-// hits asks for hits, best first: a score, 0..1, and placedColumns. Their turns are kept back.
-func (in *session) hits(s *sight, query string) (hits []search.Hit, err error) {
-	last := latest{}
-	err = in.rows(query, s.args, func(rows pgx.Rows) error {
-		var p placed
-		var score float64
-		if err := rows.Scan(append([]any{&score}, p.into()...)...); err != nil {
-			return err
-		}
-		last.note(&p)
-		hits = append(hits, p.hit(score))
-		return nil
-	})
-	if err == nil {
-		in.seats(s, hits, last)
-	}
-	return hits, err
-}
