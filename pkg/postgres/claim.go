@@ -9,8 +9,8 @@ import (
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
-// candidate is work of some scope that may be claimed, as the system role sees it: whose it is and its id.
-type candidate struct {
+// work is something of some scope that may be claimed, as the system role sees it: whose it is and its id.
+type work struct {
 	scope memory.Scope
 	id    memory.ID
 }
@@ -22,14 +22,14 @@ const candidates = 16
 var errTaken = errors.New("it cannot be claimed any more")
 
 // claimNext offers claim what query finds, in its order, until claim takes one. query is of tenant, project and id, and
-// its first argument is a limit. Each candidate is claimed in a transaction of its scope, the only one that sees what it is.
-func (d *DB) claimNext(ctx context.Context, claim func(candidate) error, query string, args ...any) (found bool, err error) {
+// its first argument is a limit. Each is claimed in a transaction of its scope, the only one that sees what it is.
+func (d *DB) claimNext(ctx context.Context, claim func(work) error, query string, args ...any) (found bool, err error) {
 	for full := true; full; {
-		var due []candidate
+		var due []work
 		err := d.system(ctx, func(s *session) error {
 			due = due[:0]
 			return s.rows(query, append([]any{candidates}, args...), func(rows pgx.Rows) error {
-				var c candidate
+				var c work
 				err := rows.Scan(&c.scope.Tenant, &c.scope.Project, &c.id)
 				due = append(due, c)
 				return err

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/text"
 )
 
 // write runs do in a transaction of the scope, alone in it, and returns once it is durable.
@@ -23,6 +24,8 @@ type group struct {
 	next   scopeRow // with what this transaction did
 	kept   scopeRow // next, as the turn under way found it
 	known  bool     // stands has been read
+	doomed []sheet  // what is deleted; its postings are removed before the commit
+	spared int      // len(doomed), as the turn under way found it
 }
 
 // scopeRow is what is counted for a scope as a whole.
@@ -31,6 +34,7 @@ type scopeRow struct {
 	head, floor       memory.Seq
 	documents, length int64
 	gathered          memory.Seq
+	language          text.Language
 }
 
 // lock makes the transaction the only one that writes the scope, and one that no erasure of its tenant overlaps. The
@@ -40,7 +44,7 @@ const (
 		pg_advisory_xact_lock(hashtextextended(length($1)::text || ':' || $1 || $2, 2))`
 	lockTenant = `SELECT pg_advisory_xact_lock(hashtextextended($1, 1))`
 	readScope  = `SELECT s.head IS NOT NULL, coalesce(s.head, e.head), coalesce(s.floor, e.head), coalesce(s.documents, 0),
-		coalesce(s.length, 0), coalesce(s.gathered, 0), rae_now()
+		coalesce(s.length, 0), coalesce(s.gathered, 0), coalesce(s.language, ''), rae_now()
 		FROM erased e LEFT JOIN scopes s ON s.tenant = $1 AND s.project = $2`
 )
 
@@ -54,38 +58,63 @@ func (d *DB) beginGroup(ctx context.Context, scope memory.Scope, alone func() bo
 	g.exec(lockScope, scope.Tenant, scope.Project)
 	g.ask(readScope, []any{scope.Tenant, scope.Project}, func(rows pgx.Rows) error {
 		s := &g.stands
-		err := rows.Scan(&s.exists, &s.head, &s.floor, &s.documents, &s.length, &s.gathered, &g.now)
+		var language string
+		if err := rows.Scan(&s.exists, &s.head, &s.floor, &s.documents, &s.length, &s.gathered, &language, &g.now); err != nil {
+			return err
+		}
 		g.now = g.now.UTC()
+		s.language = d.language(scope)
+		if s.exists {
+			s.language, _ = text.ParseLanguage(language)
+		}
 		g.next, g.kept, g.known = *s, *s, true
-		return err
+		return nil
 	})
 	return g, end, nil
 }
 
 // Savepoint implements groupcommit.Tx.
 func (g *group) Savepoint() error {
-	g.kept = g.next
+	g.kept, g.spared = g.next, len(g.doomed)
 	return g.turns.Savepoint()
 }
 
 // TakeBack implements groupcommit.Tx.
 func (g *group) TakeBack() error {
 	if g.known {
-		g.next = g.kept
+		g.next, g.doomed = g.kept, g.doomed[:g.spared]
 	}
 	return g.turns.TakeBack()
 }
 
 // Commit implements groupcommit.Tx.
 func (g *group) Commit() error {
+	if err := g.tidy(); err != nil {
+		return err
+	}
 	if g.known && g.next != g.stands {
 		n := &g.next
-		g.exec(`INSERT INTO scopes (tenant, project, head, floor, documents, length, gathered) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		g.exec(`INSERT INTO scopes (tenant, project, head, floor, documents, length, gathered, language)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 			ON CONFLICT (tenant, project) DO UPDATE SET head = excluded.head, documents = excluded.documents,
 			length = excluded.length, gathered = excluded.gathered`,
-			g.scope.Tenant, g.scope.Project, n.head, n.floor, n.documents, n.length, n.gathered)
+			g.scope.Tenant, g.scope.Project, n.head, n.floor, n.documents, n.length, n.gathered, n.language.String())
 	}
 	return g.turns.Commit()
+}
+
+// tidy leaves the blocks of words in order: without what was deleted, and with most of what was written.
+func (g *group) tidy() error {
+	if !g.known {
+		return nil
+	}
+	if err := g.forgetDoomed(); err != nil {
+		return err
+	}
+	if g.next.head-g.next.gathered <= longestTail {
+		return nil
+	}
+	return g.gather()
 }
 
 // number numbers one change.

@@ -194,7 +194,7 @@ func (s *Jobs) Claim(ctx context.Context, scope memory.Scope, id memory.ID, leas
 
 // Next implements job.Store. The partial index of open ones finds what has been due longest.
 func (s *Jobs) Next(ctx context.Context, kinds []string, lease time.Duration) (claim job.Claim, found bool, err error) {
-	take := func(c candidate) (err error) {
+	take := func(c work) (err error) {
 		claim, err = s.Claim(ctx, c.scope, c.id, lease)
 		if kind := fault.KindOf(err); err != nil && (kind == fault.Conflict || kind == fault.NotFound) {
 			return errTaken

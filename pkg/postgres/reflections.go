@@ -190,7 +190,7 @@ func (s *Reflections) Claim(ctx context.Context, scope memory.Scope, id memory.I
 	if !isUUID(id) {
 		return reflection.Claim{}, noReflection()
 	}
-	claim, err = s.claim(ctx, candidate{scope, id}, lease)
+	claim, err = s.claim(ctx, work{scope, id}, lease)
 	if !errors.Is(err, errTaken) {
 		return claim, err
 	}
@@ -203,7 +203,7 @@ func (s *Reflections) Claim(ctx context.Context, scope memory.Scope, id memory.I
 
 // Next implements reflection.Store. The partial index of open ones finds the oldest.
 func (s *Reflections) Next(ctx context.Context, lease time.Duration) (claim reflection.Claim, found bool, err error) {
-	take := func(c candidate) (err error) {
+	take := func(c work) (err error) {
 		claim, err = s.claim(ctx, c, lease)
 		return err
 	}
@@ -213,7 +213,7 @@ func (s *Reflections) Next(ctx context.Context, lease time.Duration) (claim refl
 }
 
 // claim leases a reflection in one round trip; errTaken when it is not to be claimed.
-func (s *Reflections) claim(ctx context.Context, c candidate, lease time.Duration) (reflection.Claim, error) {
+func (s *Reflections) claim(ctx context.Context, c work, lease time.Duration) (reflection.Claim, error) {
 	var stands *reflectionRow
 	err := s.db.amend(ctx, c.scope, func(tx *session) error {
 		tx.seekReflection(&stands, c.scope, `UPDATE reflections SET status = 'running', attempts = attempts + 1, fence = fence + 1,
