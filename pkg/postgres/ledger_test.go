@@ -1,9 +1,12 @@
 package postgres_test
 
 import (
+	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rae-memory/rae/pkg/budget"
 	"github.com/rae-memory/rae/pkg/budget/budgettest"
@@ -64,5 +67,71 @@ func TestADatabaseThatIsAwayGrantsNothing(t *testing.T) {
 		budget.Request{Operation: "chat", Model: "m", MaxCost: &cost})
 	if fault.KindOf(err) != fault.Unavailable {
 		t.Errorf("got %v, want Unavailable", err)
+	}
+}
+
+// One who leaves in the middle of a settlement takes back what it did to the books, and nothing of those who share its
+// transaction.
+func TestOneWhoLeavesTakesBackOnlyItsOwn(t *testing.T) {
+	t.Parallel()
+	url := fresh(t)
+	leaving, leave := context.WithCancel(t.Context())
+	db := openAt(t, url, postgres.Options{TraceParent: func(ctx context.Context) string {
+		if ctx == leaving { // its settlement has changed the books, and has a warning to write
+			leave()
+		}
+		return ""
+	}})
+	limit, cost := 10*budget.USD, 9*budget.USD
+	small := budget.USD / 2
+	ledger := postgres.NewLedger(db, budget.Policy{Defaults: budget.Limits{Monthly: &limit}})
+	r, err := ledger.Reserve(t.Context(), acme, budget.Request{Operation: "chat", Model: "m", MaxCost: &cost})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := connect(t, url).Begin(t.Context()) // another process has its turn: both have to wait, and come together
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Exec(t.Context(), `SELECT pg_advisory_xact_lock(hashtextextended(length($1)::text || ':' || $1 || $2, 3))`, acme.Tenant, acme.Project); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := ledger.Settle(leaving, acme, r.ID, budget.Settle{Cost: &cost}); !errors.Is(err, context.Canceled) {
+			t.Errorf("who left got %v", err)
+		}
+	})
+	until(t, func() (waits bool) {
+		err := other.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+			AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`).Scan(&waits)
+		return waits || err != nil
+	})
+	wg.Go(func() {
+		if _, err := ledger.Reserve(t.Context(), acme, budget.Request{Operation: "chat", Model: "m", MaxCost: &small}); err != nil {
+			t.Errorf("who stayed got %v", err)
+		}
+	})
+	until(t, func() bool { return ledger.Waiting(acme) == 1 })
+	if err := other.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+	status, err := ledger.Current(t.Context(), acme)
+	if err != nil || status.MonthlyUsage != 0 || status.MonthlyReserved != cost+small {
+		t.Errorf("the books say %v used, %v held: %v", status.MonthlyUsage, status.MonthlyReserved, err)
+	}
+	if _, err := ledger.Settle(t.Context(), acme, r.ID, budget.Settle{Cost: &cost}); err != nil {
+		t.Errorf("settled after all: %v", err)
+	}
+}
+
+// until waits for what another goroutine is about to do.
+func until(t *testing.T, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("waited in vain")
+		}
 	}
 }

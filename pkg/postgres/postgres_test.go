@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { servicetest.Main(m) }
 // open returns a store in a new database, closed when the test ends.
 func open(t testing.TB, options postgres.Options) *postgres.DB {
 	t.Helper()
-	return openAt(t, fresh(t), options)
+	return openAt(t, lent(t), options)
 }
 
 func openAt(t testing.TB, url string, options postgres.Options) *postgres.DB {

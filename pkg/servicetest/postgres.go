@@ -26,6 +26,8 @@ type PostgresServer struct {
 
 	mu        sync.Mutex
 	templates map[string]*prepared
+	idle      map[string][]string // by template: databases that were lent and are clean again
+	lent      []string            // all that were ever made to be lent
 }
 
 // prepared is a template database that is filled once.
@@ -134,6 +136,50 @@ func (s *PostgresServer) Database(t testing.TB, template string) string {
 	return s.URL(name)
 }
 
+// Lend is Database for a test that leaves nothing behind but rows: the database is lent to one test after the other,
+// each time after clean has emptied it, which takes a tenth of what making a new one does. One that a failed test left is
+// lent to nobody.
+func (s *PostgresServer) Lend(t testing.TB, template string, clean func(url string) error) string {
+	t.Helper()
+	name, err := s.borrow(template)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			return
+		}
+		if err := clean(s.URL(name)); err != nil {
+			t.Errorf("clean %s: %v", name, err)
+			return
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.idle[template] = append(s.idle[template], name)
+	})
+	return s.URL(name)
+}
+
+// borrow takes an idle database or makes one.
+func (s *PostgresServer) borrow(template string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if idle := s.idle[template]; len(idle) > 0 {
+		name := idle[len(idle)-1]
+		s.idle[template] = idle[:len(idle)-1]
+		return name, nil
+	}
+	name := uniqueName("lent")
+	if err := s.create(name, template); err != nil {
+		return "", err
+	}
+	if s.idle == nil {
+		s.idle = map[string][]string{}
+	}
+	s.lent = append(s.lent, name)
+	return name, nil
+}
+
 // Template returns the name of a database that fill has filled, for Database to copy. It is filled once per server and
 // name, however many tests ask; fill must close its connections. An error fails every test that asks.
 func (s *PostgresServer) Template(t testing.TB, name string, fill func(url string) error) string {
@@ -220,6 +266,9 @@ func (s *PostgresServer) dropTemplates() error {
 	var errs []error
 	for _, p := range s.templates {
 		errs = append(errs, s.drop(p.name))
+	}
+	for _, name := range s.lent {
+		errs = append(errs, s.drop(name))
 	}
 	return errors.Join(errs...)
 }
