@@ -132,5 +132,8 @@ func (q *Question) Gain(term int, count uint32, length int) float32 {
 	return q.weights[term] * n / (n + q.single.k1*(1-q.single.b+q.single.b*float32(length)/q.single.mean))
 }
 
+// Most is what no memory earns more than for Terms[term], however often it holds it.
+func (q *Question) Most(term int) float32 { return q.weights[term] }
+
 // Share is a memory's BM25 as a share of what can be had, 0..1.
 func (q *Question) Share(gained float32) float64 { return float64(gained) / q.Total }
