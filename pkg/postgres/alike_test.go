@@ -207,6 +207,7 @@ func (s *script) compare(questions int) {
 	for range questions {
 		q, depth := s.query(), 1+s.IntN(60)
 		hits := s.sameHits(q, depth, postgres.Lexical{DB: s.db}, index.Lexical{Set: set})
+		s.sameHits(q, 1+depth/4, postgres.Lexical{DB: s.db}.Sparing(), index.Lexical{Set: set})
 		s.sameHits(q, depth, postgres.Graph{DB: s.db}, index.Graph{Set: set})
 		s.sameNearest(q, depth, postgres.Dense{DB: s.db, Model: searchtest.Model}, index.Dense{Set: set})
 		s.sameGraph(q, postgres.Graph{DB: s.db}, index.Graph{Set: set})

@@ -73,6 +73,20 @@ func (l *library) fill(b testing.TB, db *postgres.DB, scope memory.Scope, n int,
 	if _, err := db.GatherAll(b.Context(), scope); err != nil {
 		b.Fatal(err)
 	}
+	if n >= 1000 { // and a tail, as there mostly is
+		if err := db.Write(b.Context(), scope, func(tx memory.Tx) error { return l.tail(b.Context(), tx) }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func (l *library) tail(ctx context.Context, tx memory.Tx) error {
+	for range 300 {
+		if _, _, err := tx.Put(ctx, l.memory(), memory.Why{}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func sized(n int) memory.Scope { return memory.Scope{Tenant: fmt.Sprint("of", n), Project: "default"} }
@@ -104,6 +118,18 @@ func BenchmarkSearch(b *testing.B) {
 		l.fill(b, db, sized(n), n, vectors)
 		b.Logf("%d memories in %s", n, time.Since(began).Round(time.Millisecond))
 	}
+	quick := postgres.Dense{DB: db, Model: model}
+	if err := postgres.EnsureVectorIndex(b.Context(), url, model, 256); err != nil {
+		b.Fatal(err)
+	}
+	began := time.Now()
+	for marked := 1; marked > 0; {
+		var err error
+		if marked, err = quick.IndexVectors(b.Context(), sized(100_000), 256, 5000); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.Logf("vectors indexed in %s", time.Since(began).Round(time.Millisecond))
 	analyze(b, url)
 	for _, guard := range []string{"guarded", "unguarded"} {
 		if guard == "unguarded" {
@@ -119,6 +145,13 @@ func BenchmarkSearch(b *testing.B) {
 					})
 				})
 			}
+			b.Run(fmt.Sprintf("exact/%s/%d", guard, n), func(b *testing.B) {
+				exact := postgres.Dense{DB: db, Model: model, Exact: 1_000_000}
+				median(b, func() error {
+					_, err := exact.Retrieve(b.Context(), search.Query{Scope: scope, Vector: vectors.vector()}, 200)
+					return err
+				})
+			})
 			b.Run(fmt.Sprintf("context/%s/%d", guard, n), func(b *testing.B) {
 				hits, err := legs.Lexical.Retrieve(b.Context(), search.Query{Scope: scope, Text: l.say(6)}, 50)
 				if err != nil {

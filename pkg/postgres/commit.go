@@ -114,7 +114,18 @@ func (g *group) tidy() error {
 	if g.next.head-g.next.gathered <= longestTail {
 		return nil
 	}
-	return g.gather()
+	before := g.next
+	g.exec("SAVEPOINT gathering")
+	err := g.gather()
+	if err == nil || g.broken || g.ctx.Err() != nil {
+		return err
+	}
+	// What was written stands without it; it is only found more slowly.
+	g.db.options.Log.WarnContext(g.ctx, "words were not gathered", "err", err)
+	g.next = before
+	g.pending.QueuedQueries = nil
+	g.exec("ROLLBACK TO SAVEPOINT gathering")
+	return g.flush()
 }
 
 // number numbers one change.

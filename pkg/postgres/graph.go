@@ -34,7 +34,8 @@ func (g Graph) Retrieve(ctx context.Context, q search.Query, depth int) (hits []
 		if err := s.settle(in); err != nil {
 			return err
 		}
-		hits, _, err = in.hits(s, s.mentioning(seeds, depth))
+		m := mentions{session: in, sight: s, seeds: seeds, depth: depth}
+		hits, err = m.run()
 		return err
 	})
 	if err != nil {
@@ -66,25 +67,74 @@ func (in *session) namedIn(scope memory.Scope, question string) (seeds []string,
 	return seeds, err
 }
 
-// mentioning selects what the sight shows of memories that mention the seeds, or what stands beside one of those there.
-// Each version is asked for once, by its memory's key.
-func (s *sight) mentioning(seeds []string, depth int) string {
-	nodes, limit := s.arg(seeds), s.arg(depth)
-	return `WITH direct AS MATERIALIZED (
-			SELECT m.id, m.document, count(*) AS named FROM graph_edges e JOIN ` + s.from + ` ON m.id = e.memory_id AND m.document = e.document` +
-		s.where() + ` AND e.tenant = $1 AND e.project = $2 AND e.node_id = ANY(` + nodes + `::uuid[]) GROUP BY m.id, m.document),
-		related AS MATERIALIZED (
-			SELECT DISTINCT e.node_id FROM direct d JOIN graph_edges e ON e.tenant = $1 AND e.project = $2 AND e.memory_id = d.id
-			AND e.document = d.document WHERE e.node_id <> ALL(` + nodes + `::uuid[])),
-		beside AS MATERIALIZED (
-			SELECT DISTINCT e.memory_id, e.document FROM related r JOIN graph_edges e ON e.tenant = $1 AND e.project = $2
-			AND e.node_id = r.node_id WHERE NOT EXISTS (SELECT FROM direct d WHERE d.document = e.document)),
-		found AS (
-			SELECT id, document, least(1, named * (1 / cardinality(` + nodes + `::uuid[])::float8)) AS score FROM direct
-			UNION ALL SELECT memory_id, document, ` + secondHop + ` / cardinality(` + nodes + `::uuid[]) FROM beside)
-		SELECT f.score, ` + placedColumns + ` FROM found f JOIN ` + s.from + ` ON m.id = f.id AND m.document = f.document` +
-		s.where() + ` ORDER BY f.score DESC, m.id LIMIT ` + limit
+// secondHop is what a memory earns for naming an entity that only stands beside one the query names.
+const secondHop = .3
+
+// mentions is a search for what mentions the seeds, or an entity that a memory mentions beside one.
+type mentions struct {
+	*session
+	*sight
+	seeds     []string
+	depth     int
+	documents []memory.Seq // what mentions a seed
+	ids       []string     // their memories
+	hits      []search.Hit
+	last      latest
 }
 
-// secondHop is what a memory earns for naming an entity that only stands beside one the query names.
-const secondHop = `.3::float8`
+func (m *mentions) run() ([]search.Hit, error) {
+	m.last = latest{}
+	if err := m.direct(); err != nil {
+		return nil, err
+	}
+	if 0 < len(m.hits) && len(m.hits) < m.depth { // then these are all, and whatever stands beside them ranks behind
+		if err := m.beside(); err != nil {
+			return nil, err
+		}
+	}
+	m.seats(m.sight, m.hits, m.last)
+	return m.hits, nil
+}
+
+// shown looks, one after the other and in their order, which of the versions selected as d may be seen.
+func (m *mentions) shown(query string, s *sight, score func(named int) float64) error {
+	return m.rows(`SELECT d.named, d.document, m.* FROM (`+query+`) d CROSS JOIN LATERAL (SELECT `+placedColumns+` FROM `+s.from+s.where()+`
+		AND m.id = d.memory_id AND m.document = d.document OFFSET 0) m LIMIT `+s.arg(m.depth-len(m.hits)), s.args, func(rows pgx.Rows) error {
+		var p placed
+		var named int
+		var document memory.Seq
+		if err := rows.Scan(append([]any{&named, &document}, p.into()...)...); err != nil {
+			return err
+		}
+		m.documents, m.ids = append(m.documents, document), append(m.ids, p.id)
+		m.last.note(&p)
+		m.hits = append(m.hits, p.hit(score(named)))
+		return nil
+	})
+}
+
+// direct finds what mentions the seeds, by how many.
+func (m *mentions) direct() error {
+	s := *m.sight
+	return m.shown(`SELECT e.memory_id, e.document, count(*) AS named FROM graph_edges e
+		WHERE e.tenant = $1 AND e.project = $2 AND e.node_id = ANY(`+s.arg(m.seeds)+`::uuid[])
+		GROUP BY e.memory_id, e.document ORDER BY named DESC, e.memory_id`, &s,
+		func(named int) (score float64) {
+			for range named { // as other indexes add it up
+				score += 1 / float64(len(m.seeds))
+			}
+			return min(1, score)
+		})
+}
+
+// beside finds what mentions an entity that is mentioned beside a seed. All of it is equally good.
+func (m *mentions) beside() error {
+	s := *m.sight
+	seeds, documents, ids := s.arg(m.seeds), s.arg(m.documents), s.arg(m.ids)
+	return m.shown(`SELECT DISTINCT e.memory_id, e.document, 0 AS named FROM (
+			SELECT DISTINCT r.node_id FROM graph_edges r WHERE r.tenant = $1 AND r.project = $2 AND r.memory_id = ANY(`+ids+`::uuid[])
+			AND r.document = ANY(`+documents+`::bigint[]) AND r.node_id <> ALL(`+seeds+`::uuid[])) r
+		JOIN graph_edges e ON e.tenant = $1 AND e.project = $2 AND e.node_id = r.node_id
+		WHERE e.document <> ALL(`+documents+`::bigint[]) ORDER BY e.memory_id`, &s,
+		func(int) float64 { return secondHop / float64(len(m.seeds)) })
+}

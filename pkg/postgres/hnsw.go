@@ -58,7 +58,7 @@ func EnsureVectorIndex(ctx context.Context, url, model string, dimensions int) e
 	}
 	if err == nil {
 		_, err = conn.Exec(ctx, fmt.Sprintf(`CREATE INDEX CONCURRENTLY IF NOT EXISTS %s ON memory_vectors
-			USING hnsw ((vector::halfvec(%d)) halfvec_cosine_ops) WHERE %s`, name, dimensions, marked(model)))
+			USING hnsw ((vector::halfvec(%d)) halfvec_cosine_ops) WHERE %s`, name, dimensions, marked(model, dimensions)))
 	}
 	if err != nil {
 		return classify(ctx, fmt.Errorf("index vectors of %s: %w", model, broken{err}))
@@ -66,8 +66,10 @@ func EnsureVectorIndex(ctx context.Context, url, model string, dimensions int) e
 	return nil
 }
 
-// marked is the condition of the index of a model.
-func marked(model string) string { return `indexed AND model = ` + literal(model) }
+// marked is the condition of the index of a model's vectors of a dimension.
+func marked(model string, dimensions int) string {
+	return fmt.Sprintf(`indexed AND model = %s AND vector_dims(vector) = %d`, literal(model), dimensions)
+}
 
 // IndexVectors marks up to limit vectors of the scope, of that many dimensions, as indexed, and returns how many. It
 // marks none of a scope that is small enough to be compared one by one. A slice of a thousand takes about as long as
@@ -137,7 +139,7 @@ func (n *nearest) approximate() ([]search.Hit, bool, error) {
 	query := `SELECT d.* FROM (SELECT * FROM (
 			SELECT ` + cosine + ` AS score, ` + placedColumns + ` FROM (
 				SELECT v.memory_id FROM memory_vectors v JOIN ` + s.from + ` ON m.id = v.memory_id` + s.where() + `
-				AND v.tenant = $1 AND v.project = $2 AND ` + marked(n.model) + ` ORDER BY v.vector::` + half + ` <=> ` + vector + ` LIMIT ` + s.arg(most) + `) near
+				AND v.tenant = $1 AND v.project = $2 AND ` + marked(n.model, len(n.vector)) + ` ORDER BY v.vector::` + half + ` <=> ` + vector + ` LIMIT ` + s.arg(most) + `) near
 			JOIN ` + s.from + ` ON m.id = near.memory_id` + join + s.where() + ` OFFSET 0) a
 		UNION ALL SELECT * FROM (SELECT ` + cosine + ` AS score, ` + placedColumns + ` FROM ` + s.from + join + s.where() + ` AND NOT v.indexed OFFSET 0) b) d
 		WHERE d.score > 0 ORDER BY d.score DESC, d.id COLLATE "C" LIMIT ` + s.arg(n.depth)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/heap"
 	"context"
+	"math"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -14,7 +15,11 @@ import (
 
 // Lexical is the leg that matches words: relevance's BM25 with OR semantics, over the blocks of the question's terms and
 // the tail that is not gathered yet.
-type Lexical struct{ DB *DB }
+type Lexical struct {
+	DB *DB
+
+	few int // see prune.go; 0 = fewPostings
+}
 
 var _ search.Leg = Lexical{}
 
@@ -29,11 +34,15 @@ func (l Lexical) Retrieve(ctx context.Context, q search.Query, depth int) (hits 
 	}
 	err = l.DB.view(ctx, q.Scope, func(s *session) error {
 		hits = nil
-		w, err := s.consult(l.DB, &q, true)
+		sight, most := sightOf(&q), cmp.Or(l.few, fewPostings)
+		if sight.restricted() {
+			most = math.MaxInt64 // nobody knows how far down the last one is that passes
+		}
+		w, err := s.consult(l.DB, &q, most)
 		if err != nil || w == nil {
 			return err
 		}
-		r := retrieval{session: s, sight: sightOf(&q), question: w, depth: depth, last: latest{}}
+		r := retrieval{session: s, sight: sight, question: w, depth: depth}
 		hits, err = r.run()
 		return err
 	})
@@ -48,17 +57,6 @@ type candidate struct {
 	document memory.Seq
 	score    float32
 	terms    uint64 // a bit per term of the question that it holds
-}
-
-// candidates scores every version that holds a term, by document. Gains are added in the order of the terms.
-func (w *question) candidates() []candidate {
-	var all, next []candidate
-	for i, term := range w.Terms {
-		o := &w.found[term.Asked]
-		next = w.merge(next[:0], all, i, o.postings, o.tail)
-		all, next = next, all
-	}
-	return all
 }
 
 // merge appends to into what scored has and what the lists of postings of one term add, all by document.
@@ -97,11 +95,11 @@ func (b *bestFirst) Pop() any {
 	return last
 }
 
-// take removes the best, at least n and all that are as good as the last of them: which of equals comes first is decided
-// by their ids, which nobody knows yet.
-func (b *bestFirst) take(n int) []candidate {
+// take removes the best that have more than rest, at least n and all that are as good as the last of them: which of
+// equals comes first is decided by their ids, which nobody knows yet.
+func (b *bestFirst) take(n int, rest float32) []candidate {
 	var taken []candidate
-	for len(*b) > 0 && (len(taken) < n || (*b)[0].score == taken[len(taken)-1].score) {
+	for len(*b) > 0 && (*b)[0].score > rest && (len(taken) < n || (*b)[0].score == taken[len(taken)-1].score) {
 		taken = append(taken, heap.Pop(b).(candidate))
 	}
 	return taken
@@ -117,18 +115,40 @@ type retrieval struct {
 	last  latest
 }
 
-// run asks of the best candidates which may be seen, then of the next best and more of them, until there are enough.
+// run asks of the best candidates which may be seen, then of the next best and more of them, until there are enough. A
+// version that was not scored may be as good as the rest: below it nothing is certain, and everything is scored.
 func (r *retrieval) run() ([]search.Hit, error) {
-	rest := bestFirst(r.candidates())
-	heap.Init(&rest)
-	for n := r.depth + r.depth/4; len(rest) > 0 && len(r.hits) < r.depth; n *= 4 {
-		if err := r.admit(rest.take(n)); err != nil {
+	for {
+		all, rest, err := r.score()
+		if err != nil {
+			return nil, err
+		}
+		if err := r.choose(all, rest); err != nil {
+			return nil, err
+		}
+		if rest == 0 || len(r.hits) >= r.depth {
+			break
+		}
+		if err := r.load(r.Terms...); err != nil {
 			return nil, err
 		}
 	}
 	r.hits = r.hits[:min(len(r.hits), r.depth)]
 	r.seats(r.sight, r.hits, r.last)
 	return r.hits, nil
+}
+
+// choose turns the best candidates that may be seen and have more than rest into hits.
+func (r *retrieval) choose(all []candidate, rest float32) error {
+	r.hits, r.last = nil, latest{}
+	best := bestFirst(all)
+	heap.Init(&best)
+	for n := r.depth + r.depth/4; len(best) > 0 && best[0].score > rest && len(r.hits) < r.depth; n *= 4 {
+		if err := r.admit(best.take(n, rest)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // admit adds those of the candidates, which are worse than all hits so far, that may be seen.

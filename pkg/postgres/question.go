@@ -26,16 +26,18 @@ type question struct {
 
 // occurrences are where one term is found.
 type occurrences struct {
-	documents, past int       // in all its blocks
-	postings        []posting // of the blocks, by document, if they were wanted
+	documents, past int // in all its blocks
+	loaded          bool
+	postings        []posting // of the blocks, by document, once loaded
 	tail            []posting // of what is not gathered yet
 }
 
-// consult asks what the scope holds of the question's words. postings says whether those of the blocks are wanted, too.
-func (in *session) consult(d *DB, q *search.Query, postings bool) (*question, error) {
+// consult asks what the scope holds of the question's words, and loads the postings of those terms that have at most so
+// many.
+func (in *session) consult(d *DB, q *search.Query, most int) (*question, error) {
 	language := d.language(q.Scope)
 	for {
-		w, err := in.lookUp(q, language, postings)
+		w, err := in.lookUp(q, language, most)
 		if err != nil || w == nil || w.scope.language == language {
 			return w, err
 		}
@@ -44,7 +46,7 @@ func (in *session) consult(d *DB, q *search.Query, postings bool) (*question, er
 }
 
 // lookUp is consult in one language. It returns nil when there is no such scope or no word in the question.
-func (in *session) lookUp(q *search.Query, language text.Language, postings bool) (*question, error) {
+func (in *session) lookUp(q *search.Query, language text.Language, most int) (*question, error) {
 	w := &question{asked: relevance.Ask(q.Text, language), past: q.View.KnownAt != nil, places: map[string]int{}}
 	if len(w.asked.Terms) == 0 {
 		return nil, nil
@@ -57,9 +59,9 @@ func (in *session) lookUp(q *search.Query, language text.Language, postings bool
 	}
 	in.ask(`SELECT head, documents, length, gathered, language FROM scopes WHERE tenant = $1 AND project = $2`,
 		[]any{q.Scope.Tenant, q.Scope.Project}, w.scanScope)
-	err := in.rows(`SELECT b.term, b.first, b.documents, b.past, CASE WHEN $4 THEN b.postings END FROM term_blocks b
+	err := in.rows(`SELECT b.term, b.first, b.documents, b.past, CASE WHEN sum(b.documents) OVER (PARTITION BY b.term) <= $4 THEN b.postings END FROM term_blocks b
 		WHERE b.tenant = $1 AND b.project = $2 AND b.term = ANY($3::text[]) ORDER BY b.term, b.first`,
-		[]any{q.Scope.Tenant, q.Scope.Project, w.asked.Terms, postings}, w.scanBlock)
+		[]any{q.Scope.Tenant, q.Scope.Project, w.asked.Terms, most}, w.scanBlock)
 	if err != nil || !w.scope.exists {
 		return nil, err
 	}
@@ -103,7 +105,12 @@ func (w *question) scanBlock(rows pgx.Rows) error {
 	if data == nil {
 		return nil
 	}
-	var err error
+	return o.load(first, data)
+}
+
+// load adds a block's postings.
+func (o *occurrences) load(first memory.Seq, data []byte) (err error) {
+	o.loaded = true
 	o.postings, err = decodePostings(first, data, o.postings)
 	return err
 }

@@ -32,7 +32,7 @@ func (r Reranker) Rerank(ctx context.Context, q search.Query, ids []memory.ID) (
 	}
 	err := r.DB.view(ctx, q.Scope, func(in *session) error {
 		clear(scores)
-		w, err := in.consult(r.DB, &q, false)
+		w, err := in.consult(r.DB, &q, 0)
 		if err != nil || w == nil || len(w.Terms) == 0 {
 			return err
 		}

@@ -215,7 +215,7 @@ CREATE TABLE graph_edges (
     node_id   uuid NOT NULL,
     document  bigint NOT NULL,
     memory_id uuid NOT NULL,
-    PRIMARY KEY (tenant, project, node_id, document)
+    PRIMARY KEY (tenant, project, node_id, document) INCLUDE (memory_id)
 );
 CREATE INDEX graph_edges_memory ON graph_edges (tenant, project, memory_id);
 SELECT rae_protect('graph_edges');
