@@ -58,8 +58,6 @@ func clean(t *testing.T, db *postgres.DB, after string) {
 	}
 }
 
-var acme = memory.Scope{Tenant: "acme", Project: "default"}
-
 type call struct {
 	name  string
 	do    func(context.Context) error
@@ -137,7 +135,6 @@ func calls(db *postgres.DB, ledger *postgres.Ledger, reflections *postgres.Refle
 			return err
 		}, false},
 		{"scopes", func(ctx context.Context) error { _, err := db.Scopes(ctx, memory.Scope{}, 10); return err }, false},
-		{"projects", func(ctx context.Context) error { _, err := db.Projects(ctx, acme.Tenant, "", 10); return err }, false},
 		{"sweep", func(ctx context.Context) error { _, err := db.Sweep(ctx, 10); return err }, false},
 		{"erase", func(ctx context.Context) error { _, err := db.EraseTenant(ctx, acme.Tenant); return err }, false},
 	}

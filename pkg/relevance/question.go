@@ -144,7 +144,7 @@ func (w Weight) Gain(count uint32, length int) float32 {
 }
 
 // Most is what no memory earns more than for Terms[term], however often it holds it.
-func (q *Question) Most(term int) float32 { return q.weights[term] }
+func (q *Question) Most(term int) float32 { return q.weights[term].most }
 
 // Share is a memory's BM25 as a share of what can be had, 0..1.
 func (q *Question) Share(gained float32) float64 { return float64(gained) / q.Total }
