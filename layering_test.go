@@ -68,6 +68,7 @@ var packages = []struct {
 	{"pkg/relevance", domain, "which terms a memory holds, what a question's are worth, what they earn"},
 	{"pkg/text", domain, "words, stems and sentences of a text"},
 
+	{"pkg/backup", capability, "everything of a tenant in an archive, and back"},
 	{"pkg/budget", capability, "spending within limits"},
 	{"pkg/embed", capability, "turning texts into vectors"},
 	{"pkg/eval", capability, "measuring how well an engine finds"},
@@ -78,6 +79,7 @@ var packages = []struct {
 	{"pkg/search", capability, "finding memories"},
 
 	{"pkg/contract", suite, "how many clauses of a suite ran, and on what"},
+	{"pkg/backup/backuptest", suite, "of backup.Store"},
 	{"pkg/budget/budgettest", suite, "of budget.Ledger"},
 	{"pkg/embed/embedtest", suite, "of embed.Embedder"},
 	{"pkg/job/jobtest", suite, "of job.Store"},
@@ -132,7 +134,8 @@ var besides = []struct{ from, to, why string }{
 	{"pkg/serve", "pkg/httpapi", "the host makes the API functions register with"},
 	{"pkg/serve", "pkg/telemetry", "the host makes the logger, the registry and the trace of a request"},
 	{"eventing", "pkg/telemetry", "a consumer's work goes on in the trace, and under the tenant, of its event"},
-	{"functions/cmd/rae", "pkg/sqlite", "rae migrate brings a file up to date without opening an engine on it"},
+	{"functions/cmd/rae", "pkg/sqlite", "rae migrate brings a file up to date without opening an engine on it, and rae backup reads it as it is"},
+	{"functions/cmd/rae", "pkg/postgres", "rae backup, restore and migrate work on a store as it is, without an engine on it"},
 }
 
 // libraries says which packages of other modules are linked by whom; a library in no row fails. So do the packages of
@@ -152,7 +155,7 @@ var libraries = []struct {
 	{"expvar", nil, "metrics are Prometheus', on the host's registry"},
 	{"net/http/pprof", nil, "it registers itself with everything that serves http.DefaultServeMux"},
 	{"net/http/httptest", nil, "for tests"},
-	{"testing", []string{"pkg/budget/budgettest", "pkg/contract", "pkg/embed/embedtest", "pkg/job/jobtest", "pkg/memory/memorytest", "pkg/outbox/outboxtest", "pkg/qdrant/qdranttest", "pkg/reflection/reflectiontest", "pkg/rerank/reranktest", "pkg/search/searchtest", "pkg/servicetest"},
+	{"testing", []string{"pkg/backup/backuptest", "pkg/budget/budgettest", "pkg/contract", "pkg/embed/embedtest", "pkg/job/jobtest", "pkg/memory/memorytest", "pkg/outbox/outboxtest", "pkg/qdrant/qdranttest", "pkg/reflection/reflectiontest", "pkg/rerank/reranktest", "pkg/search/searchtest", "pkg/servicetest"},
 		"for tests and suites"},
 
 	{"github.com/blevesearch/snowballstem", []string{"pkg/text"}, "one stemmer, or an index and its queries disagree"},
