@@ -48,25 +48,30 @@ type question struct {
 }
 
 // ask weighs a question by what the scope holds. A word of the past may be said no more.
-func (s *scope) ask(query *search.Query) question {
-	asked := relevance.Ask(query.Text, s.language)
-	numbers, holding := make([]uint32, len(asked.Terms)), make([]int, len(asked.Terms))
+func (s *scope) ask(q *search.Query) question {
+	asked := relevance.Ask(q.Text, s.language)
+	numbers, statistics := make([]uint32, len(asked.Terms)), relevance.Statistics{
+		Memories: s.current, Length: s.length, Holding: make([]int, len(asked.Terms)),
+	}
+	if q.View.KnownAt != nil {
+		statistics.Past = make([]bool, len(asked.Terms))
+	}
 	for i, term := range asked.Terms {
 		number, known := s.terms[term]
 		if !known {
 			continue
 		}
-		numbers[i], holding[i] = number, int(s.documents[number])
-		if holding[i] == 0 && query.View.KnownAt != nil {
-			holding[i] = relevance.OnlyPast
+		numbers[i], statistics.Holding[i] = number, int(s.documents[number])
+		if statistics.Past != nil {
+			statistics.Past[i] = true
 		}
 	}
-	q := question{Question: asked.Weigh(relevance.Statistics{Memories: s.current, Length: s.length, Holding: holding})}
-	q.terms = make([]uint32, len(q.Terms))
-	for i, term := range q.Terms {
-		q.terms[i] = numbers[term.Asked]
+	weighed := question{Question: asked.Weigh(statistics)}
+	weighed.terms = make([]uint32, len(weighed.Terms))
+	for i, term := range weighed.Terms {
+		weighed.terms[i] = numbers[term.Asked]
 	}
-	return q
+	return weighed
 }
 
 // candidate is an entry on its way to a hit.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rae-memory/rae/pkg/groupcommit"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/text"
 )
 
 // The writers of a scope take turns: the feed numbers changes in the order they commit, so a scope is written by one
@@ -90,7 +91,9 @@ type group struct {
 	known  bool     // stands has been read
 
 	turns     int
+	doomed    []sheet  // what is deleted; its postings are removed before the commit
 	kept      scopeRow // next, as the turn under way found it
+	spared    int      // len(doomed), as the turn under way found it
 	before    int      // statements kept back when the turn began
 	flushes   int      // of the session when the turn began
 	full      bool
@@ -105,6 +108,7 @@ type scopeRow struct {
 	head, floor       memory.Seq
 	documents, length int64
 	gathered          memory.Seq
+	language          text.Language
 }
 
 // lock makes the transaction the only one that writes the scope, and one that no erasure of its tenant overlaps. The
@@ -114,7 +118,7 @@ const (
 		pg_advisory_xact_lock(hashtextextended(length($1)::text || ':' || $1 || $2, 2))`
 	lockTenant = `SELECT pg_advisory_xact_lock(hashtextextended($1, 1))`
 	readScope  = `SELECT s.head IS NOT NULL, coalesce(s.head, e.head), coalesce(s.floor, e.head), coalesce(s.documents, 0),
-		coalesce(s.length, 0), coalesce(s.gathered, 0), rae_now()
+		coalesce(s.length, 0), coalesce(s.gathered, 0), coalesce(s.language, ''), rae_now()
 		FROM erased e LEFT JOIN scopes s ON s.tenant = $1 AND s.project = $2`
 )
 
@@ -134,10 +138,17 @@ func (d *DB) beginGroup(ctx context.Context, scope memory.Scope) (*group, func()
 	g.exec(lockScope, scope.Tenant, scope.Project)
 	g.ask(readScope, []any{scope.Tenant, scope.Project}, func(rows pgx.Rows) error {
 		s := &g.stands
-		err := rows.Scan(&s.exists, &s.head, &s.floor, &s.documents, &s.length, &s.gathered, &g.now)
+		var language string
+		if err := rows.Scan(&s.exists, &s.head, &s.floor, &s.documents, &s.length, &s.gathered, &language, &g.now); err != nil {
+			return err
+		}
 		g.now = g.now.UTC()
+		s.language = d.language(scope)
+		if s.exists {
+			s.language, _ = text.ParseLanguage(language)
+		}
 		g.next, g.kept, g.known = *s, *s, true
-		return err
+		return nil
 	})
 	return g, end, nil
 }
@@ -145,7 +156,7 @@ func (d *DB) beginGroup(ctx context.Context, scope memory.Scope) (*group, func()
 // Savepoint implements groupcommit.Tx.
 func (g *group) Savepoint() error {
 	g.turns++
-	g.kept, g.before, g.flushes = g.next, g.pending.Len(), g.session.flushes
+	g.kept, g.before, g.flushes, g.spared = g.next, g.pending.Len(), g.session.flushes, len(g.doomed)
 	g.exec("SAVEPOINT turn")
 	return nil
 }
@@ -167,7 +178,7 @@ func (g *group) Full() bool { return g.full }
 // TakeBack implements groupcommit.Tx.
 func (g *group) TakeBack() error {
 	if g.known {
-		g.next = g.kept
+		g.next, g.doomed = g.kept, g.doomed[:g.spared]
 	}
 	if g.session.flushes == g.flushes { // not even its savepoint has been sent
 		g.pending.QueuedQueries = g.pending.QueuedQueries[:g.before]
@@ -186,18 +197,36 @@ var errBroken = errors.New("the connection is broken")
 
 // Commit implements groupcommit.Tx.
 func (g *group) Commit() error {
+	if err := g.tidy(); err != nil {
+		return err
+	}
 	if g.known && g.next != g.stands {
 		n := &g.next
-		g.exec(`INSERT INTO scopes (tenant, project, head, floor, documents, length, gathered) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		g.exec(`INSERT INTO scopes (tenant, project, head, floor, documents, length, gathered, language)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 			ON CONFLICT (tenant, project) DO UPDATE SET head = excluded.head, documents = excluded.documents,
 			length = excluded.length, gathered = excluded.gathered`,
-			g.scope.Tenant, g.scope.Project, n.head, n.floor, n.documents, n.length, n.gathered)
+			g.scope.Tenant, g.scope.Project, n.head, n.floor, n.documents, n.length, n.gathered, n.language.String())
 	}
 	err := g.commit()
 	if err == nil && g.announced && g.db.options.OnCommit != nil {
 		g.db.options.OnCommit()
 	}
 	return err
+}
+
+// tidy leaves the blocks of words in order: without what was deleted, and with most of what was written.
+func (g *group) tidy() error {
+	if !g.known {
+		return nil
+	}
+	if err := g.forgetDoomed(); err != nil {
+		return err
+	}
+	if g.next.head-g.next.gathered <= longestTail {
+		return nil
+	}
+	return g.gather()
 }
 
 // Rollback implements groupcommit.Tx.

@@ -38,6 +38,7 @@ func (t *tx) delete(m *standing) {
 	t.next.head++
 	tenant, project, id := t.scope.Tenant, t.scope.Project, string(m.ID)
 	t.discount(m)
+	t.doom(m)
 	t.unlink(m)
 	for _, statement := range [...]string{
 		`DELETE FROM memory_vectors WHERE tenant = $1 AND project = $2 AND memory_id = $3`,

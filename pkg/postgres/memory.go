@@ -166,7 +166,7 @@ func (t *tx) insert(m *memory.Memory, fingerprint []byte, why memory.Why, vector
 	if err != nil {
 		return t.failed("read the feed", err)
 	}
-	row, err := t.compose(m, seq)
+	row, err := t.compose(m)
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (t *tx) insert(m *memory.Memory, fingerprint []byte, why memory.Why, vector
 		string(m.Embedding), fingerprint, string(memory.Created), why.Actor, why.Reason, m.Tags, row.speaker, row.words,
 		row.body, m.Content)
 	t.gain(row.length)
-	t.link(m, seq)
+	t.link(m, seq, row.named)
 	t.embed(m, vectors)
 	t.announce(outbox.MemoryStored, m)
 	return nil
@@ -260,7 +260,7 @@ func (t *tx) replace(old *standing, m memory.Memory, fingerprint []byte, why mem
 	if err != nil {
 		return memory.Memory{}, t.failed("read the feed", err)
 	}
-	row, err := t.compose(&m, seq)
+	row, err := t.compose(&m)
 	if err != nil {
 		return memory.Memory{}, err
 	}
@@ -283,7 +283,7 @@ func (t *tx) replace(old *standing, m memory.Memory, fingerprint []byte, why mem
 	}
 	t.discount(old)
 	t.gain(row.length)
-	t.link(&m, seq)
+	t.link(&m, seq, row.named)
 	t.embed(&m, vectors)
 	t.announce(outbox.MemoryUpdated, &m)
 	return m, nil

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -184,7 +185,7 @@ func listQuery(scope memory.Scope, q *memory.Query) (string, []any) {
 }
 
 // conditions are the part of a filter and a view that SQL decides, each with its AND, on a version m. They may let too
-// much pass (metadata is not looked at), but never too little.
+// much pass (of metadata only a trace is looked for), but never too little.
 type conditions struct {
 	text  string
 	args  []any
@@ -239,11 +240,29 @@ func (c *conditions) filter(f *memory.Filter) {
 		c.and("m.importance >= %s", f.MinImportance)
 	}
 	if f.Since != nil {
-		c.and("coalesce(m.occurred_at, m.created_at) >= %s", f.Since.Add(-time.Microsecond))
+		c.and("m.filed_at >= %s", bound(*f.Since))
 	}
 	if f.Until != nil {
-		c.and("coalesce(m.occurred_at, m.created_at) <= %s", *f.Until)
+		c.and("m.filed_at < %s", bound(*f.Until))
 	}
+	for key, value := range f.Metadata {
+		c.and("strpos(m.body, %s) > 0", trace(key, value))
+	}
+}
+
+// bound is a time that stored times, whole microseconds, are held against from above: the first one not before it.
+func bound(t time.Time) time.Time { return time.UnixMicro(t.Add(time.Microsecond - 1).UnixMicro()) }
+
+// trace is a text that the body of every memory holds whose metadata has the value under the key: see encodeBody. A
+// string is written in one way alone, other values in several.
+func trace(key string, value any) string {
+	name, _ := json.Marshal(key)
+	said, isText := value.(string)
+	if !isText {
+		return string(name) + ":"
+	}
+	quoted, _ := json.Marshal(said)
+	return string(name) + ":" + string(quoted)
 }
 
 // History returns every version, newest first.

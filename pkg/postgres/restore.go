@@ -15,7 +15,7 @@ import (
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
-// A restored version goes through the same hands as a written one (compose, gain, link), in its scope's line; all other
+// A restored version goes through the same hands as a written one (compose, gain, link, gather), in its scope's line; all other
 // rows are written as they are. While it is restored, a scope's row says that its feed has not begun: its head is 0.
 
 // Restore writes the rows of a tenant. Every transaction moves the row of restores from what the one before left there,
@@ -151,10 +151,41 @@ func (r *restore) notBegun(g *group) error {
 	return nil
 }
 
+// gather merges the words of a scope whose rows are there into blocks, a slice in each transaction.
+func (r *restore) gather(ctx context.Context, scope memory.Scope, head memory.Seq) error {
+	for gathered := memory.Seq(0); gathered < head; {
+		err := r.db.write(ctx, scope, func(g *group) error {
+			if err := g.entered(); err != nil {
+				return err
+			}
+			if gathered = g.next.gathered; g.next.head == head {
+				gathered = head // opened before an interruption
+			}
+			if gathered >= head {
+				return nil
+			}
+			if err := r.notBegun(g); err != nil {
+				return err
+			}
+			g.next.head = head
+			err := g.gatherSlice()
+			g.next.head, gathered = 0, g.next.gathered
+			return err
+		})
+		if err != nil {
+			return r.db.failed(ctx, "gather the words of "+scope.String(), err)
+		}
+	}
+	return nil
+}
+
 // open begins the feed of a scope whose rows are there.
 func (r *restore) open(ctx context.Context, row backup.Row) error {
 	scope := memory.Scope{Tenant: r.tenant, Project: row.Project()}
 	head, floor := memory.Seq(row.Get("head").(int64)), row.Get("floor").(int64)
+	if err := r.gather(ctx, scope, head); err != nil {
+		return err
+	}
 	err := r.db.write(ctx, scope, func(g *group) error {
 		if err := g.entered(); err != nil {
 			return err
@@ -180,7 +211,7 @@ func (t *tx) restoreVersion(row backup.Row) error {
 		return err
 	}
 	document := memory.Seq(row.Get("seq").(int64))
-	found, err := t.compose(&m, document)
+	found, err := t.compose(&m)
 	if err != nil {
 		return err
 	}
@@ -193,7 +224,7 @@ func (t *tx) restoreVersion(row backup.Row) error {
 	if row.Table.Name == "memories" {
 		t.gain(found.length)
 	}
-	t.link(&m, document)
+	t.link(&m, document, found.named)
 	return nil
 }
 

@@ -43,13 +43,14 @@ func Ask(question string, language text.Language) Asked {
 type Statistics struct {
 	Memories int   // how many there are
 	Length   int   // the sum of their Document.Length
-	Holding  []int // by Asked.Terms: how many of them hold the term in Terms or Extra; OnlyPast where past ones do
+	Holding  []int // by Asked.Terms: how many of them hold the term in Terms or Extra
+
+	// Past tells, by Asked.Terms, which terms a memory of the past holds, though none may any more. nil: only current
+	// memories are asked.
+	Past []bool
 }
 
-// OnlyPast is the Holding of a term that no current memory holds, but a past version that may be found.
-const OnlyPast = -1
-
-// Term is a term of a question that some memory holds or held.
+// Term is a term of a question that some memory holds, or held when the past is asked.
 type Term struct {
 	Text  string
 	Asked int     // its place in Asked.Terms
@@ -95,14 +96,14 @@ func (a *Asked) Weigh(s Statistics) Question {
 func (a *Asked) rarest(s Statistics) []Term {
 	known := make([]Term, 0, len(a.Terms))
 	for i, term := range a.Terms {
-		if s.Holding[i] != 0 {
+		if s.Holding[i] > 0 || s.Past != nil && s.Past[i] {
 			known = append(known, Term{Text: term, Asked: i})
 		}
 	}
 	slices.SortStableFunc(known, func(x, y Term) int { return cmp.Compare(s.Holding[x.Asked], s.Holding[y.Asked]) })
 	known = known[:min(len(known), maxTerms)]
 	for i := range known {
-		n, with := float64(s.Memories), float64(max(0, s.Holding[known[i].Asked]))
+		n, with := float64(s.Memories), float64(s.Holding[known[i].Asked])
 		known[i].IDF = math.Log((n-with+.5)/(with+.5) + 1)
 	}
 	return known

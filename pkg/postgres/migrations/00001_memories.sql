@@ -67,7 +67,7 @@ CREATE TABLE scopes (
     documents bigint NOT NULL DEFAULT 0, -- current versions
     length    bigint NOT NULL DEFAULT 0, -- their words
     gathered  bigint NOT NULL DEFAULT 0,
-    language  text NOT NULL DEFAULT 'english',
+    language  text NOT NULL,             -- in which its words are read, for ever
     PRIMARY KEY (tenant, project)
 ) WITH (fillfactor = 50); -- every write updates its scope's row: leave room beside it
 SELECT rae_protect('scopes');
@@ -100,6 +100,7 @@ CREATE TABLE memories (
     valid_to    timestamptz,
     expires_at  timestamptz,
     created_at  timestamptz NOT NULL,
+    filed_at    timestamptz NOT NULL GENERATED ALWAYS AS (coalesce(occurred_at, created_at)) STORED, -- its place in a session
     updated_at  timestamptz NOT NULL,   -- also the time from which this version was known
     embedding   text NOT NULL,
     fingerprint bytea NOT NULL,
@@ -118,8 +119,7 @@ CREATE UNIQUE INDEX memories_document ON memories (tenant, project, document);
 CREATE UNIQUE INDEX memories_fingerprint ON memories (tenant, project, fingerprint);
 CREATE UNIQUE INDEX memories_external_id ON memories (tenant, project, external_id) WHERE external_id <> '';
 CREATE INDEX memories_user ON memories (tenant, project, user_id, id) WHERE user_id <> '';
-CREATE INDEX memories_session ON memories (tenant, project, session_id, (coalesce(occurred_at, created_at)), id)
-    WHERE session_id <> '';
+CREATE INDEX memories_session ON memories (tenant, project, session_id, filed_at, id) WHERE session_id <> '';
 CREATE INDEX memories_expiry ON memories (expires_at) WHERE expires_at IS NOT NULL;
 SELECT rae_protect('memories');
 GRANT SELECT (tenant, project, id, expires_at) ON memories TO rae_system;
@@ -145,6 +145,7 @@ CREATE TABLE memory_versions (
     valid_to    timestamptz,
     expires_at  timestamptz,
     created_at  timestamptz NOT NULL,
+    filed_at    timestamptz NOT NULL GENERATED ALWAYS AS (coalesce(occurred_at, created_at)) STORED,
     updated_at  timestamptz NOT NULL,
     recorded_to timestamptz NOT NULL,
     embedding   text NOT NULL,
@@ -179,7 +180,7 @@ CREATE TABLE memory_vectors (
 ALTER TABLE memory_vectors ALTER COLUMN vector SET STORAGE EXTERNAL; -- numbers don't compress; trying costs a third of an insert
 SELECT rae_protect('memory_vectors');
 
--- Postings of a term, up to a thousand documents a row, see words.go.
+-- Postings of a term, up to a thousand documents a row, see postings.go. The blocks of a term do not overlap.
 CREATE TABLE term_blocks (
     tenant    text COLLATE "C" NOT NULL,
     project   text COLLATE "C" NOT NULL,
@@ -187,6 +188,7 @@ CREATE TABLE term_blocks (
     first     bigint NOT NULL,          -- the lowest document in it
     last      bigint NOT NULL,          -- the highest
     documents integer NOT NULL,
+    past      integer NOT NULL,         -- how many of them are superseded versions
     postings  bytea NOT NULL,
     PRIMARY KEY (tenant, project, term, first)
 );
@@ -198,13 +200,12 @@ SELECT rae_protect('term_blocks');
 CREATE TABLE graph_nodes (
     tenant  text COLLATE "C" NOT NULL,
     project text COLLATE "C" NOT NULL,
-    id      uuid NOT NULL,
-    key     text COLLATE "C" NOT NULL,  -- the name as entities are compared
-    name    text NOT NULL,
+    id      uuid NOT NULL,              -- relevance.EntityID: equal names have equal ids
+    name    text NOT NULL,              -- as first written
     type    text NOT NULL,
+    since   bigint NOT NULL,            -- the document that first named it
     PRIMARY KEY (tenant, project, id)
 );
-CREATE UNIQUE INDEX graph_nodes_key ON graph_nodes (tenant, project, key);
 SELECT rae_protect('graph_nodes');
 
 CREATE TABLE graph_edges (
@@ -215,7 +216,6 @@ CREATE TABLE graph_edges (
     memory_id uuid NOT NULL,
     PRIMARY KEY (tenant, project, node_id, document)
 );
-CREATE INDEX graph_edges_document ON graph_edges (tenant, project, document);
 CREATE INDEX graph_edges_memory ON graph_edges (tenant, project, memory_id);
 SELECT rae_protect('graph_edges');
 

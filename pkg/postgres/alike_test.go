@@ -1,0 +1,261 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/rae-memory/rae/pkg/index"
+	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/postgres"
+	"github.com/rae-memory/rae/pkg/search"
+	"github.com/rae-memory/rae/pkg/search/searchtest"
+)
+
+var acme = memory.Scope{Tenant: "acme", Project: "default"}
+
+// script is a store that is written to at random, while its words are gathered now and then.
+type script struct {
+	*testing.T
+	*rand.Rand
+	db    *postgres.DB
+	url   string
+	now   time.Time
+	words []string
+	ids   []memory.ID
+	times []time.Time
+}
+
+func newScript(t *testing.T, seed uint64) *script {
+	s := &script{T: t, Rand: rand.New(rand.NewPCG(seed, 1)), url: fresh(t), now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	s.db = openAt(t, s.url, postgres.Options{Clock: func() time.Time { return s.now }})
+	for i := range 60 {
+		s.words = append(s.words, fmt.Sprintf("%c%c%ck", 'b'+i%10, "aou"[i%3], 'l'+i/10))
+	}
+	return s
+}
+
+// say makes a text of up to n words, of which the first are common.
+func (s *script) say(n int) string {
+	said := make([]string, 1+s.IntN(n))
+	for i := range said {
+		said[i] = s.words[s.IntN(1+s.IntN(len(s.words)))]
+		if s.IntN(9) == 0 {
+			said[i] += "."
+		}
+	}
+	return strings.Join(said, " ")
+}
+
+func (s *script) memory() memory.Memory {
+	m := memory.Memory{Content: s.say(30), ExternalID: string(memory.NewID())}
+	if s.IntN(2) == 0 {
+		m.SessionID = fmt.Sprint("s", s.IntN(4))
+	}
+	if s.IntN(3) == 0 {
+		when := s.now.Add(-time.Duration(s.IntN(100)) * time.Hour)
+		m.OccurredAt = &when
+	}
+	for range s.IntN(4) {
+		m.Entities = append(m.Entities, memory.Entity{Name: s.words[s.IntN(20)], Type: []string{"", "person", "place"}[s.IntN(3)]})
+	}
+	if s.IntN(3) == 0 {
+		m.Metadata = memory.Metadata{"kind": s.words[s.IntN(3)]}
+	}
+	m.Tags = []string{s.words[s.IntN(3)]}
+	return m
+}
+
+// vector is the direction of a text.
+func (s *script) vector(content string) memory.Vector {
+	values := make([]float32, 8)
+	r := rand.New(rand.NewPCG(uint64(len(content)), uint64(content[0])))
+	norm := float32(0)
+	for i := range values {
+		values[i] = float32(r.IntN(9)) - 3
+		norm += values[i] * values[i]
+	}
+	if norm == 0 {
+		values[0], norm = 1, 1
+	}
+	for i := range values {
+		values[i] /= sqrt(norm)
+	}
+	return memory.Vector{Model: searchtest.Model, Values: values}
+}
+
+// step does one thing in a transaction.
+func (s *script) step(tx memory.Tx) error {
+	why := memory.Why{Actor: "test"}
+	pick := func() memory.ID { return s.ids[s.IntN(len(s.ids))] }
+	switch n := s.IntN(10); {
+	case n < 5 || len(s.ids) < 5:
+		m := s.memory()
+		stored, _, err := tx.Put(s.Context(), m, why, s.vector(m.Content))
+		s.ids = append(s.ids, stored.ID)
+		return err
+	case n < 8:
+		m, err := tx.Get(s.Context(), pick())
+		if err != nil {
+			return err
+		}
+		changed := s.memory()
+		changed.ID, changed.ExternalID = m.ID, m.ExternalID
+		if s.IntN(2) == 0 {
+			changed.Content = m.Content
+			_, err = tx.Replace(s.Context(), changed, why)
+		} else {
+			_, err = tx.Replace(s.Context(), changed, why, s.vector(changed.Content))
+		}
+		return err
+	default:
+		id := pick()
+		s.ids = slices.DeleteFunc(s.ids, func(other memory.ID) bool { return other == id })
+		return tx.Delete(s.Context(), id)
+	}
+}
+
+func (s *script) run(steps int) {
+	s.Helper()
+	for done := 0; done < steps; {
+		n := 1 + s.IntN(20)
+		err := s.db.Write(s.Context(), acme, func(tx memory.Tx) error {
+			for range n {
+				if err := s.step(tx); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			s.Fatal(err)
+		}
+		done += n
+		s.times = append(s.times, s.now)
+		s.now = s.now.Add(time.Minute)
+		if s.IntN(6) == 0 {
+			if _, err := s.db.GatherAll(s.Context(), acme); err != nil {
+				s.Fatal(err)
+			}
+		}
+	}
+}
+
+// query asks for a few words under some filter and view.
+func (s *script) query() search.Query {
+	q := search.Query{Scope: acme, Text: s.say(6)}
+	q.Vector = s.vector(q.Text).Values
+	if s.IntN(3) == 0 {
+		q.View.KnownAt = &s.times[s.IntN(len(s.times))]
+	}
+	switch s.IntN(6) {
+	case 0:
+		q.Filter.SessionID = fmt.Sprint("s", s.IntN(4))
+	case 1:
+		q.Filter.Tags = []string{s.words[s.IntN(3)]}
+	case 2:
+		q.Filter.Metadata = memory.Metadata{"kind": s.words[s.IntN(3)]}
+	}
+	return q
+}
+
+func sqrt(x float32) float32 {
+	y := x
+	for range 30 {
+		y = (y + x/y) / 2
+	}
+	return y
+}
+
+// rows counts the rows of a table, as its owner.
+func (s *script) rows(table string) (n int) {
+	s.Helper()
+	conn, err := pgx.Connect(context.Background(), s.url)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if err := conn.QueryRow(context.Background(), `SELECT count(*) FROM `+table).Scan(&n); err != nil {
+		s.Fatal(err)
+	}
+	return n
+}
+
+// The index in memory follows the same store. Whatever was written, changed, deleted and gathered, the two find the same
+// with the same scores, words and places.
+func TestTheLegsFindWhatTheIndexFinds(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprint("script ", seed), func(t *testing.T) {
+			s := newScript(t, seed)
+			for range 4 {
+				s.run(150)
+				s.compare(40)
+			}
+			s.deleteAll()
+		})
+	}
+}
+
+func (s *script) compare(questions int) {
+	s.Helper()
+	set := index.NewSet(s.db, searchtest.Model)
+	set.Clock = func() time.Time { return s.now }
+	if _, err := set.CatchUp(s.Context(), acme); err != nil {
+		s.Fatal(err)
+	}
+	for range questions {
+		q, depth := s.query(), 1+s.IntN(60)
+		s.sameHits(q, depth, postgres.Lexical{DB: s.db}, index.Lexical{Set: set})
+	}
+}
+
+func (s *script) sameHits(q search.Query, depth int, got, want search.Leg) {
+	s.Helper()
+	found, err := got.Retrieve(s.Context(), q, depth)
+	if err != nil {
+		s.Fatal(err)
+	}
+	expected, err := want.Retrieve(s.Context(), q, depth)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if len(found) != len(expected) {
+		s.Fatalf("%s of %+v: %d hits, the index has %d", got.Name(), q, len(found), len(expected))
+	}
+	for i := range found {
+		if !reflect.DeepEqual(found[i], expected[i]) {
+			s.Fatalf("%s of %+v: hit %d is\n%+v, in the index\n%+v", got.Name(), q, i, found[i], expected[i])
+		}
+	}
+}
+
+// deleteAll deletes every memory and looks whether anything of them remains to be searched.
+func (s *script) deleteAll() {
+	s.Helper()
+	if _, err := s.db.GatherAll(s.Context(), acme); err != nil {
+		s.Fatal(err)
+	}
+	if s.rows("term_blocks") == 0 || s.rows("graph_edges") == 0 {
+		s.Fatal("nothing was gathered or linked")
+	}
+	err := s.db.Write(s.Context(), acme, func(tx memory.Tx) error {
+		_, err := tx.DeleteWhere(s.Context(), memory.Filter{}, 10_000)
+		return err
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, table := range []string{"memories", "memory_versions", "memory_vectors", "term_blocks", "graph_nodes", "graph_edges"} {
+		if n := s.rows(table); n != 0 {
+			s.Errorf("%d rows remain in %s", n, table)
+		}
+	}
+}
