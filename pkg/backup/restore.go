@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 
@@ -15,10 +16,16 @@ type Restorer struct {
 	Into Store
 	// Replace erases what the store has of a tenant that is to be restored. Without it, such a tenant is refused.
 	Replace bool
-	// Seen hears of every row that was read, and Began of every tenant. nil: nobody does.
-	Seen  func()
-	Began func(tenant string)
+	// Seen hears of every row that was read to be written. nil: nobody does.
+	Seen func()
 }
+
+// StandsError refuses to restore a tenant that is there, unless it is to be replaced.
+type StandsError struct{ Tenant, Why string }
+
+func (e *StandsError) Error() string         { return fmt.Sprintf("tenant %q %s", e.Tenant, e.Why) }
+func (e *StandsError) FaultKind() fault.Kind { return fault.Conflict }
+func (e *StandsError) PublicMessage() string { return e.Error() }
 
 // Outcome is what became of one tenant.
 type Outcome struct {
@@ -65,9 +72,6 @@ func (r *Restorer) Restore(ctx context.Context, archive io.ReadSeeker, tenant st
 
 // tenant puts one tenant into the store; stood reports that there was nothing to do.
 func (r *Restorer) tenant(ctx context.Context, t Tenant, rows iter.Seq2[Row, error]) (stood bool, err error) {
-	if r.Began != nil {
-		r.Began(t.Name)
-	}
 	mark, err := r.Into.Mark(ctx, t.Name)
 	if err != nil {
 		return false, err
@@ -79,9 +83,9 @@ func (r *Restorer) tenant(ctx context.Context, t Tenant, rows iter.Seq2[Row, err
 	case same && !mark.Done, !mark.Rows && mark.Hash == "":
 		// to be gone on with, or begun
 	case !r.Replace && !mark.Done && mark.Hash != "":
-		return false, fault.New(fault.Conflict, "tenant %q is half restored from other rows", t.Name)
+		return false, &StandsError{t.Name, "is half restored from other rows"}
 	case !r.Replace:
-		return false, fault.New(fault.Conflict, "the store has rows of tenant %q already", t.Name)
+		return false, &StandsError{t.Name, "has rows in the store already"}
 	default:
 		if same, err := r.unchanged(ctx, t); same || err != nil {
 			return same, err
