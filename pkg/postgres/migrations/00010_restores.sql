@@ -11,7 +11,8 @@ CREATE TABLE restores (
 SELECT rae_protect('restores');
 
 -- A backup of everything asks which tenants there are, and then for each under the tenant's own confinement. rae_system
--- may see their names, in every table in which one can be without having written a memory.
+-- may see their names, in every table in which one can be without having written a memory. A role that has merely been
+-- granted rae_system, and has not become it, sees nothing by this.
 -- +goose StatementBegin
 DO $$
 DECLARE
@@ -22,7 +23,7 @@ BEGIN
         AND c.relname NOT IN ('memories', 'memory_versions', 'memory_vectors', 'term_blocks', 'graph_nodes', 'graph_edges', 'tombstones')
     LOOP
         EXECUTE format('GRANT SELECT (tenant) ON %s TO rae_system', guarded);
-        EXECUTE format('CREATE POLICY named ON %s FOR SELECT TO rae_system USING (true)', guarded);
+        EXECUTE format('CREATE POLICY named ON %s FOR SELECT TO rae_system USING (current_user = ''rae_system'')', guarded);
     END LOOP;
 END
 $$;
