@@ -13,7 +13,17 @@ import (
 	"github.com/rae-memory/rae/pkg/httpapi"
 	"github.com/rae-memory/rae/pkg/index"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/search"
 )
+
+// graph is what memories name and how that hangs together, as far as a view shows it.
+type graph interface {
+	// Entities lists the entities named by at least one visible memory, most mentioned first, ties by name.
+	Entities(ctx context.Context, scope memory.Scope, view memory.View) ([]search.Node, error)
+	// Explore walks depth hops (0..5) from the entities that start names: an entity's id, its name, or a question that
+	// names entities. NotFound when it names none.
+	Explore(ctx context.Context, scope memory.Scope, view memory.View, start string, depth int) (search.Subgraph, error)
+}
 
 // entitiesRoute is what cursors of the list are made for.
 const entitiesRoute = "GET /v1/entities"
@@ -76,7 +86,7 @@ func (f *Function) entities(ctx context.Context, in *entitiesInput) (*entitiesOu
 		return nil, err
 	}
 	if after != "" {
-		at := slices.IndexFunc(nodes, func(n index.Node) bool { return n.ID == after })
+		at := slices.IndexFunc(nodes, func(n search.Node) bool { return n.ID == after })
 		if at < 0 {
 			return nil, fault.BadField("query.cursor", "points at an entity that is gone; start anew")
 		}
@@ -181,7 +191,7 @@ func (f *Function) explore(ctx context.Context, scope memory.Scope, view memory.
 }
 
 // graph returns the entities' index, caught up with the store.
-func (f *Function) graph(ctx context.Context, scope memory.Scope) (index.Graph, error) {
+func (f *Function) graph(ctx context.Context, scope memory.Scope) (graph, error) {
 	_, err := f.index.CatchUp(ctx, scope)
 	return index.Graph{Set: f.index}, err
 }

@@ -113,45 +113,27 @@ func (g *graph) namedIn(question string) []uint32 {
 	return found
 }
 
-// Node is an entity as the API shows it.
-type Node struct {
-	ID       string
-	Name     string
-	Type     string
-	Mentions int // visible memories that name it
-}
-
-// Edge says that visible memories name both ends.
-type Edge struct {
-	From, To string // node ids
-	Relation string // "mentioned_with"
-	Memories []memory.ID
-}
-
-// MentionedWith is the one relation known without extraction.
-const MentionedWith = "mentioned_with"
-
 // Entities lists the entities named by at least one visible memory, most mentioned first, ties by name.
-func (g Graph) Entities(ctx context.Context, scope memory.Scope, view memory.View) ([]Node, error) {
+func (g Graph) Entities(ctx context.Context, scope memory.Scope, view memory.View) ([]search.Node, error) {
 	s, release, err := g.Set.read(ctx, scope)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 	lens := s.lens(&search.Query{Scope: scope, View: view}, g.Set.now())
-	var nodes []Node
+	var nodes []search.Node
 	for id := range s.graph.nodes {
 		if n := s.node(scope, uint32(id), lens); n.Mentions > 0 {
 			nodes = append(nodes, n)
 		}
 	}
-	slices.SortFunc(nodes, func(a, b Node) int {
+	slices.SortFunc(nodes, func(a, b search.Node) int {
 		return cmp.Or(cmp.Compare(b.Mentions, a.Mentions), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 	})
 	return nodes, nil
 }
 
-func (s *scope) node(scope memory.Scope, id uint32, lens *lens) Node {
+func (s *scope) node(scope memory.Scope, id uint32, lens *lens) search.Node {
 	n := &s.graph.nodes[id]
 	shown := 0
 	for _, m := range n.mentions {
@@ -159,27 +141,15 @@ func (s *scope) node(scope memory.Scope, id uint32, lens *lens) Node {
 			shown++
 		}
 	}
-	return Node{ID: relevance.EntityID(scope, n.key), Name: n.name, Type: n.kind, Mentions: shown}
+	return search.Node{ID: relevance.EntityID(scope, n.key), Name: n.name, Type: n.kind, Mentions: shown}
 }
-
-// Subgraph is what lies within some hops of its first nodes.
-type Subgraph struct {
-	Nodes []Node
-	Edges []Edge
-}
-
-// Bounds of a traversal, so that a dense graph cannot make an answer without end.
-const (
-	maxNodes    = 200
-	maxEvidence = 20 // memories named per edge
-)
 
 // Explore walks depth hops (0..5) from the entities that start names: an entity's id, its name, or a question that
 // names entities. NotFound when it names none.
-func (g Graph) Explore(ctx context.Context, scope memory.Scope, view memory.View, start string, depth int) (Subgraph, error) {
+func (g Graph) Explore(ctx context.Context, scope memory.Scope, view memory.View, start string, depth int) (search.Subgraph, error) {
 	s, release, err := g.Set.read(ctx, scope)
 	if err != nil {
-		return Subgraph{}, err
+		return search.Subgraph{}, err
 	}
 	defer release()
 	lens := s.lens(&search.Query{Scope: scope, View: view}, g.Set.now())
@@ -193,7 +163,7 @@ func (g Graph) Explore(ctx context.Context, scope memory.Scope, view memory.View
 	}
 	frontier = slices.DeleteFunc(frontier, func(id uint32) bool { return s.node(scope, id, lens).Mentions == 0 })
 	if len(frontier) == 0 {
-		return Subgraph{}, fault.New(fault.NotFound, "no entity of this project is named there")
+		return search.Subgraph{}, fault.New(fault.NotFound, "no entity of this project is named there")
 	}
 	reached := map[uint32]bool{}
 	var order []uint32
@@ -216,10 +186,10 @@ func (g Graph) Explore(ctx context.Context, scope memory.Scope, view memory.View
 						continue
 					}
 					p := pair{min(id, other), max(id, other)}
-					if ids := evidence[p]; len(ids) < maxEvidence && !slices.Contains(ids, e.id) {
+					if ids := evidence[p]; len(ids) < search.MaxEvidence && !slices.Contains(ids, e.id) {
 						evidence[p] = append(ids, e.id)
 					}
-					if !reached[other] && len(order) < maxNodes {
+					if !reached[other] && len(order) < search.MaxNodes {
 						reached[other] = true
 						order = append(order, other)
 						next = append(next, other)
@@ -229,15 +199,15 @@ func (g Graph) Explore(ctx context.Context, scope memory.Scope, view memory.View
 		}
 		frontier = next
 	}
-	var sub Subgraph
+	var sub search.Subgraph
 	for _, id := range order {
 		sub.Nodes = append(sub.Nodes, s.node(scope, id, lens))
 	}
 	for p, ids := range evidence {
 		if reached[p.a] && reached[p.b] {
-			sub.Edges = append(sub.Edges, Edge{From: relevance.EntityID(scope, s.graph.nodes[p.a].key), To: relevance.EntityID(scope, s.graph.nodes[p.b].key), Relation: MentionedWith, Memories: ids})
+			sub.Edges = append(sub.Edges, search.Edge{From: relevance.EntityID(scope, s.graph.nodes[p.a].key), To: relevance.EntityID(scope, s.graph.nodes[p.b].key), Relation: search.MentionedWith, Memories: ids})
 		}
 	}
-	slices.SortFunc(sub.Edges, func(a, b Edge) int { return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To)) })
+	slices.SortFunc(sub.Edges, func(a, b search.Edge) int { return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To)) })
 	return sub, nil
 }

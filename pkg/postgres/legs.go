@@ -7,6 +7,21 @@ import (
 	"github.com/rae-memory/rae/pkg/search"
 )
 
+// Legs are all parts of a search that this database answers itself. A process that begins has nothing to load.
+type Legs struct {
+	Lexical       Lexical
+	Dense         Dense
+	Graph         Graph
+	Neighbourhood Neighbourhood
+	Freshness     Freshness
+	Reranker      Reranker
+}
+
+// Legs returns the parts of a search, the dense one over the vectors of the model.
+func (d *DB) Legs(model string) Legs {
+	return Legs{Lexical{d}, Dense{DB: d, Model: model}, Graph{d}, Neighbourhood{d}, Freshness{d}, Reranker{d}}
+}
+
 // Freshness tells how far the legs see: as far as the store, for they look into nothing else.
 type Freshness struct{ DB *DB }
 

@@ -5,7 +5,6 @@ import (
 	"container/heap"
 	"context"
 	"slices"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -34,7 +33,7 @@ func (l Lexical) Retrieve(ctx context.Context, q search.Query, depth int) (hits 
 		if err != nil || w == nil {
 			return err
 		}
-		r := retrieval{session: s, sight: sightOf(&q), question: w, depth: depth, last: map[string]time.Time{}}
+		r := retrieval{session: s, sight: sightOf(&q), question: w, depth: depth, last: latest{}}
 		hits, err = r.run()
 		return err
 	})
@@ -115,7 +114,7 @@ type retrieval struct {
 	*question
 	depth int
 	hits  []search.Hit
-	last  map[string]time.Time // see seats
+	last  latest
 }
 
 // run asks of the best candidates which may be seen, then of the next best and more of them, until there are enough.
@@ -166,9 +165,7 @@ func (r *retrieval) admit(candidates []candidate) error {
 			}
 		}
 		r.hits = append(r.hits, hit)
-		if p.session != "" && r.last[p.session].Before(p.filed) {
-			r.last[p.session] = p.filed
-		}
+		r.last.note(&p)
 		return nil
 	})
 	slices.SortFunc(r.hits[before:], byScore)

@@ -191,7 +191,7 @@ func (t *tx) embed(m *memory.Memory, vectors []memory.Vector) {
 	for i := range vectors {
 		t.exec(`INSERT INTO memory_vectors (tenant, project, memory_id, model, version, vector)
 			VALUES ($1, $2, $3, $4, $5, $6::real[]::vector) ON CONFLICT (tenant, project, memory_id, model)
-			DO UPDATE SET version = excluded.version, vector = excluded.vector`,
+			DO UPDATE SET version = excluded.version, vector = excluded.vector, indexed = false`,
 			t.scope.Tenant, t.scope.Project, string(m.ID), vectors[i].Model, m.Version, vectors[i].Values)
 	}
 }

@@ -12,8 +12,10 @@ func TestTheLegsKeepTheContractOfSearch(t *testing.T) {
 	t.Parallel()
 	searchtest.Run(t, "postgres", func(t *testing.T, clock func() time.Time) searchtest.Engine {
 		db := open(t, postgres.Options{Clock: clock})
+		legs := db.Legs(searchtest.Model)
 		return searchtest.Engine{
-			Store: db, Lexical: postgres.Lexical{DB: db}, Freshness: postgres.Freshness{DB: db},
+			Store: db, Lexical: legs.Lexical, Dense: legs.Dense, Graph: legs.Graph,
+			Neighbourhood: legs.Neighbourhood, Freshness: legs.Freshness, Reranker: legs.Reranker,
 		}
 	})
 }

@@ -104,8 +104,11 @@ type placed struct {
 	filed                time.Time
 }
 
-// placedColumns is what a query selects for placed.into.
-const placedColumns = `m.id::text, m.session_id, m.speaker, m.filed_at`
+// What a query selects for placed.into. Where m may be missing, the id is ” then.
+const (
+	placedColumns = `m.id::text AS id, m.session_id, m.speaker, m.filed_at`
+	placedIfSeen  = `coalesce(m.id::text, ''), coalesce(m.session_id, ''), coalesce(m.speaker, ''), coalesce(m.filed_at, 'epoch')`
+)
 
 func (p *placed) into() []any { return []any{&p.id, &p.session, &p.speaker, &p.filed} }
 
@@ -113,21 +116,52 @@ func (p *placed) hit(score float64) search.Hit {
 	return search.Hit{ID: memory.ID(p.id), Score: score, Place: search.Place{Session: p.session, Speaker: p.speaker}}
 }
 
+// hits asks for hits, best first: a score, 0..1, and placedColumns. It tells how many rows there were, those without an
+// id included, and keeps the question for the turns of the hits back.
+func (in *session) hits(s *sight, query string) (hits []search.Hit, read int, err error) {
+	last := latest{}
+	err = in.rows(query, s.args, func(rows pgx.Rows) error {
+		var p placed
+		var score float64
+		if err := rows.Scan(append([]any{&score}, p.into()...)...); err != nil {
+			return err
+		}
+		read++
+		if p.id != "" {
+			last.note(&p)
+			hits = append(hits, p.hit(score))
+		}
+		return nil
+	})
+	if err == nil {
+		in.seats(s, hits, last)
+	}
+	return hits, read, err
+}
+
+// latest is, by session, the latest time that a hit in it is filed under.
+type latest map[string]time.Time
+
+func (l latest) note(p *placed) {
+	if p.session != "" && l[p.session].Before(p.filed) {
+		l[p.session] = p.filed
+	}
+}
+
 // seats keeps back a question for the turns of hits: the places of their memories in their sessions as they are now.
-// last is, by session, the latest time a memory of it is filed under that has to be found.
-func (in *session) seats(s *sight, hits []search.Hit, last map[string]time.Time) {
+func (in *session) seats(s *sight, hits []search.Hit, last latest) {
 	if len(last) == 0 {
 		return
 	}
 	var sessions, ids []string
 	var until []any
 	at := make(map[string]int, len(hits))
-	for session, latest := range last {
+	for session, end := range last {
 		sessions = append(sessions, session)
 		if s.past {
-			latest = endOfTime // today it may be filed under a later time than then
+			end = endOfTime // today it may be filed under a later time than then
 		}
-		until = append(until, latest)
+		until = append(until, end)
 	}
 	for i, hit := range hits {
 		if hit.Place.Session != "" {

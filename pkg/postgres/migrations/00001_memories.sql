@@ -177,6 +177,7 @@ CREATE TABLE memory_vectors (
     vector    vector NOT NULL,
     PRIMARY KEY (tenant, project, memory_id, model)
 );
+CREATE INDEX memory_vectors_fresh ON memory_vectors (tenant, project, model) WHERE NOT indexed;
 ALTER TABLE memory_vectors ALTER COLUMN vector SET STORAGE EXTERNAL; -- numbers don't compress; trying costs a third of an insert
 SELECT rae_protect('memory_vectors');
 

@@ -1,0 +1,126 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/rae-memory/rae/pkg/search"
+)
+
+// Dense is the leg that matches meaning as far as the embedder sees it: cosine similarity. In most scopes every vector
+// is compared; only in large ones, and then only under filters that let much pass, an approximate index is asked, see
+// hnsw.go.
+type Dense struct {
+	DB    *DB
+	Model string // id of the model whose vectors are compared
+	Exact int    // how many vectors are compared one by one at most; 0 = 20,000
+}
+
+var _ search.Leg = Dense{}
+
+// exactVectors is how many vectors are compared one by one when nobody says otherwise.
+const exactVectors = 20_000
+
+func (d Dense) exact() int {
+	if d.Exact > 0 {
+		return d.Exact
+	}
+	return exactVectors
+}
+
+// Name returns "dense".
+func (Dense) Name() string { return "dense" }
+
+// Retrieve compares the query's vector with every visible memory that has one of the model. The score is the cosine,
+// floored at 0; what has none above is left out. A view of the past finds a version by the vector of its memory as long
+// as the memory still says the same, for a store keeps no vector longer.
+func (d Dense) Retrieve(ctx context.Context, q search.Query, depth int) (hits []search.Hit, err error) {
+	if depth < 1 || len(q.Vector) == 0 || len(q.Vector) > maxDimensions {
+		return nil, ctx.Err()
+	}
+	err = d.DB.view(ctx, q.Scope, func(in *session) (err error) {
+		n := nearest{session: in, sight: sightOf(&q), model: d.Model, vector: q.Vector, depth: depth}
+		hits, err = n.run(d.exact())
+		return err
+	})
+	if err != nil {
+		return nil, d.DB.failed(ctx, "search vectors in "+q.Scope.String(), err)
+	}
+	return hits, nil
+}
+
+// nearest is a search for the nearest vectors.
+type nearest struct {
+	*session
+	*sight
+	model  string
+	vector []float32
+	depth  int
+}
+
+func (n *nearest) run(exact int) ([]search.Hit, error) {
+	if err := n.settle(n.session); err != nil {
+		return nil, err
+	}
+	approximate, err := n.outgrown(exact)
+	if err != nil {
+		return nil, err
+	}
+	attempts := []func() ([]search.Hit, bool, error){n.compareSeen}
+	if !n.restricted() {
+		attempts = append([]func() ([]search.Hit, bool, error){n.compareAll}, attempts...)
+	}
+	if approximate {
+		attempts = append([]func() ([]search.Hit, bool, error){n.approximate}, attempts...)
+	}
+	for _, attempt := range attempts {
+		hits, enough, err := attempt()
+		if err != nil {
+			return nil, err
+		}
+		if enough {
+			return hits, nil
+		}
+	}
+	return nil, nil
+}
+
+// sameSpace joins the vectors v of the model to the versions m, by the names of the arguments that hold the model and
+// the dimension, and cosine compares them with the vector, which is an argument, too: it is made a vector once and not
+// for every row. A vector of another dimension compares to nothing.
+func (s *sight) sameSpace(n *nearest) (join, cosine string) {
+	model, vector, dimensions := s.arg(n.model), s.arg(n.vector), s.arg(len(n.vector))
+	join = ` JOIN memory_vectors v ON v.tenant = $1 AND v.project = $2 AND v.memory_id = m.id AND v.model = ` + model
+	if s.past {
+		join += ` JOIN memories c ON c.tenant = $1 AND c.project = $2 AND c.id = m.id AND c.content = m.content`
+	}
+	cosine = `CASE WHEN vector_dims(v.vector) = ` + dimensions + ` THEN least(1, 1 - (v.vector <=> (SELECT ` + vector + `::real[]::vector))) END`
+	return join, cosine
+}
+
+// compareSeen compares every vector the sight shows. What it finds is always enough.
+func (n *nearest) compareSeen() ([]search.Hit, bool, error) {
+	s := *n.sight
+	join, cosine := s.sameSpace(n)
+	// OFFSET 0: each is compared once, and not again where it is selected and sorted
+	hits, _, err := n.hits(&s, `SELECT d.* FROM (SELECT `+cosine+` AS score, `+placedColumns+` FROM `+s.from+join+s.where()+` OFFSET 0) d
+		WHERE d.score > 0 ORDER BY d.score DESC, d.id COLLATE "C" LIMIT `+s.arg(n.depth))
+	return hits, true, err
+}
+
+// spareVectors is how many more vectors are selected than asked for where expired memories may have some of them.
+const spareVectors = 32
+
+// compareAll compares every vector and then looks which of the nearest belong to memories that have not expired. Too
+// many may have: then it is not enough.
+func (n *nearest) compareAll() ([]search.Hit, bool, error) {
+	s := *n.sight
+	_, cosine := s.sameSpace(n)
+	most := n.depth + spareVectors
+	hits, read, err := n.hits(&s, `SELECT d.score, `+placedIfSeen+` FROM (
+			SELECT c.memory_id, c.score FROM (SELECT v.memory_id, `+cosine+` AS score FROM memory_vectors v
+				WHERE v.tenant = $1 AND v.project = $2 AND v.model = $3 OFFSET 0) c
+			WHERE c.score > 0 ORDER BY c.score DESC, c.memory_id LIMIT `+s.arg(most)+`) d
+		LEFT JOIN memories m ON m.id = d.memory_id AND m.tenant = $1 AND m.project = $2`+s.text+` ORDER BY d.score DESC, d.memory_id`)
+	enough := len(hits) >= n.depth || read < most
+	return hits[:min(len(hits), n.depth)], enough, err
+}
