@@ -14,6 +14,7 @@ import (
 	"github.com/rae-memory/rae/pkg/budget"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/postgres"
+	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/sqlite"
 )
 
@@ -147,6 +148,34 @@ func spend(t *testing.T, l *sqlite.Ledger, scope memory.Scope) {
 		}
 		if err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// Words, edges and vectors are found in a restored scope as in the one before, whose words no block has gathered yet.
+func TestRestoredScopesAreSearchedAlike(t *testing.T) {
+	t.Parallel()
+	scope := memory.Scope{Tenant: "acme", Project: "default"}
+	from, to := open(t, postgres.Options{}), open(t, postgres.Options{})
+	backuptest.Fill(t, from, scope)
+	if _, err := (&backup.Restorer{Into: to}).Copy(t.Context(), from, ""); err != nil {
+		t.Fatal(err)
+	}
+	past, filled := time.Now().Add(-time.Hour), time.Now()
+	for _, view := range []memory.View{{}, {AsOf: &past}, {KnownAt: &filled}} {
+		query := search.Query{Scope: scope, Text: "Who visited Zoë in Oslo on day 3 and came back?", Vector: []float32{1, 7, 0.25}, View: view}
+		before, after := from.Legs("a"), to.Legs("a")
+		for _, leg := range []struct{ before, after search.Leg }{
+			{before.Lexical, after.Lexical}, {before.Dense, after.Dense}, {before.Graph, after.Graph},
+		} {
+			want, err := leg.before.Retrieve(t.Context(), query, 50)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := leg.after.Retrieve(t.Context(), query, 50)
+			if err != nil || len(want) < 10 || !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: %d hits before, %d after, %v", leg.before.Name(), len(want), len(got), err)
+			}
 		}
 	}
 }
