@@ -149,6 +149,7 @@ func TestArchiveThatIsDamagedIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 	if !strings.Contains(told, "tenant beta") {
 		t.Errorf("the tenant is not named: %s", told)
 	}
+	refused("the header changed", zipped(bytes.Replace(text, []byte(`"1.2.3"`), []byte(`"1.2.4"`), 1)), fault.Malformed)
 	refused("something after the end", zipped(append(bytes.Clone(text), "[]\n"...)), fault.Malformed)
 	refused("a newer format", zipped(bytes.Replace(text, []byte(`"rae_backup":1`), []byte(`"rae_backup":2`), 1)), fault.Unsupported)
 	refused("another file", zipped([]byte("{}\n")), fault.Malformed)
