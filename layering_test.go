@@ -71,6 +71,7 @@ var packages = []struct {
 	{"pkg/relevance", domain, "which terms a memory holds, what a question's are worth, what they earn"},
 	{"pkg/text", domain, "words, stems and sentences of a text"},
 
+	{"pkg/backup", capability, "everything of a tenant in an archive, and back"},
 	{"pkg/budget", capability, "spending within limits"},
 	{"pkg/embed", capability, "turning texts into vectors"},
 	{"pkg/eval", capability, "measuring how well an engine finds"},
@@ -81,6 +82,7 @@ var packages = []struct {
 	{"pkg/search", capability, "finding memories"},
 
 	{"pkg/contract", suite, "how many clauses of a suite ran, and on what"},
+	{"pkg/backup/backuptest", suite, "of backup.Store"},
 	{"pkg/budget/budgettest", suite, "of budget.Ledger"},
 	{"pkg/embed/embedtest", suite, "of embed.Embedder"},
 	{"pkg/job/jobtest", suite, "of job.Store"},
@@ -162,7 +164,7 @@ var libraries = []struct {
 	{"expvar", nil, "metrics are Prometheus', on the host's registry"},
 	{"net/http/pprof", nil, "it registers itself with everything that serves http.DefaultServeMux"},
 	{"net/http/httptest", nil, "for tests"},
-	{"testing", []string{"pkg/budget/budgettest", "pkg/contract", "pkg/embed/embedtest", "pkg/job/jobtest", "pkg/memory/memorytest", "pkg/outbox/outboxtest", "pkg/qdrant/qdranttest", "pkg/reflection/reflectiontest", "pkg/rerank/reranktest", "pkg/search/cachetest", "pkg/search/searchtest", "pkg/serve/limittest", "pkg/servicetest"},
+	{"testing", []string{"pkg/backup/backuptest", "pkg/budget/budgettest", "pkg/contract", "pkg/embed/embedtest", "pkg/job/jobtest", "pkg/memory/memorytest", "pkg/outbox/outboxtest", "pkg/qdrant/qdranttest", "pkg/reflection/reflectiontest", "pkg/rerank/reranktest", "pkg/search/cachetest", "pkg/search/searchtest", "pkg/serve/limittest", "pkg/servicetest"},
 		"for tests and suites"},
 
 	{"github.com/blevesearch/snowballstem", []string{"pkg/text"}, "one stemmer, or an index and its queries disagree"},

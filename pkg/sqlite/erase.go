@@ -69,7 +69,7 @@ func (d *DB) erase(ctx context.Context, tx *sql.Tx, tenant string) (memory.Recei
 			receipt.Events += rows
 		case "idempotency_keys":
 			receipt.Answers += rows
-		case "scopes", "memory_tags", "tombstones", "consumed_events", "projections": // bookkeeping of the rows already counted
+		case "scopes", "memory_tags", "tombstones", "consumed_events", "projections", "restores": // bookkeeping of the rows already counted
 		default:
 			receipt.Other += rows
 		}
@@ -83,7 +83,7 @@ func (d *DB) erase(ctx context.Context, tx *sql.Tx, tenant string) (memory.Recei
 type tenantTable struct{ name, column string }
 
 // tenantTables finds every table whose rows belong to tenants.
-func tenantTables(ctx context.Context, tx *sql.Tx) ([]tenantTable, error) {
+func tenantTables(ctx context.Context, tx asked) ([]tenantTable, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT s.name, c.name FROM sqlite_schema s JOIN pragma_table_info(s.name) c
 		WHERE s.type = 'table' AND c.name IN ('tenant', 'tenant_id') ORDER BY s.name`)
 	if err != nil {

@@ -123,7 +123,7 @@ CREATE INDEX memories_session ON memories (tenant, project, session_id, filed_at
 CREATE INDEX memories_expiry ON memories (expires_at) WHERE expires_at IS NOT NULL;
 SELECT rae_protect('memories');
 GRANT SELECT (tenant, project, id, expires_at) ON memories TO rae_system;
-CREATE POLICY due ON memories FOR SELECT TO rae_system USING (expires_at IS NOT NULL);
+CREATE POLICY due ON memories FOR SELECT TO rae_system USING (current_user = 'rae_system' AND expires_at IS NOT NULL);
 
 -- Versions that have been superseded. The current one is in memories alone: storing every content twice would double
 -- the cost of the commonest write, a memory that never changes.
@@ -249,7 +249,7 @@ CREATE INDEX outbox_due ON outbox (due_at, position);
 CREATE INDEX outbox_subject ON outbox (tenant, project, subject, position);
 SELECT rae_protect('outbox');
 GRANT SELECT, UPDATE, DELETE ON outbox TO rae_system;
-CREATE POLICY relayed ON outbox TO rae_system USING (true);
+CREATE POLICY relayed ON outbox TO rae_system USING (current_user = 'rae_system');
 
 CREATE TABLE dead_letters (
     position    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -267,7 +267,7 @@ CREATE TABLE dead_letters (
 CREATE INDEX dead_letters_tenant ON dead_letters (tenant, project);
 SELECT rae_protect('dead_letters');
 GRANT SELECT, INSERT ON dead_letters TO rae_system;
-CREATE POLICY relayed ON dead_letters TO rae_system USING (true);
+CREATE POLICY relayed ON dead_letters TO rae_system USING (current_user = 'rae_system');
 
 CREATE TABLE idempotency_keys (
     tenant      text COLLATE "C" NOT NULL,
@@ -282,7 +282,7 @@ CREATE TABLE idempotency_keys (
 CREATE INDEX idempotency_keys_age ON idempotency_keys (answered_at);
 SELECT rae_protect('idempotency_keys');
 GRANT SELECT (tenant, project, route, key, answered_at), DELETE ON idempotency_keys TO rae_system;
-CREATE POLICY aged ON idempotency_keys TO rae_system USING (true);
+CREATE POLICY aged ON idempotency_keys TO rae_system USING (current_user = 'rae_system');
 
 CREATE TABLE consumed_events (
     tenant      text COLLATE "C" NOT NULL,
@@ -296,4 +296,4 @@ CREATE TABLE consumed_events (
 CREATE INDEX consumed_events_age ON consumed_events (consumed_at);
 SELECT rae_protect('consumed_events');
 GRANT SELECT, DELETE ON consumed_events TO rae_system;
-CREATE POLICY aged ON consumed_events TO rae_system USING (true);
+CREATE POLICY aged ON consumed_events TO rae_system USING (current_user = 'rae_system');

@@ -63,7 +63,7 @@ CREATE INDEX reservations_held ON reservations (tenant, project, expires_at) WHE
 CREATE INDEX reservations_expiry ON reservations (expires_at) WHERE status = 'held';
 SELECT rae_protect('reservations');
 GRANT SELECT (tenant, project, status, expires_at) ON reservations TO rae_system;
-CREATE POLICY due ON reservations FOR SELECT TO rae_system USING (status = 'held');
+CREATE POLICY due ON reservations FOR SELECT TO rae_system USING (current_user = 'rae_system' AND status = 'held');
 
 -- One row per settled reservation.
 CREATE TABLE cost_logs (

@@ -24,7 +24,7 @@ CREATE UNIQUE INDEX reflections_key ON reflections (tenant, project, route, key)
 CREATE INDEX reflections_open ON reflections (created_at, id) WHERE status IN ('queued', 'running');
 SELECT rae_protect('reflections');
 GRANT SELECT (tenant, project, id, status, created_at, leased_to) ON reflections TO rae_system;
-CREATE POLICY due ON reflections FOR SELECT TO rae_system USING (status IN ('queued', 'running'));
+CREATE POLICY due ON reflections FOR SELECT TO rae_system USING (current_user = 'rae_system' AND status IN ('queued', 'running'));
 
 CREATE TABLE reflection_gatherings (
     tenant  text COLLATE "C" NOT NULL,
@@ -34,4 +34,4 @@ CREATE TABLE reflection_gatherings (
 );
 SELECT rae_protect('reflection_gatherings');
 GRANT SELECT (tenant, project) ON reflection_gatherings TO rae_system;
-CREATE POLICY listed ON reflection_gatherings FOR SELECT TO rae_system USING (true);
+CREATE POLICY listed ON reflection_gatherings FOR SELECT TO rae_system USING (current_user = 'rae_system');

@@ -23,4 +23,4 @@ CREATE UNIQUE INDEX jobs_key ON jobs (tenant, project, route, key) WHERE key <> 
 CREATE INDEX jobs_due ON jobs (due_at, id) WHERE status IN ('queued', 'running', 'parked');
 SELECT rae_protect('jobs');
 GRANT SELECT (tenant, project, id, kind, status, due_at) ON jobs TO rae_system;
-CREATE POLICY due ON jobs FOR SELECT TO rae_system USING (status IN ('queued', 'running', 'parked'));
+CREATE POLICY due ON jobs FOR SELECT TO rae_system USING (current_user = 'rae_system' AND status IN ('queued', 'running', 'parked'));

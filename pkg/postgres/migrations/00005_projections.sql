@@ -15,4 +15,4 @@ CREATE TABLE projections (
 SELECT rae_protect('projections');
 
 GRANT SELECT (tenant, project, head, floor) ON scopes TO rae_system;
-CREATE POLICY listed ON scopes FOR SELECT TO rae_system USING (true);
+CREATE POLICY listed ON scopes FOR SELECT TO rae_system USING (current_user = 'rae_system');
