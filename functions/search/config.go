@@ -15,6 +15,7 @@ type Config struct {
 
 	EmbedProvider string        `envconfig:"RAE_EMBED_PROVIDER" default:"hash" allowed:"hash"`
 	StageTimeout  time.Duration `envconfig:"RAE_SEARCH_STAGE_TIMEOUT" default:"2s" min:"10ms" max:"60s"`
+	Index         string        `envconfig:"RAE_SEARCH_INDEX" default:"auto" allowed:"auto|process"` // auto: PostgreSQL finds by itself
 	IndexMegabyte int64         `envconfig:"RAE_SEARCH_INDEX_MB" default:"1024" min:"16" max:"1048576"`
 	CacheAnswers  int           `envconfig:"RAE_SEARCH_CACHE" default:"4096" min:"0" max:"1000000"` // 0: no answer is kept anywhere
 

@@ -14,7 +14,6 @@ import (
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
-	"github.com/rae-memory/rae/pkg/index"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/redis"
@@ -29,7 +28,7 @@ type Function struct {
 	serve.Backing
 
 	service *search.Service
-	index   *index.Set
+	parts   parts
 	qdrant  *qdrant.Projector // nil: there is none
 	log     *slog.Logger
 	alone   *alone // nil in a process with the other functions
@@ -59,22 +58,20 @@ func New(cfg Config, db *database.DB, embedder embed.Embedder, rt serve.Runtime)
 			return nil, err
 		}
 	}
-	set := index.NewSet(store, embedder.Model())
-	set.MaxBytes, set.Language = cfg.IndexMegabyte<<20, db.Languages.Of
 	projector, err := openQdrant(&cfg, store, embedder, rt)
 	if err != nil {
 		return nil, err
 	}
-	f := &Function{index: set, qdrant: projector, log: rt.Log}
-	dense := f.throughQdrant(store, embedder, index.Dense{Set: set})
+	p := partsOf(&cfg, db, embedder)
+	f := &Function{parts: p, qdrant: projector, log: rt.Log}
 	f.service = &search.Service{
-		Legs:          []search.Leg{index.Lexical{Set: set}, dense, index.Graph{Set: set}},
+		Legs:          []search.Leg{p.lexical, f.throughQdrant(store, embedder, p.dense), p.entities},
 		Weights:       weights(),
 		Memories:      store,
-		Freshness:     set,
-		Neighbourhood: index.Neighbourhood{Set: set},
+		Freshness:     p.freshness,
+		Neighbourhood: p.neighbourhood,
 		Embedder:      embedder,
-		Reranker:      index.Reranker{Set: set},
+		Reranker:      p.reranker,
 		Log:           rt.Log,
 		StageTimeout:  cfg.StageTimeout,
 		Observe: func(stage string, took time.Duration, err error) {
@@ -160,7 +157,7 @@ func (f *Function) Service() *search.Service { return f.service }
 // EraseTenant drops everything held of an erased tenant; the receipt counts cached answers and indexes, and Qdrant's
 // copies of vectors.
 func (f *Function) EraseTenant(ctx context.Context, tenant string) (memory.Receipt, error) {
-	receipt := memory.Receipt{CacheKeys: f.index.ForgetTenant(tenant)}
+	receipt := memory.Receipt{CacheKeys: f.parts.forget(tenant)}
 	var uncached error
 	if f.service.Cache != nil {
 		var forgotten int
@@ -182,7 +179,7 @@ func (f *Function) Events() http.Handler { return eventing.Handler(f.Name(), f.C
 // an event that is late, lost or doubled changes nothing but the time the next search takes.
 func (f *Function) Consumers() map[string]eventing.Consumer {
 	refresh := func(ctx context.Context, e eventing.Event) error {
-		err := f.index.Refresh(ctx, e.Scope)
+		err := f.parts.refresh(ctx, e.Scope)
 		if f.qdrant != nil {
 			err = errors.Join(err, f.qdrant.Follow(ctx, e.Scope))
 		}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/httpapi"
-	"github.com/rae-memory/rae/pkg/index"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/search"
 )
@@ -192,8 +191,8 @@ func (f *Function) explore(ctx context.Context, scope memory.Scope, view memory.
 
 // graph returns the entities' index, caught up with the store.
 func (f *Function) graph(ctx context.Context, scope memory.Scope) (graph, error) {
-	_, err := f.index.CatchUp(ctx, scope)
-	return index.Graph{Set: f.index}, err
+	_, err := f.parts.freshness.CatchUp(ctx, scope)
+	return f.parts.graph, err
 }
 
 func viewAt(asOf time.Time) memory.View {

@@ -78,7 +78,7 @@ func (f *Function) throughQdrant(store database.Memories, embedder embed.Embedde
 		return without
 	}
 	return &qdrant.Dense{
-		Index: f.qdrant.Index, Feed: store, Marks: store, Model: embedder.Model(), Fallback: without, Places: f.index,
+		Index: f.qdrant.Index, Feed: store, Marks: store, Model: embedder.Model(), Fallback: without, Places: f.parts.places,
 	}
 }
 
