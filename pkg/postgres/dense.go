@@ -12,13 +12,14 @@ import (
 type Dense struct {
 	DB    *DB
 	Model string // id of the model whose vectors are compared
-	Exact int    // how many vectors are compared one by one at most; 0 = 20,000
+	Exact int    // how many vectors are compared one by one at most; 0 = 10,000
 }
 
 var _ search.Leg = Dense{}
 
-// exactVectors is how many vectors are compared one by one when nobody says otherwise.
-const exactVectors = 20_000
+// exactVectors is how many vectors are compared one by one when nobody says otherwise: that takes somewhat longer than
+// the index would (BenchmarkSearch), and spares those who have no more the price of every insertion into it.
+const exactVectors = 10_000
 
 func (d Dense) exact() int {
 	if d.Exact > 0 {

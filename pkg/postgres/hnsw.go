@@ -71,10 +71,24 @@ func marked(model string, dimensions int) string {
 	return fmt.Sprintf(`indexed AND model = %s AND vector_dims(vector) = %d`, literal(model), dimensions)
 }
 
-// IndexVectors marks up to limit vectors of the scope, of that many dimensions, as indexed, and returns how many. It
-// marks none of a scope that is small enough to be compared one by one. A slice of a thousand takes about as long as
-// writing its vectors did.
-func (d Dense) IndexVectors(ctx context.Context, scope memory.Scope, dimensions, limit int) (int, error) {
+// indexSlice is how many vectors are marked in one transaction. Each is inserted into the index, which takes milliseconds.
+const indexSlice = 200
+
+// IndexVectors marks up to limit vectors of the scope, of that many dimensions, as indexed, and returns how many; where
+// ctx ends it, the next call goes on. It marks none of a scope that is small enough to be compared one by one. Many are
+// indexed fastest by marking them before EnsureVectorIndex makes the index.
+func (d Dense) IndexVectors(ctx context.Context, scope memory.Scope, dimensions, limit int) (done int, err error) {
+	for slice := indexSlice; done < limit && slice == indexSlice; {
+		slice, err = d.indexSlice(ctx, scope, dimensions, min(indexSlice, limit-done))
+		done += slice
+		if err != nil {
+			return done, d.DB.failed(ctx, "index vectors of "+scope.String(), err)
+		}
+	}
+	return done, nil
+}
+
+func (d Dense) indexSlice(ctx context.Context, scope memory.Scope, dimensions, limit int) (int, error) {
 	var done int64
 	err := d.DB.change(ctx, scope, func(in *session) error {
 		in.affect(&done, `UPDATE memory_vectors v SET indexed = true FROM (
@@ -86,7 +100,7 @@ func (d Dense) IndexVectors(ctx context.Context, scope memory.Scope, dimensions,
 			scope.Tenant, scope.Project, d.Model, dimensions, d.exact(), limit)
 		return in.flush()
 	})
-	return int(done), d.DB.failed(ctx, "index vectors of "+scope.String(), err)
+	return int(done), err
 }
 
 // What a question to the index costs. A row that the index visits costs about as much as visitCost rows compared one by

@@ -169,10 +169,11 @@ func (in *session) seats(s *sight, hits []search.Hit, last latest) {
 			ids = append(ids, string(hit.ID))
 		}
 	}
-	in.ask(`SELECT t.id::text, t.turn, h.session FROM unnest($3::text[], $4::timestamptz[]) h(session, until) CROSS JOIN LATERAL (
-			SELECT m.id, row_number() OVER (ORDER BY m.filed_at, m.id) - 1 AS turn FROM memories m WHERE m.tenant = $1
-			AND m.project = $2 AND m.session_id = h.session AND m.session_id <> '' AND m.filed_at <= h.until) t
-		JOIN unnest($5::uuid[]) wanted(id) ON wanted.id = t.id`,
+	in.ask(`WITH seats AS MATERIALIZED ( -- or the ids wanted are gone through again for every session
+			SELECT t.id, t.turn, h.session FROM unnest($3::text[], $4::timestamptz[]) h(session, until) CROSS JOIN LATERAL (
+				SELECT m.id, row_number() OVER (ORDER BY m.filed_at, m.id) - 1 AS turn FROM memories m WHERE m.tenant = $1
+				AND m.project = $2 AND m.session_id = h.session AND m.session_id <> '' AND m.filed_at <= h.until) t)
+		SELECT s.id::text, s.turn, s.session FROM seats s JOIN unnest($5::uuid[]) wanted(id) ON wanted.id = s.id`,
 		[]any{s.scope.Tenant, s.scope.Project, sessions, until, ids}, func(rows pgx.Rows) error {
 			var id, session string
 			var turn int
