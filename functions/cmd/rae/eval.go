@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rae-memory/rae"
+	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/eval"
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/ingest"
@@ -53,8 +54,10 @@ Times are those of a search in this process, without cached answers.
 			if e.mode, err = readMode(mode, search.Hybrid, search.Lexical, search.Dense); err != nil {
 				return err
 			}
-			if e.store != "sqlite" && e.store != "inmem" {
-				return usagef("--store %q must be sqlite or inmem", e.store)
+			switch e.store {
+			case database.SQLite, database.InMem, database.Postgres:
+			default:
+				return usagef("--store %q must be sqlite, inmem or postgres", e.store)
 			}
 			if e.limit < 0 {
 				return usagef("--limit-queries %d must not be negative", e.limit)
@@ -64,7 +67,7 @@ Times are those of a search in this process, without cached answers.
 	}
 	c.Flags().StringVar(&e.dir, "set", "", "folder of a set, or of sets")
 	c.Flags().StringVar(&mode, "mode", "hybrid", "how to find: hybrid, lexical or dense")
-	c.Flags().StringVar(&e.store, "store", "sqlite", "store to measure with: sqlite (in a temporary folder) or inmem")
+	c.Flags().StringVar(&e.store, "store", "sqlite", "store to measure with: sqlite (in a temporary folder), inmem, or postgres (in RAE_POSTGRES_URL, as a tenant that is erased afterwards)")
 	c.Flags().IntVar(&e.limit, "limit-queries", 0, "ask only the first N questions of each set (0: all)")
 	return c
 }
@@ -113,13 +116,17 @@ func (p *program) measure(ctx context.Context, e *evaluation, set *eval.Set) (fi
 		return eval.Figures{}, err
 	}
 	cfg.Store.Store = e.store
+	if err := cfg.Store.Check(); err != nil {
+		return eval.Figures{}, err
+	}
 	cfg.Search.CacheAnswers = 0 // an answer kept is not a search
 	if cfg.Store.DataDir, err = os.MkdirTemp("", "rae-eval-*"); err != nil {
 		return eval.Figures{}, fmt.Errorf("make a temporary store: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(cfg.Store.DataDir)) }()
-	err = p.withConfig(ctx, cfg, func(engine *rae.Engine) error {
-		subject := &subject{engine: engine, mode: e.mode, projects: map[string]memory.Scope{}}
+	err = p.withConfig(ctx, cfg, func(engine *rae.Engine) (err error) {
+		subject := &subject{engine: engine, mode: e.mode, tenant: "eval-" + string(memory.NewID()), projects: map[string]memory.Scope{}}
+		defer func() { err = errors.Join(err, subject.forget(context.WithoutCancel(ctx))) }()
 		show := stages{program: p, set: set.Dir}
 		defer show.finish()
 		figures, err = eval.Run(ctx, subject, set, show.progress)
@@ -158,6 +165,7 @@ func (s *stages) finish() {
 type subject struct {
 	engine   *rae.Engine
 	mode     search.Mode
+	tenant   string
 	projects map[string]memory.Scope // by haystack, whose names no project need take
 	degraded int
 }
@@ -165,10 +173,16 @@ type subject struct {
 func (s *subject) scope(haystack string) memory.Scope {
 	scope, known := s.projects[haystack]
 	if !known {
-		scope = memory.Scope{Tenant: "eval", Project: fmt.Sprintf("haystack-%d", len(s.projects)+1)}
+		scope = memory.Scope{Tenant: s.tenant, Project: fmt.Sprintf("haystack-%d", len(s.projects)+1)}
 		s.projects[haystack] = scope
 	}
 	return scope
+}
+
+// forget erases what the run stored: the store may be one that stays.
+func (s *subject) forget(ctx context.Context) error {
+	_, err := s.engine.Memories.Erase(ctx, s.tenant)
+	return err
 }
 
 // Remember stores the documents. A document that is refused would falsify every figure, so it ends the run.
