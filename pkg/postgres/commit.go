@@ -53,6 +53,8 @@ func (l *lines) enter(scope memory.Scope, begin func(context.Context, *line) (*g
 }
 
 // write runs do in a transaction of the scope, alone in it, and returns once it is durable. See groupcommit.Queue.Write.
+// Its turn is waited for no longer within the process than for another process: behind a writer that is stuck, the
+// others are told to come again.
 func (d *DB) write(ctx context.Context, scope memory.Scope, do func(*group) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -67,10 +69,16 @@ func (d *DB) write(ctx context.Context, scope memory.Scope, do func(*group) erro
 	defer leave()
 	for try := 1; ; try++ {
 		var last *group
-		err := q.Write(ctx, func(g *group) error {
+		waiting, cancel := context.WithTimeout(ctx, lockTime)
+		err := q.Write(waiting, func(g *group) error {
 			last = g
 			return do(g)
 		})
+		impatient := last == nil && waiting.Err() != nil && ctx.Err() == nil
+		cancel()
+		if impatient && errors.Is(err, context.DeadlineExceeded) {
+			return again(err, "the store is busy")
+		}
 		if err == nil || last == nil || try == tries || !last.session.fleeting(err) || !pause(ctx, try) {
 			return classify(ctx, err)
 		}
