@@ -25,6 +25,7 @@ type ledger struct {
 	refusal error  // of Begin
 	full    int    // turns after which a transaction is full; 0 = never
 	delay   func() // within Begin
+	before  func() // the end of Commit
 }
 
 // page is a transaction of the ledger.
@@ -60,6 +61,9 @@ func (p *page) alive() error {
 }
 
 func (p *page) Commit() error {
+	if p.on.before != nil {
+		p.on.before()
+	}
 	p.on.mu.Lock()
 	defer p.on.mu.Unlock()
 	if p.on.failing != nil {
@@ -393,25 +397,32 @@ func TestWhatHindersALeaderToBeginIsToldToAll(t *testing.T) {
 // A loser may have failed over what its group has not yet made durable: it hears of it once that is so.
 func TestALoserHearsAfterTheCommit(t *testing.T) {
 	t.Parallel()
-	l := &ledger{}
+	told := make(chan struct{})
+	early := false
+	l := &ledger{before: func() {
+		select {
+		case <-told:
+			early = true
+		case <-time.After(50 * time.Millisecond):
+		}
+	}}
 	taken := errors.New("taken")
-	q := l.queue()
-	words := strings.Fields("a a")
-	seen := make([]bool, len(words))
+	words := strings.Fields("a b a")
 	errs := make([]error, len(words))
+	q := l.queue()
 	queued(t, q, words, func(i int) {
 		errs[i] = q.Write(t.Context(), func(p *page) error {
-			if slices.Contains(p.kept, "a") {
+			if slices.Contains(p.kept, words[i]) {
 				return taken
 			}
-			return write(p, "a")
+			return write(p, words[i])
 		})
-		l.mu.Lock()
-		seen[i] = slices.Contains(l.durable, "a")
-		l.mu.Unlock()
+		if i == 2 {
+			close(told)
+		}
 	})()
-	if errs[0] != nil || !errors.Is(errs[1], taken) || !seen[1] {
-		t.Errorf("they heard %v; the loser could read what it lost to: %v", errs, seen[1])
+	if errs[0] != nil || errs[1] != nil || !errors.Is(errs[2], taken) || early {
+		t.Errorf("they heard %v; the loser before it could read what it lost to: %v", errs, early)
 	}
 }
 
