@@ -1,6 +1,33 @@
 package postgres
 
-import "github.com/rae-memory/rae/pkg/memory"
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/rae-memory/rae/pkg/memory"
+)
+
+// OpenPooled opens the pool as the first use would, but prepares every connection before each of its transactions.
+func (d *DB) OpenPooled(ctx context.Context, prepare func(context.Context, *pgx.Conn) (bool, error)) error {
+	config, err := pgxpool.ParseConfig(d.url)
+	if err != nil {
+		return err
+	}
+	d.configure(config)
+	config.PrepareConn = prepare
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return err
+	}
+	if err := d.check(ctx, pool); err != nil {
+		pool.Close()
+		return err
+	}
+	d.pool.Store(pool)
+	return nil
+}
 
 // Connected returns how many connections have been opened in all.
 func (d *DB) Connected() int64 {

@@ -3,11 +3,14 @@ package postgres_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/url"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
@@ -39,16 +42,54 @@ func login(t *testing.T, superuser string) (role, asRole string) {
 	return role, u.String()
 }
 
-func TestALoginThatWasAdmittedKeepsTheContract(t *testing.T) {
+// As in production: a login that owns nothing, and a transaction pooler between, which gives transactions other
+// sessions. What a transaction leaves in its session is looked for before that is reset for the next.
+func TestAnAdmittedLoginBehindATransactionPoolerKeepsTheContract(t *testing.T) {
 	t.Parallel()
-	memorytest.Run(t, "postgres as an admitted login", func(t *testing.T, clock func() time.Time) memory.Store {
+	memorytest.Run(t, "postgres as an admitted login, sessions reset", func(t *testing.T, clock func() time.Time) memory.Store {
 		superuser := fresh(t)
 		role, asRole := login(t, superuser)
 		if _, err := postgres.Migrate(t.Context(), superuser, role); err != nil {
 			t.Fatal(err)
 		}
-		return openAt(t, asRole, postgres.Options{Clock: clock})
+		db := openAt(t, asRole, postgres.Options{Clock: clock})
+		err := db.OpenPooled(context.WithoutCancel(t.Context()), func(ctx context.Context, conn *pgx.Conn) (bool, error) {
+			err := anotherSession(ctx, conn, role)
+			if err != nil {
+				t.Errorf("between two transactions: %v", err)
+			}
+			return err == nil, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return db
 	})
+}
+
+// anotherSession is what a transaction finds now and then, at every fourth on average: to prepare all statements anew
+// each time would take minutes. It fails if a transaction has left something in the session, and makes it as good as new.
+func anotherSession(ctx context.Context, conn *pgx.Conn, role string) error {
+	if rand.IntN(4) != 0 {
+		return nil
+	}
+	var user, left string
+	var locks int
+	err := conn.QueryRow(ctx, `SELECT current_user, concat(current_setting('rae.tenant', true), current_setting('rae.project', true),
+		current_setting('rae.now', true)), (SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory')`).Scan(&user, &left, &locks)
+	switch {
+	case ctx.Err() != nil:
+		return nil // the caller has gone: so does the connection
+	case err != nil:
+		return err
+	case user != role || left != "" || locks != 0:
+		return fmt.Errorf("the session is %s's, with the settings %q and %d advisory locks", user, left, locks)
+	}
+	if err := conn.DeallocateAll(ctx); err != nil { // a pooler knows which statements a client has prepared
+		return err
+	}
+	_, err = conn.Exec(ctx, "DISCARD ALL")
+	return err
 }
 
 func TestALoginThatWasNotAdmittedIsToldWhatToRun(t *testing.T) {
