@@ -35,8 +35,8 @@ func classify(ctx context.Context, err error) error {
 	if lost && e == nil {
 		return again(err, "the store cannot be reached")
 	}
-	switch class := e.Code[:2]; {
-	case e.Code == "57014": // query_canceled, by statement_timeout: the context is alive
+	switch class := e.Code[:min(2, len(e.Code))]; {
+	case e.Code == "57014", e.Code == "25P03": // query_canceled, by statement_timeout: the context is alive; the same between two
 		return again(err, "the store took too long")
 	case e.Code == "55P03", class == "40": // lock_not_available, serialization, deadlock
 		return again(err, "the store is busy")

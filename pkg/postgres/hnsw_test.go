@@ -153,7 +153,7 @@ func recall(t *testing.T, c *cloud, q search.Query, quick, exact search.Leg) {
 
 func indexes(t *testing.T, url string) (n int) {
 	t.Helper()
-	ask(t, url, `SELECT count(*) FROM pg_indexes WHERE schemaname = current_schema()`, &n)
+	askDatabase(t, url, `SELECT count(*) FROM pg_indexes WHERE schemaname = current_schema()`, &n)
 	return n
 }
 
@@ -170,7 +170,7 @@ func analyze(t testing.TB, url string) {
 }
 
 // ask asks for one value, as the database's owner.
-func ask(t testing.TB, url, query string, into any) {
+func askDatabase(t testing.TB, url, query string, into any) {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), url)
 	if err != nil {

@@ -61,6 +61,8 @@ func (l *lines[T]) enter(scope memory.Scope, open begin[T]) (*line[T], func()) {
 }
 
 // write runs do in a transaction of the scope, alone in it, and returns once it is durable. See groupcommit.Queue.Write.
+// Its turn is waited for no longer within the process than for another process: behind a writer that is stuck, the
+// others are told to come again.
 func (l *lines[T]) write(ctx context.Context, scope memory.Scope, open begin[T], do func(T) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -70,10 +72,16 @@ func (l *lines[T]) write(ctx context.Context, scope memory.Scope, open begin[T],
 	for try := 1; ; try++ {
 		var last T
 		ran := false
-		err := q.Write(ctx, func(tx T) error {
+		waiting, cancel := context.WithTimeout(ctx, lockTime)
+		err := q.Write(waiting, func(tx T) error {
 			last, ran = tx, true
 			return do(tx)
 		})
+		impatient := !ran && waiting.Err() != nil && ctx.Err() == nil
+		cancel()
+		if impatient && errors.Is(err, context.DeadlineExceeded) {
+			return again(err, "the store is busy")
+		}
 		if err == nil || !ran || try == tries || !last.fleeting(err) || !pause(ctx, try) {
 			return classify(ctx, err)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/pressly/goose/v3/lock"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/memory"
 )
 
 //go:embed migrations/*.sql
@@ -47,13 +48,28 @@ func Migrate(ctx context.Context, url string, logins ...string) (version int64, 
 		return 0, classify(ctx, fmt.Errorf("migrate: %w", broken{err}))
 	}
 	for _, login := range logins {
-		_, err := db.ExecContext(ctx, `GRANT rae_runtime, rae_system TO `+pgx.Identifier{login}.Sanitize())
-		if err != nil {
+		if err := admit(ctx, config, login); err != nil {
 			return 0, classify(ctx, fmt.Errorf("admit %s: %w", login, err))
 		}
 	}
 	version, err = provider.GetDBVersion(ctx)
 	return version, classify(ctx, err)
+}
+
+// admit lets a role become the two that the program runs under. Grants of the same that overlap refuse one another.
+func admit(ctx context.Context, config *pgx.ConnConfig, login string) error {
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return broken{err}
+	}
+	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the grant has been answered
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('admit', 3))`); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `GRANT rae_runtime, rae_system TO `+pgx.Identifier{login}.Sanitize())
+		return err
+	})
 }
 
 // newestVersion is the highest number among the migrations' file names.
@@ -97,7 +113,7 @@ func (d *DB) check(ctx context.Context, pool *pgxpool.Pool) error {
 	var version, owned int64
 	var unguarded, passing, synchronous string
 	var durable bool
-	err = pool.QueryRow(ctx, look).Scan(&version, &unguarded, &passing, &owned, &durable, &synchronous)
+	err = d.asSystem(ctx, pool, look, &version, &unguarded, &passing, &owned, &durable, &synchronous)
 	switch {
 	case err != nil:
 		return d.failed(ctx, "look at the schema", broken{err})
@@ -116,4 +132,16 @@ func (d *DB) check(ctx context.Context, pool *pgxpool.Pool) error {
 		d.options.Log.WarnContext(ctx, "the database may forget what it has confirmed", "fsync_and_full_page_writes", durable, "synchronous_commit", synchronous)
 	}
 	return nil
+}
+
+// asSystem asks for one row as every transaction does, under a role that the login must have been admitted to.
+func (d *DB) asSystem(ctx context.Context, pool *pgxpool.Pool, query string, into ...any) error {
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	s := d.begin(ctx, conn.Conn(), reading, systemRole, memory.Scope{})
+	defer s.rollback()
+	return s.row(query, nil, into...)
 }

@@ -98,7 +98,9 @@ func (d *DB) Close() error {
 const (
 	statementTime  = 30 * time.Second
 	lockTime       = 10 * time.Second
-	cancelGrace    = time.Second // for a cancelled statement to end before its connection is given up
+	idleTime       = 30 * time.Second         // between two statements: the locks of a process that vanished are let go of
+	answerTime     = statementTime + lockTime // from sending statements to the last of their answers
+	cancelGrace    = time.Second              // for a cancelled statement to end before its connection is given up
 	idleConnection = 30 * time.Second
 )
 

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -29,15 +30,17 @@ type session struct {
 	flushes int // how often something was sent
 	asked   int // questions among what is kept back
 	writes  bool
-	done    bool // committed or rolled back, or told to
-	broken  bool // the connection failed
+	done    bool   // committed or rolled back, or told to
+	broken  bool   // the connection failed
+	ended   string // how, in the database's own word: COMMIT or ROLLBACK; '' while it has not said
 
 	announced bool // something was written to the outbox
 }
 
 // enter is the first statement of every transaction. All its settings end with the transaction.
 const enter = `SELECT set_config('role', $1, true), set_config('rae.tenant', $2, true), set_config('rae.project', $3, true),
-	set_config('rae.now', $4, true), set_config('statement_timeout', $5, true), set_config('lock_timeout', $6, true)`
+	set_config('rae.now', $4, true), set_config('statement_timeout', $5, true), set_config('lock_timeout', $6, true),
+	set_config('idle_in_transaction_session_timeout', $7, true)`
 
 // begin keeps back the opening of a transaction.
 func (d *DB) begin(ctx context.Context, conn *pgx.Conn, mode, role string, scope memory.Scope) *session {
@@ -47,7 +50,7 @@ func (d *DB) begin(ctx context.Context, conn *pgx.Conn, mode, role string, scope
 	if d.options.Clock != nil {
 		now = d.options.Clock().UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano)
 	}
-	s.exec(enter, role, scope.Tenant, scope.Project, now, millis(statementTime), millis(lockTime))
+	s.exec(enter, role, scope.Tenant, scope.Project, now, millis(statementTime), millis(lockTime), millis(idleTime))
 	return s
 }
 
@@ -75,7 +78,9 @@ func (s *session) flush() error {
 	batch := s.pending
 	s.pending, s.asked = &pgx.Batch{}, 0
 	s.flushes++
-	err := s.conn.SendBatch(s.ctx, batch).Close()
+	ctx, cancel := context.WithTimeout(s.ctx, answerTime) // a network that swallows everything tells nobody
+	defer cancel()
+	err := s.conn.SendBatch(ctx, batch).Close()
 	if err != nil && s.conn.IsClosed() {
 		s.broken = true
 		return broken{err}
@@ -126,12 +131,26 @@ func (s *session) row(query string, args []any, into ...any) error {
 	return err
 }
 
-// commit sends what has been kept back, and the end of the transaction.
+// commit sends what has been kept back, and the end of the transaction. Once the database has said COMMIT, whatever
+// befalls the connection afterwards is no failure; and a transaction that had failed is ended by COMMIT without an
+// error, as a ROLLBACK.
 func (s *session) commit() error {
 	s.done = true
-	s.exec("COMMIT")
-	return s.flush()
+	s.pending.Queue("COMMIT").Exec(func(tag pgconn.CommandTag) error {
+		s.ended = tag.String()
+		return nil
+	})
+	err := s.flush()
+	switch s.ended {
+	case "COMMIT":
+		return nil
+	case "ROLLBACK":
+		return errors.Join(errRolledBack, err)
+	}
+	return err
 }
+
+var errRolledBack = errors.New("the transaction had failed and was rolled back")
 
 // rollback undoes what was sent. A connection that does not answer is closed by the pool.
 func (s *session) rollback() {
@@ -220,18 +239,19 @@ func (d *DB) committed(s *session) {
 	}
 }
 
-// fleeting reports whether err, the session's own, undid it as a whole and trying again may help: a race that was lost,
-// a server that was going down, or a connection that broke before the end of the transaction had been sent. Where it had
+// fleeting reports whether err, the session's own, undid it as a whole and trying again may help: a race that was lost;
+// a server that was going down, or a connection that broke, before the end of the transaction had been sent. Where it had
 // been sent, nobody knows whether it was done, and nobody may simply do it again.
 func (s *session) fleeting(err error) bool {
 	if err == nil {
 		return false
 	}
+	unsure := s.done && s.writes
 	var e *pgconn.PgError
 	if errors.As(err, &e) {
-		return e.Code[:2] == "40" || e.Code[:3] == "57P"
+		return e.Code == "40001" || e.Code == "40P01" || strings.HasPrefix(e.Code, "57P") && !unsure
 	}
-	return s.broken && !(s.done && s.writes)
+	return s.broken && !unsure
 }
 
 // pause waits a little longer with each try, and reports false when the context ended.

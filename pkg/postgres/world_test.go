@@ -14,17 +14,24 @@ import (
 func fresh(t testing.TB) string {
 	t.Helper()
 	server := servicetest.Postgres(t)
-	return server.Database(t, migrated(t, server))
+	return server.Database(t, schema(t, server))
 }
 
 // lent returns the URL of an empty database with the newest schema, in which the test changes nothing but rows.
 func lent(t testing.TB) string {
 	t.Helper()
 	server := servicetest.Postgres(t)
-	return server.Lend(t, migrated(t, server), empty)
+	return server.Lend(t, schema(t, server), empty)
 }
 
+// migrated makes a new, empty database with the newest schema on the server, and returns its superuser's URL.
 func migrated(t testing.TB, server *servicetest.PostgresServer) string {
+	t.Helper()
+	return server.Database(t, schema(t, server))
+}
+
+// schema names a database with the newest schema, to be copied.
+func schema(t testing.TB, server *servicetest.PostgresServer) string {
 	t.Helper()
 	return server.Template(t, "migrated", func(url string) error {
 		_, err := postgres.Migrate(context.Background(), url)

@@ -32,6 +32,9 @@ END
 $$;
 -- +goose StatementEnd
 
+-- Before it serves, the program asks which version the schema has.
+GRANT SELECT ON goose_db_version TO rae_system;
+
 -- The time all decisions are made by: the database's, unless a test has set another.
 -- +goose StatementBegin
 CREATE FUNCTION rae_now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS $$
