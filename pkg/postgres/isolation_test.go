@@ -18,17 +18,6 @@ import (
 // The tests of this file say nothing of queries: they ask without any WHERE, as a query with a mistake in it would, and
 // hold the database itself to keeping tenants apart. Tables are found, not listed: one that is added is tested.
 
-// connect returns a superuser's connection to the database, closed when the test ends.
-func connect(t *testing.T, url string) *pgx.Conn {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close(context.Background()) })
-	return conn
-}
-
 // table is one whose rows belong to tenants.
 type table struct {
 	name    string

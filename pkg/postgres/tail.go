@@ -13,7 +13,7 @@ import (
 // that a write costs nothing more; from time to time the tail is gathered in blocks, by term. What a version superseded
 // is marked in the blocks when the version is gathered; until then, a search reckons with the tail.
 const (
-	shortTail   = 512   // changes that are not worth gathering
+	shortTail   = 128   // changes that are not worth gathering: each search reads them twice, at some 10 µs each
 	longestTail = 4_096 // changes after which the writer gathers them itself
 	gatherSlice = 2_048 // versions gathered at once
 )
