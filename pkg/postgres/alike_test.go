@@ -177,7 +177,7 @@ func sqrt(x float32) float32 {
 // rows counts the rows of a table, as its owner.
 func (s *script) rows(table string) (n int) {
 	s.Helper()
-	ask(s, s.url, `SELECT count(*) FROM `+table, &n)
+	askDatabase(s, s.url, `SELECT count(*) FROM `+table, &n)
 	return n
 }
 
