@@ -24,7 +24,7 @@ func TestQuestionsReadTheirOwnScopeAlone(t *testing.T) {
 	}
 	analyze(t, url)
 	read := func(how string) (n int) {
-		ask(t, url, `SELECT coalesce(sum(`+how+`), 0) FROM pg_stat_user_tables WHERE relname IN
+		askDatabase(t, url, `SELECT coalesce(sum(`+how+`), 0) FROM pg_stat_user_tables WHERE relname IN
 			('memories', 'memory_versions', 'memory_vectors', 'term_blocks', 'graph_nodes', 'graph_edges')`, &n)
 		return n
 	}

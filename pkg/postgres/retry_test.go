@@ -14,7 +14,6 @@ import (
 	"github.com/rae-memory/rae/pkg/postgres"
 )
 
-
 // put stores one memory with a vector, and says so in a record of its own.
 func put(ctx context.Context, db *postgres.DB, scope memory.Scope, content string) (m memory.Memory, err error) {
 	err = db.Write(ctx, scope, func(tx memory.Tx) (err error) {
