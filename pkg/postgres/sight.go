@@ -52,9 +52,6 @@ func (s *sight) restricted() bool {
 // where are the conditions of a query on from.
 func (s *sight) where() string { return ` WHERE m.tenant = $1 AND m.project = $2` + s.text }
 
-// with returns the sight's arguments and more.
-func (s *sight) with(more ...any) []any { return append(s.args[:len(s.args):len(s.args)], more...) }
-
 // passes reports what SQL cannot tell: whether metadata equal the filter's. body is a version's.
 func (s *sight) passes(body string) (bool, error) {
 	if len(s.filter.Metadata) == 0 {
