@@ -40,7 +40,7 @@ func TestTheDefaultsOfTheGuideReallyApply(t *testing.T) {
 
 func TestASettingThatCannotBeUsedStopsTheStartWithOneLine(t *testing.T) {
 	for _, wrong := range []struct{ name, value, line string }{
-		{"RAE_STORE", "oracle", "RAE_STORE=oracle is not allowed: it must be sqlite, postgres or inmem"},
+		{"RAE_STORE", "oracle", "RAE_STORE=oracle is not allowed: it must be sqlite or postgres or inmem"},
 		{"DEFAULT_DAILY_LIMIT", "-1", "DEFAULT_DAILY_LIMIT=-1 is not allowed: it must be a number of US dollars such as 10.00, with at most 9 decimals and not negative"},
 		{"DEFAULT_MONTHLY_LIMIT", "NaN", "DEFAULT_MONTHLY_LIMIT=NaN is not allowed: it must be a number of US dollars such as 10.00, with at most 9 decimals and not negative"},
 		{"DEFAULT_DAILY_LIMIT", "101", "DEFAULT_DAILY_LIMIT=101 is not allowed: it must be at most DEFAULT_MONTHLY_LIMIT (100.00)"},

@@ -2,6 +2,7 @@ package search_test
 
 import (
 	"log/slog"
+	"slices"
 	"testing"
 
 	"github.com/alicebob/miniredis/v2"
@@ -25,7 +26,7 @@ func TestTheFunctionAloneOpensRedis(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := opened.Health(t.Context()); len(got) != 1 || got[0] != c.want {
+		if got := opened.Health(t.Context()); !slices.Contains(got, c.want) {
 			t.Errorf("%q: health %+v, want %+v", c.address, got, c.want)
 		}
 		limiter := opened.(interface{ Limiter() serve.Limiter }).Limiter()

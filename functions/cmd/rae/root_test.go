@@ -102,7 +102,7 @@ func TestWrongUsageIsOneLineAndExitCode2(t *testing.T) {
 		{[]string{"export", "--min-importance", "2"}, "--min-importance 2 must be 0 to 1"},
 		{[]string{"eval"}, "--set is required: a folder with corpus.jsonl, queries.jsonl and qrels.tsv, or of such folders"},
 		{[]string{"eval", "--set", "x", "--mode", "graph"}, `--mode "graph" must be one of hybrid, lexical, dense`},
-		{[]string{"eval", "--set", "x", "--store", "paper"}, `--store "paper" must be sqlite or inmem`},
+		{[]string{"eval", "--set", "x", "--store", "paper"}, `--store "paper" must be sqlite, inmem or postgres`},
 		{[]string{"serve", "--addr", "here"}, `--addr "here" must be host:port, such as 127.0.0.1:8080`},
 		{[]string{"serve", "--addr", "127.0.0.1:99999"}, `--addr "127.0.0.1:99999" must end in a port, 0 to 65535`},
 		{[]string{"budget", "share"}, `unknown command "share" for "rae budget"`},
