@@ -51,7 +51,7 @@ eval: ## score retrieval: make eval SET=dir [MODE=hybrid|lexical|dense]
 .PHONY: test
 test: ## everything that proves the code on this machine; ends with how many clauses of each suite ran on what
 	@report=$$(mktemp) || exit 1; trap 'rm -f "$$report"' EXIT; \
-	echo go test $(PACKAGES); RAE_SUITE_REPORT="$$report" go test $(PACKAGES); status=$$?; \
+	echo go test $(PACKAGES); RAE_SUITE_REPORT="$$report" go test -timeout=30m $(PACKAGES); status=$$?; \
 	echo; sort "$$report"; test -s "$$report" || { echo 'no suite reported: are its packages tested?' >&2; exit 1; }; \
 	exit $$status
 
