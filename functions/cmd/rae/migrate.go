@@ -9,8 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rae-memory/rae"
 	"github.com/rae-memory/rae/pkg/backup"
 	"github.com/rae-memory/rae/pkg/database"
+	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/postgres"
 	"github.com/rae-memory/rae/pkg/serve"
 	"github.com/rae-memory/rae/pkg/sqlite"
@@ -34,7 +36,8 @@ func (p *program) migrate() *cobra.Command {
 The embedded store does the same by itself when it is first needed. PostgreSQL is migrated by this command alone: by the
 role that is to own the schema (RAE_POSTGRES_OWNER_URL, or else RAE_POSTGRES_URL), which must be allowed to create roles
 and the extension vector the first time. RAE then runs as a role that owns nothing: --login admits the role that
-RAE_POSTGRES_URL names. Any number may migrate at once; one does after the other.
+RAE_POSTGRES_URL names. Any number may migrate at once; one does after the other. The index over vectors of scopes too
+large to compare one by one is made for the model that RAE_EMBED_MODEL names, unless there is one.
 
 With --from and --to it puts everything one store keeps of every tenant, or of the one that --tenant names, into
 another, of whatever kind, and compares the hashes of both. The schema of the other is made first. Stop what writes to
@@ -61,7 +64,7 @@ where it was when the same command is given again. The old store is only read.
 			case database.SQLite:
 				return p.migrateFile(c.Context(), store)
 			case database.Postgres:
-				return p.migratePostgres(c.Context(), store, logins)
+				return p.migratePostgres(c.Context(), &cfg, logins)
 			default:
 				return usagef("RAE_STORE=%s has no schema to migrate", store.Store)
 			}
@@ -87,13 +90,22 @@ func (p *program) migrateFile(ctx context.Context, store *database.Config) error
 	return p.tellSchema(map[string]any{"store": store.Store, "file": store.File(), "schema_version": version}, store.File(), version)
 }
 
-func (p *program) migratePostgres(ctx context.Context, store *database.Config, logins []string) error {
+func (p *program) migratePostgres(ctx context.Context, cfg *rae.Config, logins []string) error {
+	store := &cfg.Store.Config
+	embedder, err := embed.BuiltIn(cfg.Embed.Provider, cfg.Embed.Model)
+	if err != nil {
+		return err
+	}
 	var owner ownership
 	if err := serve.Load(&owner); err != nil {
 		return err
 	}
-	version, err := postgres.Migrate(ctx, cmp.Or(owner.URL, store.PostgresURL).Reveal(), logins...)
+	url := cmp.Or(owner.URL, store.PostgresURL).Reveal()
+	version, err := postgres.Migrate(ctx, url, logins...)
 	if err != nil {
+		return err
+	}
+	if err := postgres.EnsureVectorIndex(ctx, url, embedder.Model(), embedder.Dimensions()); err != nil {
 		return err
 	}
 	return p.tellSchema(map[string]any{"store": store.Store, "logins": logins, "schema_version": version}, "the database", version)
