@@ -40,34 +40,42 @@ func start(t *testing.T) *running { return startWith(t, func(*rae.Config) {}) }
 // startWith is start with settings of the test's own.
 func startWith(t *testing.T, set func(*rae.Config)) *running {
 	t.Helper()
+	e := open(t, set)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		e.Run(ctx)
+	}()
+	t.Cleanup(func() { // before the engine closes
+		stop()
+		<-ended
+	})
+	return e
+}
+
+// open is startWith for an engine that answers requests and does nothing by itself.
+func open(t *testing.T, set func(*rae.Config)) *running {
+	t.Helper()
 	cfg, err := rae.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg.Store.DataDir = t.TempDir()
 	set(&cfg)
-	host := serve.LocalDefaults()
 	opened, err := rae.Open(cfg, serve.Runtime{Log: slog.New(slog.DiscardHandler), Metrics: telemetry.NewRegistry(), Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := opened.Serve(host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		opened.Run(ctx)
-	}()
 	t.Cleanup(func() {
-		stop()
-		<-ended
 		if err := opened.Close(context.Background()); err != nil {
 			t.Errorf("close: %v", err)
 		}
 	})
+	server, err := opened.Serve(serve.LocalDefaults())
+	if err != nil {
+		t.Fatal(err)
+	}
 	return &running{Engine: opened, t: t, handler: server.Handler()}
 }
 
