@@ -63,6 +63,10 @@ test-race: ## the same under the race detector; needs a C compiler
 test-long: ## the same ten times over, in another order each time
 	go test -count=10 -shuffle=on -timeout=60m $(PACKAGES)
 
+.PHONY: teeth
+teeth: ## break the mechanism of one promise after the other: show that the tests notice
+	go run ./test/teeth
+
 .PHONY: fuzz
 fuzz: ## every fuzz target in turn, FUZZTIME (30s) each
 	@set -e; for package in $$(go list $(PACKAGES)); do \
