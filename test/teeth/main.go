@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// limit is how long one sabotage may take: to compile, and to be noticed.
-const limit = 5 * time.Minute
+// limit is how long the tests of one sabotage may take; tests that hang have noticed. Compiling has as much again.
+const limit = 4 * time.Minute
 
 func main() {
 	run := flag.String("run", "", "only sabotages whose promise or description matches this regular expression")
@@ -97,7 +97,7 @@ func (s *sabotage) try(ctx context.Context, root string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, 2*limit)
 	defer cancel()
 	if out, err := goTest(ctx, root, overlay, s.tests, "^$"); err != nil {
 		return fmt.Errorf("it does not compile: %s", tail(out))
@@ -131,7 +131,7 @@ func overlayOf(folder, root, file, text string) (string, error) {
 
 // goTest runs tests of a package. The overlay is in the environment, so that programs which tests build are broken too.
 func goTest(ctx context.Context, root, overlay, tests, run string) (string, error) {
-	command := exec.CommandContext(ctx, "go", "test", "-count=1", "-run", run, tests)
+	command := exec.CommandContext(ctx, "go", "test", "-count=1", "-timeout="+limit.String(), "-run", run, tests)
 	command.Dir, command.WaitDelay = root, 5*time.Second
 	command.Env = append(os.Environ(), "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -overlay="+overlay))
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
