@@ -51,6 +51,7 @@ type productionRun struct {
 	part     *part
 	services *servicetest.Services
 	server   *servicetest.PostgresServer
+	redis    *servicetest.RedisServer // nil before it is needed
 	embedder embed.Embedder
 
 	owner *pgxpool.Pool // of the database RAE's memories are in

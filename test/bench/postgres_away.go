@@ -26,11 +26,15 @@ func find(ctx context.Context, caller *caller, n int, mode, query string) (degra
 
 // withoutRedis compares a server whose Redis is gone with one that has it.
 func (r *productionRun) withoutRedis(ctx context.Context, n int) error {
-	redis, err := r.services.Redis(nil)
-	if err != nil {
-		return err
+	if r.redis == nil {
+		redis, err := r.services.Redis(nil)
+		if err != nil {
+			return err
+		}
+		r.redis = redis
+		r.part.About = append(r.part.About, redis.Version()+".")
 	}
-	c := companion{name: "redis", variable: "RAE_REDIS_URL", address: redis.URL()}
+	c := companion{name: "redis", variable: "RAE_REDIS_URL", address: r.redis.URL()}
 	return r.without(ctx, n, c, "hybrid", "search, hybrid, HTTP, Redis down", 1.5)
 }
 

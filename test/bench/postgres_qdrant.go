@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,7 +23,7 @@ func (r *productionRun) withoutQdrant(ctx context.Context, n int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, q.close(context.WithoutCancel(ctx))) }()
-	if about := "Qdrant is " + q.told + "."; r.part.About[len(r.part.About)-1] != about {
+	if about := "Qdrant is " + q.told + "."; !slices.Contains(r.part.About, about) {
 		r.part.About = append(r.part.About, about)
 	}
 	c := companion{name: "qdrant", variable: "RAE_QDRANT_URL", address: q.address, env: []string{"RAE_QDRANT_PREFIX=" + q.prefix}}
