@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/rae-memory/rae/pkg/postgres"
 )
 
 // importBlocks is how many pieces an import is cut into. Each is large, for what is imported at once pays once for the
@@ -52,15 +54,59 @@ func (r *productionRun) importing(ctx context.Context, n int) error {
 		return err
 	}
 	r.part.add(compared("import, HTTP", n, perSecond, t, "bare binary COPY").atLeast(.15))
+	if err := r.followed(ctx, n); err != nil {
+		return err
+	}
+	return r.imported(ctx, n)
+}
+
+// followed gives the server its time for the events of the import, one for each memory, and tells how fast it was. What
+// it has not come to is taken away, except for what makes searches faster: that is done here.
+func (r *productionRun) followed(ctx context.Context, n int) error {
+	waiting := func() (events int, err error) {
+		return events, r.owner.QueryRow(ctx, `SELECT count(*) FROM outbox`).Scan(&events)
+	}
+	before, err := waiting()
+	if err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	began := time.Now()
-	if err := drained(ctx, r.owner); err != nil {
+	if err := drained(limited, r.owner); err != nil && limited.Err() == nil {
 		return err
 	}
-	r.part.add(took("from the end of the import until its last event is relayed", n, sample{time.Since(began)}))
-	if err := r.imported(ctx, n); err != nil {
+	spent := time.Since(began)
+	after, err := waiting()
+	if err != nil {
 		return err
 	}
-	return settle(ctx, r.owner)
+	if before > after {
+		r.part.add(rate(fmt.Sprintf("events consumed after the import, in %.0f s at most", patience.Seconds()), n, before-after, spent))
+	}
+	if err := settle(ctx, r.owner); err != nil {
+		return err
+	}
+	return r.gather(ctx, n)
+}
+
+// gather does for the scope what events would have done in time.
+func (r *productionRun) gather(ctx context.Context, n int) error {
+	db, err := postgres.Open(r.login, postgres.Options{})
+	if err != nil {
+		return err
+	}
+	defer db.Close() //nolint:errcheck // what was written is in the database
+	for {
+		gathered, err := db.Gather(ctx, scopeOf(n))
+		if err != nil {
+			return err
+		}
+		if gathered == 0 {
+			break
+		}
+	}
+	return r.index(ctx, db.Legs(r.embedder.Model()).Dense, n)
 }
 
 // imported makes sure that the scope has what the figures say.

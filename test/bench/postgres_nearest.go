@@ -35,7 +35,8 @@ func (r *productionRun) nearestOf(ctx context.Context, n int) error {
 	return nil
 }
 
-// index has every vector of the scope in the index. That is fastest by marking first and making the index afterwards.
+// index has every vector of the scope in the index, unless the leg finds the scope too small. That is fastest by marking
+// first and making the index afterwards.
 func (r *productionRun) index(ctx context.Context, leg postgres.Dense, n int) error {
 	_, err := r.owner.Exec(ctx, `DO $$ DECLARE i regclass; BEGIN
 		FOR i IN SELECT c.oid FROM pg_class c JOIN pg_am a ON a.oid = c.relam WHERE a.amname = 'hnsw' AND c.relkind = 'i' LOOP
