@@ -32,7 +32,7 @@ func (n Neighbourhood) Around(ctx context.Context, q search.Query, hits []search
 	for _, hit := range hits {
 		turns[hit.ID] = hit.Place.Turn
 	}
-	err = n.DB.view(ctx, q.Scope, func(in *session) error {
+	err = n.DB.look(ctx, q.Scope, func(in *session) error {
 		around = nil
 		seen := make(map[memory.ID]bool, len(hits))
 		s := sightOf(&q)
@@ -64,15 +64,19 @@ func (n Neighbourhood) Around(ctx context.Context, q search.Query, hits []search
 // around selects the turns around memories in their sessions: the memory, how many turns away, and the turn.
 func (s *sight) around(ids, sessions []string, reach int) string {
 	i, in, n := s.arg(ids), s.arg(sessions), s.arg(reach)
-	const beside = `(SELECT a.id, row_number() OVER () AS step FROM (SELECT b.id FROM memories b WHERE b.tenant = $1 AND b.project = $2
-		AND b.session_id = c.session_id AND b.session_id <> '' AND (b.filed_at, b.id) > (c.filed_at, c.id)
-		ORDER BY b.filed_at, b.id LIMIT `
-	const before = `) a) UNION ALL (SELECT a.id, -row_number() OVER () FROM (SELECT b.id FROM memories b WHERE b.tenant = $1 AND b.project = $2
-		AND b.session_id = c.session_id AND b.session_id <> '' AND (b.filed_at, b.id) < (c.filed_at, c.id)
-		ORDER BY b.filed_at DESC, b.id DESC LIMIT `
-	return `SELECT h.id::text, t.step, ` + placedColumns + `
-		FROM unnest(` + i + `::uuid[], ` + in + `::text[]) WITH ORDINALITY h(id, session, n)
-		JOIN memories c ON c.tenant = $1 AND c.project = $2 AND c.id = h.id AND c.session_id = h.session
-		CROSS JOIN LATERAL (` + beside + n + before + n + `) a)) t
-		JOIN ` + s.from + ` ON m.id = t.id AND m.session_id = h.session` + s.where() + ` ORDER BY h.n, t.step`
+	beside := func(sign, than, order string) string {
+		return `(SELECT b.*, ` + sign + `row_number() OVER () AS step FROM (SELECT x.* FROM memories x WHERE x.tenant = $1 AND x.project = $2
+			AND x.session_id = c.session_id AND x.session_id <> '' AND (x.filed_at, x.id) ` + than + ` (c.filed_at, c.id)
+			ORDER BY x.filed_at` + order + `, x.id` + order + ` LIMIT ` + n + `) b)`
+	}
+	query := `unnest(` + i + `::uuid[], ` + in + `::text[]) WITH ORDINALITY h(id, session, n)
+		CROSS JOIN LATERAL ` + currentAt("id", "h.id") + ` c
+		CROSS JOIN LATERAL (` + beside(``, `>`, ``) + ` UNION ALL ` + beside(`-`, `<`, ` DESC`) + `) `
+	const hit = ` AND c.id = h.id AND c.session_id = h.session`
+	if !s.past {
+		return `SELECT h.id::text, m.step, ` + placedColumns + ` FROM ` + query + `m` + s.where() + hit + ` ORDER BY h.n, m.step`
+	}
+	near := `(SELECT h.id AS of, h.session, h.n, t.step, t.id FROM ` + query + `t WHERE true` + hit + ` OFFSET 0)`
+	return `SELECT w.of::text, w.step, ` + placedColumns + ` FROM ` + near + ` w CROSS JOIN LATERAL ` + s.versionsAt("w.id") + ` m` +
+		s.where() + ` AND m.id = w.id AND m.session_id = w.session ORDER BY w.n, w.step`
 }
