@@ -158,7 +158,7 @@ func (r *retrieval) admit(candidates []candidate) error {
 	}
 	before := len(r.hits)
 	s := *r.sight
-	from := s.byDocument(`unnest(` + s.arg(documents) + `::bigint[])`)
+	from := s.byDocument(documents)
 	body := "''"
 	if len(s.filter.Metadata) > 0 {
 		body = "m.body"

@@ -1,22 +1,28 @@
 package postgres
 
-// How versions are found by a key when their scope is known: one descent of one index for each key, whatever the planner
-// believes of the tables. It believes little that is true of a scope: statistics lag behind a bulk load, and what they
-// know is an average over all tenants. Asked for `id = ANY(…)` or to join by id, it reads the whole scope for each of
-// them as soon as it takes the scope for a small one, and any index that begins with the scope is as good to it as the
-// right one. Asked for the first row at or after the key in the key's order, it has one index that gives the order.
+import "github.com/rae-memory/rae/pkg/memory"
 
-// currentAt selects the first current version at or after a key, an expression; column is id or document. Whether it is
-// the key's is left to the query around it.
+// How versions are found by a key when their scope is known, whatever the planner believes of the tables. It believes
+// little that is true of a scope: statistics lag behind a bulk load, and what they know is an average over all tenants.
+// As soon as it takes a scope for a small one, it reads the whole scope for each key, for any index that begins with the
+// scope is then as good to it as the right one. So a key is always asked for in its order: there is one index that has
+// it, and steadyPlans leaves no other way to it.
+
+// currentAmong selects the current versions whose column, id or document, is among the keys, an array.
+func currentAmong(column, keys string) string {
+	return `(SELECT x.* FROM memories x WHERE x.tenant = $1 AND x.project = $2 AND x.` + column + ` = ANY(` + keys + `) ORDER BY x.` + column + `)`
+}
+
+// currentAt selects the first current version at or after a key of another row, an expression; column is id or document.
+// Whether it is the key's is left to the query around it.
 func currentAt(column, key string) string {
 	return `(SELECT x.* FROM memories x WHERE x.tenant = $1 AND x.project = $2 AND x.` + column + ` >= ` + key +
 		` ORDER BY x.` + column + ` LIMIT 1)`
 }
 
-// supersededOf selects the superseded versions of the memory with the id, an expression.
-func supersededOf(id string) string {
-	return `(SELECT x.* FROM memory_versions x WHERE x.tenant = $1 AND x.project = $2 AND x.memory_id = ` + id +
-		` ORDER BY x.memory_id, x.version)`
+// superseded selects superseded versions by a condition on memory_id or document, in its order.
+func superseded(column, condition string) string {
+	return `(SELECT x.* FROM memory_versions x WHERE x.tenant = $1 AND x.project = $2 AND x.` + column + condition + ` ORDER BY x.` + column + `)`
 }
 
 // Columns of any version that a sight may ask for.
@@ -27,32 +33,33 @@ const (
 	supersededColumns = `tenant, project, memory_id, ` + versionOf + `, recorded_to, ` + contentsOf
 )
 
-// byID selects from the keys w(id) the versions m of these memories that the sight could show.
-func (s *sight) byID(keys string) string {
-	return keys + ` w(id) CROSS JOIN LATERAL ` + s.versionsAt("w.id") + ` m` + s.where() + ` AND m.id = w.id`
+// either is current, or also superseded where the sight looks at the past.
+func (s *sight) either(current, superseded string) string {
+	if !s.past {
+		return current
+	}
+	return `(SELECT ` + currentColumns + ` FROM ` + current + ` c UNION ALL SELECT ` + supersededColumns + ` FROM ` + superseded + ` o)`
+}
+
+// byID selects the versions m of the memories with these ids that the sight could show.
+func (s *sight) byID(ids []string) string {
+	keys := s.arg(ids) + `::uuid[]`
+	return s.either(currentAmong("id", keys), superseded("memory_id", ` = ANY(`+keys+`)`)) + ` m` + s.where()
+}
+
+// byDocument selects the versions m with these numbers that the sight could show.
+func (s *sight) byDocument(documents []memory.Seq) string {
+	keys := s.arg(documents) + `::bigint[]`
+	return s.either(currentAmong("document", keys), superseded("document", ` = ANY(`+keys+`)`)) + ` m` + s.where()
 }
 
 // versionsAt selects the versions of the memory with the id, an expression, that the sight could show, and perhaps one of
 // another: the query around it has to compare.
 func (s *sight) versionsAt(id string) string {
-	m := currentAt("id", id)
-	if s.past {
-		m = `(SELECT ` + currentColumns + ` FROM ` + m + ` c UNION ALL SELECT ` + supersededColumns + ` FROM ` + supersededOf(id) + ` o)`
-	}
-	return m
+	return s.either(currentAt("id", id), superseded("memory_id", ` = `+id))
 }
 
 // versionAt selects the version with the document, an expression, and perhaps one of another.
 func (s *sight) versionAt(document string) string {
-	m := currentAt("document", document)
-	if s.past {
-		m = `(SELECT ` + currentColumns + ` FROM ` + m + ` c UNION ALL SELECT ` + supersededColumns + ` FROM (SELECT x.* FROM memory_versions x
-			WHERE x.tenant = $1 AND x.project = $2 AND x.document >= ` + document + ` ORDER BY x.document LIMIT 1) o)`
-	}
-	return m
-}
-
-// byDocument selects from the keys w(document) the versions m of these numbers that the sight could show.
-func (s *sight) byDocument(keys string) string {
-	return keys + ` w(document) CROSS JOIN LATERAL ` + s.versionAt("w.document") + ` m` + s.where() + ` AND m.document = w.document`
+	return s.either(currentAt("document", document), superseded("document", ` = `+document))
 }

@@ -82,8 +82,7 @@ func (r *retrieval) complete(candidates []candidate, term int) ([]candidate, err
 		numbers[r.Terms[i].Text] = i
 	}
 	counts := make([]uint32, len(r.Terms))
-	err := r.rows(`SELECT m.document, m.words FROM unnest($3::bigint[]) w(document) CROSS JOIN LATERAL `+currentAt("document", "w.document")+` m
-		WHERE m.document = w.document`,
+	err := r.rows(`SELECT m.document, m.words FROM `+currentAmong("document", "$3::bigint[]")+` m`,
 		[]any{r.sight.scope.Tenant, r.sight.scope.Project, documents}, func(rows pgx.Rows) error {
 			var s sheet
 			if err := rows.Scan(&s.document, &s.words); err != nil {

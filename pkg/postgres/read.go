@@ -98,12 +98,10 @@ func viewQuery(scope memory.Scope, at memory.View) (string, []any) {
 	const living = ` AND (m.expires_at IS NULL OR m.expires_at > rae_now())`
 	args := []any{scope.Tenant, scope.Project}
 	if at.KnownAt == nil {
-		return `SELECT ` + currentVersion + ` FROM unnest($3::uuid[]) w(id) CROSS JOIN LATERAL ` + currentAt("id", "w.id") + ` m
-			WHERE m.id = w.id` + living, args
+		return `SELECT ` + currentVersion + ` FROM ` + currentAmong("id", "$3::uuid[]") + ` m WHERE true` + living, args
 	}
-	either := `SELECT ` + currentVersion + ` FROM unnest($4::uuid[]) w(id) CROSS JOIN LATERAL ` + currentAt("id", "w.id") + ` m
-		WHERE m.id = w.id AND m.updated_at <= $3` + living + `
-		UNION ALL SELECT * FROM (SELECT ` + supersededVersion + ` FROM unnest($4::uuid[]) w(id) CROSS JOIN LATERAL ` + supersededOf("w.id") + ` m
+	either := `SELECT ` + currentVersion + ` FROM ` + currentAmong("id", "$4::uuid[]") + ` m WHERE m.updated_at <= $3` + living + `
+		UNION ALL SELECT * FROM (SELECT ` + supersededVersion + ` FROM ` + superseded("memory_id", " = ANY($4::uuid[])") + ` m
 		WHERE m.updated_at <= $3 AND m.recorded_to > $3) m
 		WHERE m.gone_at IS NULL OR m.gone_at > rae_now()`
 	return either, append(args, *at.KnownAt)

@@ -73,8 +73,8 @@ func (in *session) eachSheet(q *search.Query, known map[memory.ID]string, ids []
 	if err := s.settle(in); err != nil {
 		return err
 	}
-	query := `SELECT m.id::text, m.words FROM ` + s.byID(`unnest(`+s.arg(unknown)+`::uuid[])`)
-	return in.rows(query, s.args, func(rows pgx.Rows) error {
+	from := s.byID(unknown)
+	return in.rows(`SELECT m.id::text, m.words FROM `+from, s.args, func(rows pgx.Rows) error {
 		var id, words string
 		err := rows.Scan(&id, &words)
 		visit(id, words)
