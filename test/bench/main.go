@@ -68,22 +68,28 @@ func run(ctx context.Context, o options) (err error) {
 			continue
 		}
 		p, err := measure.do(ctx)
-		if err != nil {
-			return fmt.Errorf("%s: %w", measure.store, err)
+		if p != nil {
+			r.Parts = append(r.Parts, p)
 		}
-		r.Parts = append(r.Parts, p)
+		if err != nil { // what has been measured so far was not measured in vain
+			return errors.Join(fmt.Errorf("%s: %w", measure.store, err), b.print(r))
+		}
 	}
-	r.Seconds = time.Since(r.Began).Seconds()
 	return b.publish(r)
+}
+
+// print writes the report to stdout.
+func (b *bench) print(r *report) error {
+	r.Seconds = time.Since(r.Began).Seconds()
+	if b.json {
+		return r.json(os.Stdout)
+	}
+	return r.markdown(os.Stdout)
 }
 
 // publish writes the report to where it was asked for.
 func (b *bench) publish(r *report) error {
-	write := r.markdown
-	if b.json {
-		write = r.json
-	}
-	if err := write(os.Stdout); err != nil {
+	if err := b.print(r); err != nil {
 		return err
 	}
 	if b.options.report != "" {

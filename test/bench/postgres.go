@@ -84,7 +84,7 @@ func (b *bench) onPostgres(ctx context.Context) (_ *part, err error) {
 	defer r.owner.Close()
 	var before, after []control
 	if err := follow(ctx, r.steps(&before, &after)); err != nil {
-		return nil, err
+		return r.part, err
 	}
 	r.part.looked(before, after)
 	return r.part, nil

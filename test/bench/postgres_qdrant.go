@@ -26,7 +26,8 @@ func (r *productionRun) withoutQdrant(ctx context.Context, n int) (err error) {
 	if about := "Qdrant is " + q.told + "."; !slices.Contains(r.part.About, about) {
 		r.part.About = append(r.part.About, about)
 	}
-	c := companion{name: "qdrant", variable: "RAE_QDRANT_URL", address: q.address, env: []string{"RAE_QDRANT_PREFIX=" + q.prefix}}
+	// Where the machine is busy, the deadline of an answer would be what is measured.
+	c := companion{name: "qdrant", variable: "RAE_QDRANT_URL", address: q.address, env: []string{"RAE_QDRANT_PREFIX=" + q.prefix, "RAE_QDRANT_TIMEOUT=2s"}}
 	if err := r.command(ctx, r.environment(append(c.env, c.variable+"="+q.address)...), "reindex", "qdrant", "--tenant", tenant); err != nil {
 		return err
 	}

@@ -107,7 +107,7 @@ func (r *report) markdown(w io.Writer) error {
 		if r.Commit != "" {
 			fmt.Fprintf(out, ", commit %s", r.Commit)
 		}
-		fmt.Fprintf(out, ", %s, seed %d.", r.Began.Format(time.DateOnly), r.Seed)
+		fmt.Fprintf(out, ", %s, %.0f s, seed %d.", r.Began.Format(time.DateOnly), r.Seconds, r.Seed)
 		for _, about := range p.About {
 			fmt.Fprintf(out, " %s", about)
 		}
@@ -119,6 +119,10 @@ func (r *report) markdown(w io.Writer) error {
 }
 
 func (p *part) controls(out io.Writer) {
+	if len(p.Controls) == 0 {
+		fmt.Fprint(out, "The run ended before its controls were measured again.\n\n")
+		return
+	}
 	fmt.Fprint(out, "| control (the machine, not RAE) | before | after |\n|---|---|---|\n")
 	most := 0.0
 	for _, c := range p.Controls {

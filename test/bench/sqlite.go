@@ -50,7 +50,7 @@ func (b *bench) onSQLite(ctx context.Context) (*part, error) {
 		{"control, after", limit, func(ctx context.Context) (err error) { after, err = r.control(ctx); return err }},
 	})
 	if err != nil {
-		return nil, err
+		return r.part, err
 	}
 	r.part.looked(before, after)
 	return r.part, nil
