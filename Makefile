@@ -75,8 +75,8 @@ fuzz: ## every fuzz target in turn, FUZZTIME (30s) each
 	  done; done
 
 .PHONY: bench
-bench: ## time the real programs against named baselines of the same run, as a table
-	go run ./test/bench
+bench: ## time the real programs against named baselines of the same run: make bench [STORE=postgres] [SIZES=1k,10k,100k] [REPORT=file]
+	go run ./test/bench $(if $(STORE),-store $(STORE)) $(if $(SIZES),-sizes $(SIZES)) $(if $(REPORT),-report $(REPORT)) $(BENCHFLAGS)
 
 .PHONY: microbench
 microbench: ## time single packages, BENCHTIME (1s) each

@@ -72,6 +72,7 @@ func New(cfg Config, db *database.DB, embedder embed.Embedder, rt serve.Runtime)
 		Neighbourhood: p.neighbourhood,
 		Embedder:      embedder,
 		Reranker:      p.reranker,
+		Sittings:      p.sittings,
 		Log:           rt.Log,
 		StageTimeout:  cfg.StageTimeout,
 		Observe: func(stage string, took time.Duration, err error) {

@@ -26,6 +26,7 @@ type Service struct {
 	Embedder      Embedder
 	Reranker      Reranker
 	Cache         Cache
+	Sittings      Sittings
 	Log           *slog.Logger
 	Clock         func() time.Time
 	StageTimeout  time.Duration // bound on each leg, the query embedding and the rerank; 0 = 2 s
@@ -113,6 +114,11 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 		} else if cached, ok := s.recall(ctx, &r, key); ok {
 			return cached, nil
 		}
+	}
+	if s.Sittings != nil {
+		var end func()
+		ctx, end = s.Sittings.Sit(ctx, Query{Scope: r.Scope, Text: r.Query, Filter: r.Filter, View: r.View})
+		defer end()
 	}
 	found, degraded, err := s.retrieve(ctx, &r)
 	if err != nil {
