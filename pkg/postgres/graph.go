@@ -130,14 +130,20 @@ func edgesOf(id string) string {
 	return `(SELECT x.* FROM graph_edges x WHERE x.tenant = $1 AND x.project = $2 AND x.node_id = ` + id + ` ORDER BY x.node_id, x.document)`
 }
 
+// edgesFrom selects the edges of the memory with the id, an expression. In its order only one index has them, see pick.go,
+// and to the planner what is equal to one value needs no order.
+func edgesFrom(id string) string {
+	return `(SELECT x.* FROM graph_edges x WHERE x.tenant = $1 AND x.project = $2 AND x.memory_id >= ` + id + ` AND x.memory_id <= ` + id +
+		` ORDER BY x.memory_id)`
+}
+
 // beside finds what mentions an entity that is mentioned beside a seed. All of it is equally good.
 func (m *mentions) beside() error {
 	s := *m.sight
 	seeds, documents, ids := s.arg(m.seeds), s.arg(m.documents), s.arg(m.ids)
 	return m.shown(`SELECT DISTINCT e.memory_id, e.document, 0 AS named FROM (
 			SELECT DISTINCT r.node_id FROM unnest(`+ids+`::uuid[], `+documents+`::bigint[]) w(id, document) CROSS JOIN LATERAL
-				(SELECT x.node_id, x.document FROM graph_edges x WHERE x.tenant = $1 AND x.project = $2 AND x.memory_id >= w.id AND x.memory_id <= w.id
-				ORDER BY x.memory_id) r WHERE r.document = w.document AND r.node_id <> ALL(`+seeds+`::uuid[]) OFFSET 0) r
+				`+edgesFrom("w.id")+` r WHERE r.document = w.document AND r.node_id <> ALL(`+seeds+`::uuid[]) OFFSET 0) r
 		CROSS JOIN LATERAL `+edgesOf("r.node_id")+` e
 		WHERE e.document <> ALL(`+documents+`::bigint[]) ORDER BY e.memory_id`, &s,
 		func(int) float64 { return secondHop / float64(len(m.seeds)) })
