@@ -17,6 +17,7 @@ const (
 	capability ring = "capability" // verbs, with the ports only they use
 	suite      ring = "suite"      // a port's contract, run by the tests of everything that implements it
 	adapter    ring = "adapter"    // ports filled with a product, or with this process' memory
+	transport  ring = "transport"  // how adapters reach a product over the network
 	wiring     ring = "wiring"     // which adapter fills a port, by the settings
 	edge       ring = "edge"       // where the outside world comes in: HTTP, credentials, settings, logs
 	events     ring = "events"     // the catalogue of CloudEvents and how they travel
@@ -39,8 +40,10 @@ var rings = []struct {
 		"a verb declares the ports it needs and is handed them; tests hand it inmem, which keeps every contract"},
 	{suite, []ring{domain, capability, suite}, nil,
 		"a contract knows the port and nothing that fills it, so that a stranger's adapter can run it; suites share how they are counted"},
-	{adapter, []ring{domain, capability}, []ring{adapter, suite},
+	{adapter, []ring{domain, capability, transport}, []ring{adapter, suite},
 		"an adapter fills ports and is exchanged for another: none may lean on another"},
+	{transport, []ring{domain}, nil,
+		"what adapters of one kind do alike knows no product and no port"},
 	{edge, []ring{domain, capability}, nil,
 		"HTTP, credentials and settings are the same for every function and know none"},
 	{events, []ring{domain}, []ring{capability, adapter, suite},
@@ -103,6 +106,8 @@ var packages = []struct {
 	{"pkg/redis", adapter, "caches and limits that instances share"},
 	{"pkg/sqlite", adapter, "stores in one file"},
 
+	{"pkg/provider", transport, "how providers of models are asked over HTTP"},
+
 	{"pkg/auth", edge, "who is calling"},
 	{"pkg/client", edge, "the API from its callers' side, in the words of the domain"},
 	{"pkg/httpapi", edge, "the manners of the API: strict JSON, problems, paging"},
@@ -154,8 +159,8 @@ var libraries = []struct {
 	by     []string // packages, or folders ending in "/"
 	why    string
 }{
-	{"net/http", []string{"pkg/auth", "pkg/client", "pkg/httpapi", "pkg/serve", "eventing", "functions/", "."},
-		"HTTP is spoken at the edges; a capability that knows it cannot be called by event"},
+	{"net/http", []string{"pkg/auth", "pkg/client", "pkg/httpapi", "pkg/provider", "pkg/serve", "eventing", "functions/", "."},
+		"HTTP is spoken at the edges, and to providers in one place; a capability that knows it cannot be called by event"},
 	{"database/sql", []string{"pkg/sqlite"}, "SQL stays behind the stores"},
 	{"os/exec", []string{"pkg/servicetest"}, "RAE starts no programs; its tests start the services it stands on"},
 	{"unsafe", nil, "no memory is read but by its type"},
@@ -202,8 +207,8 @@ var names = []struct {
 	by       []string
 	why      string
 }{
-	{"net/http", "Status*", []string{"pkg/httpapi", "pkg/serve", "eventing", "functions/", "."},
-		"errors have kinds; httpapi and eventing each hold the one table that turns kinds into statuses"},
+	{"net/http", "Status*", []string{"pkg/httpapi", "pkg/provider", "pkg/serve", "eventing", "functions/", "."},
+		"errors have kinds; httpapi and eventing each hold the one table that turns kinds into statuses, provider the one that turns others' statuses into kinds"},
 	{"net/http", "DefaultClient", nil, "a global anybody can change"},
 	{"net/http", "DefaultServeMux", nil, "a global anybody can change"},
 	{"net/http", "DefaultTransport", []string{"pkg/client"}, "a global anybody can change; the client copies its proxy and its deadlines"},
