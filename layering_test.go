@@ -93,14 +93,18 @@ var packages = []struct {
 	{"pkg/outbox/outboxtest", suite, "of outbox.Queue"},
 	{"pkg/reflection/reflectiontest", suite, "of reflection.Store"},
 	{"pkg/qdrant/qdranttest", suite, "a Qdrant in this process, as far as RAE uses one"},
+	{"pkg/provider/providertest", suite, "of every adapter to a provider of models: servers that fail"},
 	{"pkg/rerank/reranktest", suite, "of rerank.Reranker"},
 	{"pkg/search/searchtest", suite, "of search.Leg, Neighbourhood, Freshness and Reranker"},
 	{"pkg/search/cachetest", suite, "of search.Cache"},
 	{"pkg/serve/limittest", suite, "of serve.Limiter"},
 	{"pkg/servicetest", suite, "real services for tests to run against: of no port, but like a suite, for tests alone"},
 
+	{"pkg/cohere", adapter, "vectors and scores of Cohere, and of those who speak its rerank API"},
+	{"pkg/gemini", adapter, "vectors of Gemini"},
 	{"pkg/index", adapter, "search's legs over an index in this process that follows memory.Feed"},
 	{"pkg/inmem", adapter, "stores in this process"},
+	{"pkg/openai", adapter, "vectors of OpenAI, and of those who speak its API"},
 	{"pkg/postgres", adapter, "stores in PostgreSQL, for any number of processes"},
 	{"pkg/qdrant", adapter, "search's dense leg over a copy of the vectors in Qdrant, and what keeps the copy"},
 	{"pkg/redis", adapter, "caches and limits that instances share"},
@@ -159,7 +163,7 @@ var libraries = []struct {
 	by     []string // packages, or folders ending in "/"
 	why    string
 }{
-	{"net/http", []string{"pkg/auth", "pkg/client", "pkg/httpapi", "pkg/provider", "pkg/serve", "eventing", "functions/", "."},
+	{"net/http", []string{"pkg/auth", "pkg/client", "pkg/httpapi", "pkg/provider", "pkg/provider/providertest", "pkg/serve", "eventing", "functions/", "."},
 		"HTTP is spoken at the edges, and to providers in one place; a capability that knows it cannot be called by event"},
 	{"database/sql", []string{"pkg/sqlite"}, "SQL stays behind the stores"},
 	{"os/exec", []string{"pkg/servicetest"}, "RAE starts no programs; its tests start the services it stands on"},
@@ -168,8 +172,8 @@ var libraries = []struct {
 	{"log", nil, "log/slog, from the Runtime a function was given"},
 	{"expvar", nil, "metrics are Prometheus', on the host's registry"},
 	{"net/http/pprof", nil, "it registers itself with everything that serves http.DefaultServeMux"},
-	{"net/http/httptest", nil, "for tests"},
-	{"testing", []string{"pkg/backup/backuptest", "pkg/budget/budgettest", "pkg/contract", "pkg/embed/embedtest", "pkg/job/jobtest", "pkg/memory/memorytest", "pkg/outbox/outboxtest", "pkg/qdrant/qdranttest", "pkg/reflection/reflectiontest", "pkg/rerank/reranktest", "pkg/search/cachetest", "pkg/search/searchtest", "pkg/serve/limittest", "pkg/servicetest"},
+	{"net/http/httptest", []string{"pkg/provider/providertest"}, "for tests and suites"},
+	{"testing", []string{"pkg/backup/backuptest", "pkg/budget/budgettest", "pkg/contract", "pkg/embed/embedtest", "pkg/job/jobtest", "pkg/memory/memorytest", "pkg/outbox/outboxtest", "pkg/provider/providertest", "pkg/qdrant/qdranttest", "pkg/reflection/reflectiontest", "pkg/rerank/reranktest", "pkg/search/cachetest", "pkg/search/searchtest", "pkg/serve/limittest", "pkg/servicetest"},
 		"for tests and suites"},
 
 	{"github.com/blevesearch/snowballstem", []string{"pkg/text"}, "one stemmer, or an index and its queries disagree"},
