@@ -109,6 +109,8 @@ var packages = []struct {
 	{"pkg/qdrant", adapter, "search's dense leg over a copy of the vectors in Qdrant, and what keeps the copy"},
 	{"pkg/redis", adapter, "caches and limits that instances share"},
 	{"pkg/sqlite", adapter, "stores in one file"},
+	{"pkg/tei", adapter, "scores of Text Embeddings Inference"},
+	{"pkg/voyage", adapter, "scores of Voyage AI"},
 
 	{"pkg/provider", transport, "how providers of models are asked over HTTP"},
 

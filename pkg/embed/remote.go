@@ -113,30 +113,12 @@ func (r *Remote) embed(ctx context.Context, kind Kind, texts []string) ([][]floa
 // nothing stands for a text in which there is nothing: providers refuse empty ones.
 const nothing = "."
 
-// prepared is a text as it is sent: with its prefix, at most as long as the model reads, and what JSON can carry.
+// prepared is a text as it is sent, with its prefix, and at most as long as the model reads.
 func (r *Remote) prepared(kind Kind, text string) string {
-	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 	if strings.TrimSpace(text) == "" {
 		text = nothing
 	}
-	return shortened(r.spec.before(kind)+text, r.spec.MaxTextTokens)
-}
-
-// shortened cuts a text to as many estimated tokens, 0 for any number, at the edge of a rune.
-func shortened(text string, tokens int) string {
-	if tokens == 0 || len(text) <= tokens || llm.EstimateTokens(text) <= tokens {
-		return text
-	}
-	thirds := 0
-	for i, c := range text {
-		if thirds++; c >= 0x80 {
-			thirds += 5
-		}
-		if thirds > 3*tokens {
-			return text[:i]
-		}
-	}
-	return text
+	return llm.Prepared(r.spec.before(kind)+text, r.spec.MaxTextTokens)
 }
 
 // ask sends one request, and smaller ones where the provider refuses it for its size. No vocabulary makes more tokens of a

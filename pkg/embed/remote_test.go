@@ -27,7 +27,7 @@ type faraway struct {
 	asked  [][]string
 	kinds  []embed.Kind
 	used   llm.Usage
-	limits func(texts []string) error             // nil: none
+	limits func(texts []string) error            // nil: none
 	spoil  func(vectors [][]float32) [][]float32 // nil: nothing
 }
 

@@ -3,7 +3,6 @@ package llm
 import (
 	"context"
 	"errors"
-	"unicode/utf8"
 
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
@@ -60,18 +59,4 @@ func WasSpent(err error) bool {
 func Rejected(err error) bool {
 	var refusal interface{ Degrades() bool }
 	return fault.KindOf(err) == fault.OverBudget && !(errors.As(err, &refusal) && refusal.Degrades())
-}
-
-// EstimateTokens returns how many tokens a text takes, on the high side for any of the usual vocabularies: three ASCII
-// characters to a token, two tokens to any other character.
-func EstimateTokens(text string) int {
-	ascii, other := 0, 0
-	for _, c := range text {
-		if c < utf8.RuneSelf {
-			ascii++
-		} else {
-			other++
-		}
-	}
-	return (ascii+2)/3 + 2*other
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/rae-memory/rae/pkg/fault"
@@ -57,17 +56,6 @@ func TestOnlyARefusalByTheBudgetRejects(t *testing.T) {
 	} {
 		if llm.Rejected(err) != want {
 			t.Errorf("%v: rejected %t", err, !want)
-		}
-	}
-}
-
-func TestEstimatesCountCharacters(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]int{
-		"": 0, "a": 1, "abc": 1, "abcd": 2, "我今天": 6, "Ünïcode": 2 + 2 + 2, "\xff\xfe": 4, strings.Repeat("buffalo ", 300): 800,
-	} {
-		if got := llm.EstimateTokens(text); got != want {
-			t.Errorf("%q: %d, want %d", text, got, want)
 		}
 	}
 }
