@@ -123,6 +123,7 @@ var packages = []struct {
 	{"eventing", events, "the catalogue, codec, relay and local broker"},
 
 	{"pkg/database", wiring, "the store RAE_STORE names"},
+	{"pkg/models", wiring, "the embedder and the reranker that RAE_EMBED_* and RAE_RERANK_* name, behind a meter"},
 
 	{"functions/budget", function, ""},
 	{"functions/embed", function, ""},

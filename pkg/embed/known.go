@@ -124,8 +124,8 @@ func Known(model string) (Card, bool) {
 	return Card{}, false
 }
 
-// id is what vectors of the spec are told apart by. What the model's card says is left out.
-func (s *Spec) id() string {
+// ID is what vectors of the spec are told apart by. What the model's card says is left out.
+func (s *Spec) ID() string {
 	card, _ := Known(s.Model)
 	id := s.Model
 	if s.Dimensions != cmp.Or(card.Dimensions, s.Dimensions) {

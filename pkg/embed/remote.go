@@ -56,7 +56,7 @@ func NewRemote(p Provider, s Spec, meter llm.Meter) (*Remote, error) {
 	if s.Native == 0 {
 		s.Native = s.Dimensions
 	}
-	return &Remote{provider: p, spec: s, id: s.id(), meter: meter}, nil
+	return &Remote{provider: p, spec: s, id: s.ID(), meter: meter}, nil
 }
 
 // Model is the provider's name of the model, followed by what makes its vectors others: fewer dimensions than the model
