@@ -1,6 +1,7 @@
 package embed
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -23,6 +24,7 @@ type Provider interface {
 type Spec struct {
 	Provider   string // who is asked, in errors and on bills
 	Model      string // as the provider names it
+	Called     string // what vectors of it are told apart by; "" = as ID computes it
 	Dimensions int    // of the vectors that are given out
 	Native     int    // of those the provider sends, which are cut to Dimensions where that is less; 0 = Dimensions
 	Prefixes          // written before each text
@@ -56,7 +58,7 @@ func NewRemote(p Provider, s Spec, meter llm.Meter) (*Remote, error) {
 	if s.Native == 0 {
 		s.Native = s.Dimensions
 	}
-	return &Remote{provider: p, spec: s, id: s.ID(), meter: meter}, nil
+	return &Remote{provider: p, spec: s, id: cmp.Or(s.Called, s.ID()), meter: meter}, nil
 }
 
 // Model is the provider's name of the model, followed by what makes its vectors others: fewer dimensions than the model

@@ -98,6 +98,10 @@ func (c *Embedding) spec() (embed.Spec, error) {
 		return s, &serve.ConfigError{Name: "RAE_EMBED_DIMENSIONS", Value: strconv.Itoa(s.Dimensions), Allowed: allowed + " for model " + s.Model}
 	}
 	s.Prefixes = embed.Prefixes{Query: prefix(c.EmbedQuery, card.Query), Document: prefix(c.EmbedDocument, card.Document)}
+	s.Called = s.ID()
+	if c.EmbedProvider == rae {
+		s.Prefixes = embed.Prefixes{} // the function writes them
+	}
 	return s, nil
 }
 
@@ -143,7 +147,7 @@ func (c *Embedding) of(model string) *Embedding {
 		other.EmbedModel = cmp.Or(model, c.EmbedModel)
 		return &other
 	}
-	if s, err := c.spec(); model == "" || err == nil && (s.ID() == model || s.Model == model) {
+	if s, err := c.spec(); model == "" || err == nil && (s.Called == model || s.Model == model) {
 		return c
 	}
 	other := *c
@@ -196,7 +200,7 @@ func (c *Embedding) open(d *Deps) (embed.Embedder, error) {
 func (c *Embedding) Vectors() (model string, dimensions int, err error) {
 	if _, remote := embedHosts[c.EmbedProvider]; remote {
 		s, err := c.spec()
-		return s.ID(), s.Dimensions, err
+		return s.Called, s.Dimensions, err
 	}
 	e, err := embed.BuiltIn(c.EmbedProvider, c.EmbedModel)
 	if err != nil {
@@ -222,7 +226,7 @@ func (c *Embedding) adapter(client *provider.Client, s *embed.Spec) embed.Provid
 	case "azure":
 		return &openai.Embeddings{Client: client, Model: s.Model, Dimensions: fewer, Azure: c.EmbedAPIVersion}
 	case rae:
-		return &openai.Embeddings{Client: client, Model: s.ID(), TellKind: true}
+		return &openai.Embeddings{Client: client, Model: s.Called, TellKind: true}
 	}
 	return &openai.Embeddings{Client: client, Model: s.Model}
 }
