@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -33,13 +34,21 @@ type running struct {
 	*rae.Engine
 	t       *testing.T
 	handler http.Handler
+	stop    func() // ends it before the test does
 }
 
 func start(t *testing.T) *running { return startWith(t, func(*rae.Config) {}) }
 
 // startWith is start with settings of the test's own.
-func startWith(t *testing.T, set func(*rae.Config)) *running {
+func startWith(t *testing.T, set func(*rae.Config)) *running { return startLogging(t, nil, set) }
+
+// startLogging is startWith with a log, to be read after stop; nil: there is none.
+func startLogging(t *testing.T, log io.Writer, set func(*rae.Config)) *running {
 	t.Helper()
+	logger := slog.New(slog.DiscardHandler)
+	if log != nil {
+		logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
 	cfg, err := rae.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +56,7 @@ func startWith(t *testing.T, set func(*rae.Config)) *running {
 	cfg.Store.DataDir = t.TempDir()
 	set(&cfg)
 	host := serve.LocalDefaults()
-	opened, err := rae.Open(cfg, serve.Runtime{Log: slog.New(slog.DiscardHandler), Metrics: telemetry.NewRegistry(), Version: "test"})
+	opened, err := rae.Open(cfg, serve.Runtime{Log: logger, Metrics: telemetry.NewRegistry(), Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,14 +70,15 @@ func startWith(t *testing.T, set func(*rae.Config)) *running {
 		defer close(ended)
 		opened.Run(ctx)
 	}()
-	t.Cleanup(func() {
+	e := &running{Engine: opened, t: t, handler: server.Handler(), stop: sync.OnceFunc(func() {
 		stop()
 		<-ended
 		if err := opened.Close(context.Background()); err != nil {
 			t.Errorf("close: %v", err)
 		}
-	})
-	return &running{Engine: opened, t: t, handler: server.Handler()}
+	})}
+	t.Cleanup(e.stop)
+	return e
 }
 
 // call sends a request as a client on this machine and returns the status and the parsed answer.

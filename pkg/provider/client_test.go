@@ -192,6 +192,22 @@ func TestARefusalNamesTheProviderAndNothingSecret(t *testing.T) {
 	}
 }
 
+func TestARefusalByRAEsOwnBudgetStaysOne(t *testing.T) {
+	t.Parallel()
+	refusal := func(then string) http.HandlerFunc {
+		return says(402, "application/problem+json", `{"type":"https://rae/over_budget","status":402,"on_exhausted":"`+then+`","error":{"code":"insufficient_quota"}}`)
+	}
+	for then, rejected := range map[string]bool{"reject": true, "degrade": false} {
+		_, err := ask(t, refusal(then), func(o *provider.Options) { o.TellPayer = true })
+		if fault.KindOf(err) != fault.OverBudget || llm.Rejected(err) != rejected || llm.WasSpent(err) {
+			t.Errorf("%s: got %v, rejected %t", then, err, llm.Rejected(err))
+		}
+	}
+	if _, err := ask(t, refusal("reject")); fault.KindOf(err) != fault.Internal {
+		t.Errorf("somebody else's budget is taken for RAE's: %v", err)
+	}
+}
+
 func TestNobodyListens(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())

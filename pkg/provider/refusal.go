@@ -88,15 +88,15 @@ var codes = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]*$`)
 // or error_type and type beside it. degrades is what RAE says beside its own refusals.
 func (c *Client) codeOf(answer *http.Response) (code string, degrades bool) {
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxErrorAnswer)) // what there is of it
-	type parts struct {
-		Code   any    `json:"code"`
-		Status string `json:"status"`
-		Type   string `json:"type"`
+	type parts struct { // text to some, numbers to others
+		Code   any `json:"code"`
+		Status any `json:"status"`
+		Type   any `json:"type"`
 	}
 	var told struct {
 		Error     json.RawMessage `json:"error"`
-		ErrorType string          `json:"error_type"`
-		Exhausted string          `json:"on_exhausted"`
+		ErrorType any             `json:"error_type"`
+		Exhausted any             `json:"on_exhausted"`
 		parts
 	}
 	if json.Unmarshal(text, &told) != nil {
@@ -105,8 +105,8 @@ func (c *Client) codeOf(answer *http.Response) (code string, degrades bool) {
 	degrades = told.Exhausted == "degrade"
 	var inner parts
 	_ = json.Unmarshal(told.Error, &inner) // some write a string there, which tells nothing
-	innerCode, _ := inner.Code.(string)
-	for _, code := range []string{innerCode, inner.Status, inner.Type, told.ErrorType, told.Type} {
+	for _, word := range []any{inner.Code, inner.Status, inner.Type, told.ErrorType, told.Type} {
+		code, _ := word.(string)
 		secret := c.options.Key != "" && strings.Contains(code, c.options.Key)
 		if len(code) <= maxCode && codes.MatchString(code) && !secret {
 			return code, degrades

@@ -89,7 +89,9 @@ func (a Assisted) ask(ctx context.Context, q Query, ids []memory.ID) ([]float64,
 	}
 	texts := make([]string, len(ids))
 	for i := range memories {
-		texts[place[memories[i].ID]] = memories[i].Content
+		if at, asked := place[memories[i].ID]; asked {
+			texts[at] = memories[i].Content
+		}
 	}
 	return a.Scorer.Rerank(ctx, q.Text, texts)
 }
