@@ -15,6 +15,7 @@ import (
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/models"
 	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/search"
@@ -94,7 +95,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err := serve.Load(&cfg); err != nil {
 		return nil, err
 	}
-	embedder, err := embed.BuiltIn(cfg.EmbedProvider, "")
+	meter, err := cfg.Meter(rt.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -102,16 +103,28 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
+	deps := models.Deps{Meter: meter, Vectors: shared.Vectors(), Log: rt.Log}
+	embedder, err := cfg.Embedding.Open(deps)("")
+	if err != nil {
+		return nil, err
+	}
+	reranker, err := cfg.Reranking.Open(deps)
+	if err != nil {
+		return nil, err
+	}
 	db, err := database.Open(&cfg.Config, rt.Log, nil)
 	if err != nil {
 		return nil, err
 	}
-	f, err := New(cfg, db, embed.WithCache(embedder, shared.Vectors()), rt)
+	f, err := New(cfg, db, embedder, rt)
 	if err != nil {
 		return nil, err
 	}
 	f.Backing, f.alone = db.Backing, &alone{shared}
 	f.Share(shared.Answers())
+	if cfg.Remote() {
+		f.Assist(reranker, cfg.RerankTimeout)
+	}
 	return f, nil
 }
 
@@ -121,6 +134,11 @@ func (f *Function) Share(answers search.Cache) {
 	if answers != nil && f.service.Cache != nil {
 		f.service.Cache = search.Layered{Near: f.service.Cache, Far: answers}
 	}
+}
+
+// Assist has a reranker asked besides the built-in one, which waits for it no longer than the timeout and the stage.
+func (f *Function) Assist(reranker search.Scorer, timeout time.Duration) {
+	f.service.Reranker = search.Assisted{BuiltIn: f.parts.reranker, Scorer: reranker, Memories: f.service.Memories, Timeout: timeout}
 }
 
 // Health asks what the function stands on. Without Redis and Qdrant it still answers.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
@@ -94,6 +95,7 @@ const (
 func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 	r.Query = cut(r.Query, MaxQueryBytes)
 	r.Mode = cmp.Or(r.Mode, Hybrid)
+	ctx = llm.WithPayer(ctx, r.Scope)
 	var response Response
 	if s.Freshness != nil {
 		seq, err := s.Freshness.CatchUp(ctx, r.Scope)
@@ -128,7 +130,8 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 	reranked := s.Reranker != nil && !r.NoRerank && r.Mode != Graph && r.Mode != Dense
 	if reranked {
 		if err := s.rerank(ctx, &r, candidates); err != nil {
-			degraded, reranked = append(degraded, "rerank"), false
+			var without *Degraded
+			degraded, reranked = append(degraded, "rerank"), errors.As(err, &without)
 		}
 	}
 	if r.Mode != Graph {
@@ -347,14 +350,15 @@ func (s *Service) rerank(ctx context.Context, r *Request, candidates []*candidat
 		ids[i] = c.id
 	}
 	var scores []float64
+	var without *Degraded
 	err := s.stage(ctx, "rerank", func(ctx context.Context) (err error) {
 		scores, err = s.Reranker.Rerank(ctx, Query{Scope: r.Scope, Text: r.Query, Filter: r.Filter, View: r.View}, ids)
-		if err == nil && len(scores) != len(ids) {
+		if (err == nil || errors.As(err, &without)) && len(scores) != len(ids) {
 			err = fmt.Errorf("reranker gave %d scores for %d candidates", len(scores), len(ids))
 		}
 		return err
 	})
-	if err != nil {
+	if err != nil && without == nil || len(scores) != len(ids) {
 		return err
 	}
 	for i, c := range candidates {
@@ -365,7 +369,7 @@ func (s *Service) rerank(ctx context.Context, r *Request, candidates []*candidat
 		c.relevant = c.own
 	}
 	slices.SortFunc(candidates, byRelevance)
-	return nil
+	return err // a *Degraded at most
 }
 
 // Priors are gentle: together they move a score by at most a twentieth, so they order equals and nothing else.
