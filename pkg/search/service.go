@@ -26,6 +26,7 @@ type Service struct {
 	Embedder      Embedder
 	Reranker      Reranker
 	Cache         Cache
+	Tokens        Tokens // nil: a byte is a token
 	Log           *slog.Logger
 	Clock         func() time.Time
 	StageTimeout  time.Duration // bound on each leg, the query embedding and the rerank; 0 = 2 s
