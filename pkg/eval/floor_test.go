@@ -27,6 +27,18 @@ func floorOf(t *testing.T, documents ...eval.Document) func(question string) []s
 
 func filler(n int) string { return strings.Repeat("filler ", n) }
 
+// crowd is some documents of one text and some of another.
+func crowd(m int, one string, n int, other string) (all []eval.Document) {
+	for i := range m + n {
+		text := one
+		if i >= m {
+			text = other
+		}
+		all = append(all, eval.Document{ID: "crowd", Text: text})
+	}
+	return all
+}
+
 func TestTheFloorIsBM25(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -38,11 +50,17 @@ func TestTheFloorIsBM25(t *testing.T) {
 			[]eval.Document{{ID: "a", Text: "boat boat tree"}, {ID: "b", Text: "boat zebra tree"}, {ID: "c", Text: "boat lamp tree"}},
 			"boat zebra", []string{"b", "a", "c"},
 		},
-		// Mean length 30: twice in 50 terms earns 2/(2+.9(.6+.4·50/30)) = .640, once in 10 1/(1+.9(.6+.4·10/30)) = .602.
-		// With the k1 1.2 and b .75 of other textbooks, .526 and .625: the other way about.
-		"k1 is .9 and b is .4": {
+		// Mean length 30: twice in 50 terms earns 2/(2+.9(.6+.4·50/30)) = .637, once in 10 1/(1+.9(.6+.4·10/30)) = .602.
+		// With b .75 it is .597 and .690, the other way about.
+		"b is .4": {
 			[]eval.Document{{ID: "short", Text: "kite " + filler(9)}, {ID: "twice", Text: "kite kite " + filler(48)}},
 			"kite", []string{"twice", "short"},
+		},
+		// All are of one length. Three times a word in two of twelve earns 1.649·3/3.9 = 1.268; once, and a word in five of
+		// twelve, (1.649+.860)/1.9 = 1.320. With k1 1.2 it is 1.178 and 1.140.
+		"k1 is .9": {
+			append([]eval.Document{{ID: "thrice", Text: "kite kite kite sand"}, {ID: "both", Text: "kite pond sand sand"}}, crowd(4, "pond sand sand sand", 6, "sand sand sand sand")...),
+			"kite pond", []string{"both", "thrice", "crowd", "crowd", "crowd", "crowd"},
 		},
 		"words are stemmed, stop words are none": {
 			[]eval.Document{{ID: "a", Text: "the and when was"}, {ID: "b", Text: "She was painting"}},
