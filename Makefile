@@ -41,10 +41,10 @@ bin/rae:
 	$(BUILD) -o bin/ ./functions/cmd/rae
 
 .PHONY: eval
-eval: ## score retrieval: make eval SET=dir [MODE=hybrid|lexical|dense]
-	@test -n "$(SET)" || { echo 'usage: make eval SET=dir [MODE=hybrid|lexical|dense]' >&2; exit 2; }
+eval: ## score retrieval side by side with plain BM25: make eval SET=dir [MODE=…] [REPORT=file.md] [BASELINE=file.json]
+	@test -n "$(SET)" || { echo 'usage: make eval SET=dir [MODE=hybrid|lexical|dense|floor] [REPORT=file.md [NOTES=file.md]] [BASELINE=file.json]' >&2; exit 2; }
 	@$(MAKE) bin/rae
-	bin/rae eval --set "$(SET)" $(if $(MODE),--mode $(MODE))
+	bin/rae eval --set "$(SET)" $(if $(MODE),--mode $(MODE)) $(if $(REPORT),--report "$(REPORT)" $(if $(NOTES),--notes "$(NOTES)")) $(if $(BASELINE),--baseline "$(BASELINE)")
 
 # Prove
 

@@ -20,6 +20,7 @@ import (
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/serve"
+	"github.com/rae-memory/rae/pkg/tokens"
 )
 
 var _ serve.Function = (*Function)(nil)
@@ -74,6 +75,7 @@ func New(cfg Config, db *database.DB, embedder embed.Embedder, rt serve.Runtime)
 		Embedder:      embedder,
 		Reranker:      p.reranker,
 		Sittings:      p.sittings,
+		Tokens:        new(tokens.Counter),
 		Log:           rt.Log,
 		StageTimeout:  cfg.StageTimeout,
 		Observe: func(stage string, took time.Duration, err error) {

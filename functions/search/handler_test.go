@@ -20,8 +20,8 @@ import (
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/httpapi"
 	"github.com/rae-memory/rae/pkg/memory"
-	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/serve"
+	counter "github.com/rae-memory/rae/pkg/tokens"
 )
 
 var here = memory.Scope{Tenant: "acme", Project: "default"}
@@ -295,8 +295,8 @@ func TestContextCitesBytes(t *testing.T) {
 		t.Fatalf("%d %v", status, answer)
 	}
 	text, tokens := answer["text"].(string), int(answer["tokens"].(float64))
-	if tokens > 60 || tokens != search.EstimateTokens(text) {
-		t.Errorf("%d tokens, %d counted", tokens, search.EstimateTokens(text))
+	if counted := new(counter.Counter).Count(text); tokens > 60 || tokens != counted {
+		t.Errorf("%d tokens, %d counted", tokens, counted)
 	}
 	byID := map[string]string{}
 	for _, m := range turns {

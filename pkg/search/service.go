@@ -28,6 +28,7 @@ type Service struct {
 	Reranker      Reranker
 	Cache         Cache
 	Sittings      Sittings
+	Tokens        Tokens // nil: a byte is a token
 	Log           *slog.Logger
 	Clock         func() time.Time
 	StageTimeout  time.Duration // bound on each leg, the query embedding and the rerank; 0 = 2 s
