@@ -113,7 +113,7 @@ type contextInput struct {
 
 type contextOutput struct {
 	Body struct {
-		Text      string            `json:"text" doc:"One memory a line, by session in the order things happened, under lines with the date."`
+		Text      string            `json:"text" doc:"One memory a line, by session in the order things happened, under lines with the date where max_tokens is 100 or more."`
 		Tokens    int               `json:"tokens" doc:"Tokens of the text; at most max_tokens."`
 		Citations []search.Citation `json:"citations" doc:"Where every part of the text comes from."`
 		Truncated bool              `json:"truncated" doc:"Whether something relevant did not fit."`

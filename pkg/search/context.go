@@ -44,7 +44,7 @@ const contextCandidates = 100
 
 // Context searches and packs what it finds into at most maxTokens (1..): the most relevant first, repeats left out, then
 // laid out by session in the order things happened. Of a memory that is too long for what is left, the sentences that
-// answer best are taken. Memory, date and speaker of every line are told where they are known.
+// answer best are taken. Speakers are told where they are known, and dates where they are and maxTokens is 100 or more.
 func (s *Service) Context(ctx context.Context, r Request, maxTokens int) (Context, error) {
 	r.Limit = contextCandidates
 	found, err := s.Search(ctx, r)

@@ -94,6 +94,16 @@ undated
 	}
 }
 
+func TestASmallContextSpendsNothingOnDates(t *testing.T) {
+	t.Parallel()
+	s := finding(told("a", "a", "04 09:00", "Mara", "I adopted a greyhound."))
+	for limit, want := range map[int]string{7: "", 9: "- Mara: I adopted a greyhound.\n", 99: "- Mara: I adopted a greyhound.\n", 100: "2026-03-04 Wed 09:00\n- Mara: I adopted a greyhound.\n"} {
+		if packed := pack(t, s, "question", limit); packed.Text != want || packed.Truncated != (want == "") {
+			t.Errorf("%d tokens: %q (%d), truncated %v", limit, packed.Text, packed.Tokens, packed.Truncated)
+		}
+	}
+}
+
 func TestContextLeavesOutRepeatsAndNothingElse(t *testing.T) {
 	t.Parallel()
 	const long = "The landlord told Mara on the phone that the rent of the flat by the canal in the old town rises to 900 euros in April"
@@ -181,7 +191,7 @@ func TestContextTakesInTheTurnsAroundWhenTheyPay(t *testing.T) {
 			one := *s
 			one.Legs = []search.Leg{leg{name: "lexical", hits: []search.Hit{{ID: "1", Score: .9, Place: place(0)}, at("3", c.other)}}}
 			one.Neighbourhood = beside{[]search.Hit{{ID: "2", Place: place(1)}}}
-			packed := pack(t, &one, "What did Mara adopt from the shelter?", 45)
+			packed := pack(t, &one, "What did Mara adopt from the shelter?", 25)
 			var cited []memory.ID
 			for _, citation := range packed.Citations {
 				cited = append(cited, citation.MemoryID)

@@ -59,9 +59,9 @@ func speakerOf(m *memory.Memory) string {
 	return ""
 }
 
-// layOut writes pieces one a line: sessions in the order they began, each in the order things happened, and what
+// layOut writes pieces one a line, under headings if dated: sessions in the order they began, each in the order things happened, and what
 // belongs to no session between them. What has no date opens its session, and where nothing of it has one, the text.
-func layOut(pieces []piece) Context {
+func layOut(pieces []piece, dated bool) Context {
 	pieces = slices.Clone(pieces)
 	began := map[string]*memory.Memory{} // the first memory with a date, by session, or by passage outside any
 	strand := func(m *memory.Memory) string { return cmp.Or(m.SessionID, passageOf(m)) }
@@ -81,7 +81,7 @@ func layOut(pieces []piece) Context {
 	var b strings.Builder
 	passage := "\x00"
 	for _, p := range pieces {
-		if next := passageOf(p.memory); next != passage {
+		if next := passageOf(p.memory); dated && next != passage {
 			passage = next
 			if b.Len() > 0 || p.memory.OccurredAt != nil {
 				b.WriteString(heading(p.memory))

@@ -13,6 +13,7 @@ type packer struct {
 	limit     int
 	pieces    []piece // in the order taken
 	said      []saying
+	dated     bool            // there is room for headings
 	headed    map[string]bool // passages that have their heading paid
 	excerpts  int             // tried
 	truncated bool
@@ -24,11 +25,15 @@ type piece struct {
 	start, end int // of Content
 }
 
+// datedFrom is the budget from which dates are told: a heading takes a dozen tokens, and in a smaller text they are better
+// spent on what happened.
+const datedFrom = 100
+
 func newPacker(tokens Tokens, query string, limit int) *packer {
 	if tokens == nil {
 		tokens = byteTokens{}
 	}
-	p := &packer{tokens: tokens, query: map[string]bool{}, budget: limit, limit: limit, headed: map[string]bool{}}
+	p := &packer{tokens: tokens, query: map[string]bool{}, budget: limit, limit: limit, dated: limit >= datedFrom, headed: map[string]bool{}}
 	for _, term := range text.Analyze(query) {
 		p.query[term.Term] = true
 	}
@@ -39,7 +44,7 @@ func newPacker(tokens Tokens, query string, limit int) *packer {
 func (p *packer) offer(m *memory.Memory) {
 	room := p.budget
 	passage := passageOf(m)
-	if !p.headed[passage] {
+	if p.dated && !p.headed[passage] {
 		room -= p.tokens.Count(heading(m))
 	}
 	taken := piece{memory: m, end: len(m.Content)}
@@ -160,7 +165,7 @@ func (p *packer) held(content string, sentence text.Span) map[string]bool {
 // piece taken goes.
 func (p *packer) packed() Context {
 	for {
-		made := layOut(p.pieces)
+		made := layOut(p.pieces, p.dated)
 		if p.tokens.Fits(made.Text, p.limit) {
 			made.Tokens, made.Truncated = p.tokens.Count(made.Text), p.truncated
 			return made
