@@ -27,6 +27,7 @@ type candidate struct {
 type contextShare struct {
 	Neighbours float64 `json:"neighbours"`
 	Session    float64 `json:"session"`
+	Best       float64 `json:"session_best"`
 	Speaker    float64 `json:"speaker"`
 }
 
@@ -136,7 +137,7 @@ func addContext(query string, all []*candidate) {
 			for i := range reach {
 				c.context.Neighbours += fromBefore[i]*at[c.place.Turn-i-1] + fromAfter[i]*at[c.place.Turn+i+1]
 			}
-			c.context.Session = fromSession * session
+			c.context.Session, c.context.Best = session, turns[0].own
 		}
 	}
 	asked := map[string]bool{}
@@ -145,9 +146,9 @@ func addContext(query string, all []*candidate) {
 	}
 	for _, c := range all {
 		if c.place.Speaker != "" && saidBy(c.place.Speaker, asked) {
-			c.context.Speaker = fromSpeaker
+			c.context.Speaker = 1
 		}
-		c.relevant = c.own + c.context.Neighbours + c.context.Session + c.context.Speaker
+		c.relevant = c.own + c.context.Neighbours + fromSession*c.context.Session + fromSpeaker*c.context.Speaker
 	}
 	slices.SortFunc(all, byRelevance)
 }

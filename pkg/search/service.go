@@ -69,10 +69,11 @@ type Result struct {
 
 // Explanation says why a memory stands where it stands.
 type Explanation struct {
-	MatchedTerms []string     `json:"matched_terms" doc:"Stemmed words of the question it holds."`
-	Fused        float64      `json:"fused" doc:"Its share of what the legs could give, 0 to 1."`
-	Weights      Weights      `json:"weights" doc:"How much each leg counts. A negative one is asked only when the others found too little, and counts by its size."`
-	Context      contextShare `json:"context" doc:"What it borrowed from the turns around it, its session, and being said by somebody the question names."`
+	MatchedTerms []string           `json:"matched_terms" doc:"Stemmed words of the question it holds."`
+	Fused        float64            `json:"fused" doc:"Its share of what the legs could give, 0 to 1."`
+	Weights      Weights            `json:"weights" doc:"How much each leg counts. A negative one is asked only when the others found too little, and counts by its size."`
+	Features     map[string]float64 `json:"features" doc:"What the last look saw in it."`
+	Context      contextShare       `json:"context" doc:"What it borrowed from the turns around it, its session, and being said by somebody the question names."`
 }
 
 // Response is the answer to a search.
@@ -119,7 +120,8 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 		return Response{}, err
 	}
 	candidates := fuse(found, s.Weights)
-	reranked := s.Reranker != nil && !r.NoRerank && r.Mode != Graph && r.Mode != Dense
+	second := !r.NoRerank && r.Mode != Graph && r.Mode != Dense
+	reranked := second && s.Reranker != nil
 	if reranked {
 		if err := s.rerank(ctx, &r, candidates); err != nil {
 			degraded, reranked = append(degraded, "rerank"), false
@@ -131,6 +133,9 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 	results, err := s.hydrate(ctx, &r, candidates)
 	if err != nil {
 		return Response{}, err
+	}
+	if second {
+		newLook(r.Query, candidates).score(results)
 	}
 	s.addPriors(results)
 	slices.SortFunc(results, func(a, b scored) int {
@@ -285,25 +290,23 @@ func (s *Service) withContext(ctx context.Context, r *Request, candidates []*can
 // scored is a candidate with its memory.
 type scored struct {
 	*candidate
-	memory  memory.Memory
-	recency float64
-	final   float64
+	memory   memory.Memory
+	features features
+	recency  float64
+	final    float64
 }
 
 // spare is how many more memories are read than asked for: priors may still swap neighbours, and the store may drop
 // what an index has not yet forgotten. Diversity needs more to choose from.
 const (
-	spare        = 8
-	diverseDepth = 50
+	spare     = 8
+	readDepth = 50
 )
 
 // hydrate reads the best candidates' memories. The store has the last word: what it does not show, or what the filter
 // does not pass, is dropped, whatever an index said.
 func (s *Service) hydrate(ctx context.Context, r *Request, candidates []*candidate) ([]scored, error) {
-	wanted := r.Limit + spare
-	if r.Diversity > 0 {
-		wanted = max(wanted, diverseDepth)
-	}
+	wanted := max(readDepth, r.Limit+spare)
 	results := make([]scored, 0, min(wanted, len(candidates)))
 	for len(candidates) > 0 && len(results) < r.Limit {
 		next := candidates[:min(wanted, len(candidates))]
@@ -411,7 +414,7 @@ func (s *Service) present(results []scored, found map[string][]Hit, reranked boo
 		}
 		out[i] = Result{
 			Memory: r.memory, Score: 1 - math.Exp(-2*max(0, r.final)), Scores: scores,
-			Explain: &Explanation{MatchedTerms: terms, Fused: r.fused, Weights: weights, Context: r.context},
+			Explain: &Explanation{MatchedTerms: terms, Fused: r.fused, Weights: weights, Context: r.context, Features: r.features.nonzero()},
 		}
 	}
 	return out
