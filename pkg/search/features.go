@@ -23,13 +23,14 @@ const (
 	toldPerson                 // a person is asked for, and it has a name the question has not
 	toldPlace                  // a place is asked for, …
 	naming                     // it has a name the question has not
+	bestLine                   // what the best line of a transcript is worth, looked at as a turn
 	featureCount
 )
 
 // featureNames are how explanations call them.
 var featureNames = [featureCount]string{
 	"own", "before_1", "before_2", "after_1", "after_2", "session", "session_best", "speaker", "reply", "cover",
-	"cover_near", "brief", "asking", "told_time", "told_number", "told_person", "told_place", "naming",
+	"cover_near", "brief", "asking", "told_time", "told_number", "told_person", "told_place", "naming", "best_line",
 }
 
 // learned are the weights of the features. Fitted by test/fit on the odd-numbered LoCoMo conversations; README.md has
@@ -37,7 +38,7 @@ var featureNames = [featureCount]string{
 var learned = [featureCount]float64{
 	ownScore: .2, before2: .185, after1: .048, session: .161, sessionBest: .363, speaker: .044, reply: .49,
 	cover: .217, coverNear: .291, brief: -.071, asking: -.181,
-	toldTime: .149, toldNumber: .09, toldPerson: .088, toldPlace: .116, naming: .029,
+	toldTime: .149, toldNumber: .09, toldPerson: .088, toldPlace: .116, naming: .029, bestLine: .378,
 }
 
 // fullLength is how many words a turn has that is not brief.

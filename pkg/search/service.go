@@ -136,6 +136,10 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 	}
 	if second {
 		newLook(r.Query, candidates).score(results)
+		for i, worth := range bestLines(r.Query, results) {
+			results[i].features[bestLine] = worth
+			results[i].final = results[i].features.score()
+		}
 	}
 	s.addPriors(results)
 	slices.SortFunc(results, func(a, b scored) int {
