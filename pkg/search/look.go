@@ -16,7 +16,7 @@ type seat struct {
 
 // look is the last look at the best candidates of one question: it reads what they say.
 type look struct {
-	understanding
+	*understanding
 	at       map[seat]*candidate // all candidates that stand in a conversation
 	seated   map[string]int      // how many those are, by session
 	readings map[seat]reading    // of those that were read
@@ -27,9 +27,9 @@ type look struct {
 // priorHolders keeps the rarity of terms sane where candidates are few.
 const priorHolders = 600
 
-func newLook(question string, all []*candidate) *look {
+func newLook(u *understanding, all []*candidate) *look {
 	l := &look{
-		understanding: understand(question), at: make(map[seat]*candidate, len(all)), seated: map[string]int{},
+		understanding: u, at: make(map[seat]*candidate, len(all)), seated: map[string]int{},
 		readings: map[seat]reading{}, terms: map[string]uint64{},
 	}
 	holders := map[string]int{}
@@ -50,6 +50,19 @@ func newLook(question string, all []*candidate) *look {
 	return l
 }
 
+// look gives the results, which are the best of the candidates, their features and final scores.
+func (q *inquiry) look(candidates []*candidate, results []scored) {
+	newLook(q.understanding, candidates).score(results)
+	for i, worth := range bestLines(q.understanding, results) {
+		results[i].features[bestLine] = worth
+	}
+	q.addStanding(results)
+	for i := range results {
+		results[i].final = results[i].features.score()
+	}
+	q.addTimes(results)
+}
+
 // score reads the candidates and gives each its features and what they make of it.
 func (l *look) score(results []scored) {
 	read := make([]reading, len(results))
@@ -63,7 +76,7 @@ func (l *look) score(results []scored) {
 	for i := range results {
 		r := &results[i]
 		if l.seated[r.place.Session] < 2 {
-			r.features = alone(r.own)
+			r.features = alone(r.own, r.context.Speaker)
 		} else {
 			r.features = features{ownScore: r.own, speaker: r.context.Speaker, session: r.context.Session, sessionBest: r.context.Best}
 			l.answers(&r.features, &read[i])
@@ -75,8 +88,8 @@ func (l *look) score(results []scored) {
 
 // alone are the features of what stands in no conversation. It is all there is of one, and its own score is taken for
 // its cover, too: counting a document's rare words once more made every set of documents worse (docs/adr/0024).
-func alone(own float64) features {
-	return features{ownScore: own, session: own, sessionBest: own, cover: own, coverNear: own}
+func alone(own, said float64) features {
+	return features{ownScore: own, session: own, sessionBest: own, cover: own, coverNear: own, speaker: said}
 }
 
 // answers says whether a memory has the kind of thing that is asked for.

@@ -79,8 +79,8 @@ type heard struct {
 
 // bestLines gives every transcript among the results what its best line is worth as an answer, by its place in results.
 // Lines of all of them are weighed together, so that what they are worth can be compared.
-func bestLines(question string, results []scored) map[int]float64 {
-	asked := relevance.Ask(question, text.English)
+func bestLines(u *understanding, results []scored) map[int]float64 {
+	asked := relevance.Ask(u.question, text.English)
 	asked.Terms = asked.Terms[:min(len(asked.Terms), maxLineTerms)]
 	v := vocabulary{terms: map[string]relevance.Mark{}, known: map[string]relevance.Mark{}}
 	for i, term := range asked.Terms {
@@ -109,8 +109,8 @@ func bestLines(question string, results []scored) map[int]float64 {
 		candidates[i] = c
 		turns[i] = scored{candidate: c, memory: memory.Memory{Content: h.said}}
 	}
-	addContext(question, candidates)
-	newLook(question, candidates).score(turns)
+	addContext(u, candidates)
+	newLook(u, candidates).score(turns)
 	best := map[int]float64{}
 	for i := range turns {
 		best[all[i].of] = max(best[all[i].of], turns[i].final)

@@ -3,10 +3,12 @@ package search
 import (
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/rae-memory/rae/pkg/text"
+	"github.com/rae-memory/rae/pkg/when"
 )
 
 // An expectation is a kind of thing the answer to a question is likely to hold. The zero one is nothing in particular.
@@ -21,18 +23,36 @@ const (
 
 // understanding is what the words of a question tell about its answer, without a model.
 type understanding struct {
-	words   map[string]bool // every word, as text.Words has them
-	expects expectation
+	question string
+	words    map[string]bool // every word, as text.Words has them
+	expects  expectation
+	asks     bool // it is put as a question
+	code     bool // it has an identifier, a path or the like
+	wishes   bool // it asks for something to be done or advised, to which standing wishes may apply
+	names    int  // words that are written like names
+	spans    []when.Span
+	offsets  []when.Offset
+	dates    []when.Date
 }
 
-// understand reads a question. Any text is one.
-func understand(question string) understanding {
+// understand reads a question that is asked at now. Any text is one.
+func understand(question string, now time.Time) understanding {
 	words := text.Words(question)
 	words = words[:min(len(words), readWords)]
-	u := understanding{words: make(map[string]bool, len(words))}
+	u := understanding{question: question, words: make(map[string]bool, len(words)), asks: strings.ContainsAny(question, "?？؟")}
 	for i, word := range words {
+		source := question[word.Start:word.End]
+		if capitalised(source) && !text.StopWord(word.Term) && !u.words[word.Term] && (i > 0 || len(words) == 1) {
+			u.names++
+		}
+		u.code = u.code || strings.ContainsAny(source, "0123456789") && strings.ContainsFunc(source, unicode.IsLetter)
 		u.words[word.Term] = true
 		u.expects |= askedBy(words, i)
+	}
+	u.asks = u.asks || u.expects != 0 || u.any(askingWords)
+	u.wishes = u.expects == 0 && (!u.asks || u.any(wishWords))
+	if len(words) < readWords {
+		u.spans, u.offsets, u.dates = when.Spans(question, now), when.Offsets(question), when.Dates(question)
 	}
 	for phrase, expects := range unspacedQuestions {
 		if strings.Contains(question, phrase) {
@@ -41,6 +61,12 @@ func understand(question string) understanding {
 	}
 	return u
 }
+
+// Words that make a question, and those that ask for advice or for something to be done.
+var (
+	askingWords = []string{"what", "which", "why", "how", "did", "does", "do", "is", "are", "was", "were", "can", "could", "would", "should", "was", "wie", "que", "quel"}
+	wishWords   = []string{"should", "recommend", "suggest", "advise", "advice", "prefer", "like", "favorite", "favourite", "please", "help", "plan", "write", "make", "could", "can"}
+)
 
 // questionWords say what is asked for in a word.
 var questionWords = map[string]expectation{
