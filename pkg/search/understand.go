@@ -50,7 +50,7 @@ func understand(question string, now time.Time) understanding {
 		u.expects |= askedBy(words, i)
 	}
 	u.asks = u.asks || u.expects != 0 || u.any(askingWords)
-	u.wishes = u.expects == 0 && (!u.asks || u.any(wishWords))
+	u.wishes = u.expects == 0 && u.any(wishWords)
 	if len(words) < readWords {
 		u.spans, u.offsets, u.dates = when.Spans(question, now), when.Offsets(question), when.Dates(question)
 	}
