@@ -21,7 +21,7 @@ type parts struct {
 	freshness                search.Freshness
 	reranker                 search.Reranker
 	sittings                 search.Sittings // nil: the parts share nothing
-	places                   qdrant.Places // nil: hits of Qdrant don't tell where they stand in a conversation
+	places                   qdrant.Places   // nil: hits of Qdrant don't tell where they stand in a conversation
 
 	// refresh does what a change of the scope makes worth doing before the next search.
 	refresh func(ctx context.Context, scope memory.Scope) error
