@@ -114,7 +114,7 @@ const questionsAsked = 12
 // askEverything asks each part often enough for plans that are kept.
 func (l *library) askEverything(t *testing.T, db *postgres.DB, scope memory.Scope) {
 	t.Helper()
-	legs, vectors := db.Legs(model), newCloud(20, 16)
+	vectors := newCloud(20, 16)
 	for i := range questionsAsked {
 		if i%4 == 3 { // a tail
 			l.write(t, db, scope)
@@ -123,27 +123,8 @@ func (l *library) askEverything(t *testing.T, db *postgres.DB, scope memory.Scop
 		if i%3 == 1 {
 			q.Filter.Layers = memory.Layers()
 		}
-		hits, err := legs.Lexical.Retrieve(t.Context(), q, 100)
-		if err != nil || len(hits) == 0 {
-			t.Fatalf("%d hits, %v", len(hits), err)
-		}
-		if hits, err := legs.Dense.Retrieve(t.Context(), q, 100); err != nil || len(hits) == 0 {
-			t.Fatalf("%d hits, %v", len(hits), err)
-		}
-		if _, err := legs.Graph.Retrieve(t.Context(), q, 100); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := legs.Neighbourhood.Around(t.Context(), q, hits, 2); err != nil {
-			t.Fatal(err)
-		}
-		ids := make([]memory.ID, len(hits))
-		for i := range hits {
-			ids[i] = hits[i].ID
-		}
-		if _, err := legs.Reranker.Rerank(t.Context(), q, ids); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := legs.Graph.Explore(t.Context(), scope, q.View, l.words[i], 2); err != nil && fault.KindOf(err) != fault.NotFound {
+		askLegs(t, db, q)
+		if _, err := db.Legs(model).Graph.Explore(t.Context(), scope, q.View, l.words[i], 2); err != nil && fault.KindOf(err) != fault.NotFound {
 			t.Fatal(err)
 		}
 	}
@@ -156,6 +137,32 @@ func (l *library) write(t *testing.T, db *postgres.DB, scope memory.Scope) {
 		return err
 	})
 	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// askLegs asks each part of a search.
+func askLegs(t *testing.T, db *postgres.DB, q search.Query) {
+	t.Helper()
+	legs := db.Legs(model)
+	hits, err := legs.Lexical.Retrieve(t.Context(), q, 100)
+	if err != nil || len(hits) == 0 {
+		t.Fatalf("%d hits, %v", len(hits), err)
+	}
+	if hits, err := legs.Dense.Retrieve(t.Context(), q, 100); err != nil || len(hits) == 0 {
+		t.Fatalf("%d hits, %v", len(hits), err)
+	}
+	if _, err := legs.Graph.Retrieve(t.Context(), q, 100); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := legs.Neighbourhood.Around(t.Context(), q, hits, 2); err != nil {
+		t.Fatal(err)
+	}
+	ids := make([]memory.ID, len(hits))
+	for i := range hits {
+		ids[i] = hits[i].ID
+	}
+	if _, err := legs.Reranker.Rerank(t.Context(), q, ids); err != nil {
 		t.Fatal(err)
 	}
 }
