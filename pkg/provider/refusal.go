@@ -88,7 +88,7 @@ var codes = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]*$`)
 // or error_type and type beside it. degrades is what RAE says beside its own refusals.
 func (c *Client) codeOf(answer *http.Response) (code string, degrades bool) {
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxErrorAnswer)) // what there is of it
-	type parts struct { // text to some, numbers to others
+	type parts struct {                                                // text to some, numbers to others
 		Code   any `json:"code"`
 		Status any `json:"status"`
 		Type   any `json:"type"`
