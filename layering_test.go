@@ -48,7 +48,7 @@ var rings = []struct {
 		"HTTP, credentials and settings are the same for every function and know none"},
 	{events, []ring{domain}, []ring{capability, adapter, suite},
 		"an event tells what happened to nouns; who takes it is a name in the catalogue"},
-	{wiring, []ring{domain, capability, adapter, edge}, []ring{suite},
+	{wiring, []ring{domain, capability, adapter, transport, edge}, []ring{suite},
 		"what every function opens alike is opened in one place"},
 	{function, []ring{domain, capability, adapter, wiring, edge, events}, []ring{suite},
 		"a function wires; functions meet by event or by port, so that each is deployed alone"},
@@ -123,7 +123,7 @@ var packages = []struct {
 	{"eventing", events, "the catalogue, codec, relay and local broker"},
 
 	{"pkg/database", wiring, "the store RAE_STORE names"},
-	{"pkg/models", wiring, "the embedder and the reranker that RAE_EMBED_* and RAE_RERANK_* name, behind a meter"},
+	{"pkg/inference", wiring, "the embedder and the reranker that RAE_EMBED_* and RAE_RERANK_* name, behind a meter"},
 
 	{"functions/budget", function, ""},
 	{"functions/embed", function, ""},
