@@ -40,45 +40,58 @@ type running struct {
 func start(t *testing.T) *running { return startWith(t, func(*rae.Config) {}) }
 
 // startWith is start with settings of the test's own.
-func startWith(t *testing.T, set func(*rae.Config)) *running { return startLogging(t, nil, set) }
+func startWith(t *testing.T, set func(*rae.Config)) *running { return startLogging(t, io.Discard, set) }
 
-// startLogging is startWith with a log, to be read after stop; nil: there is none.
+// startLogging is startWith with a log, to be read after stop.
 func startLogging(t *testing.T, log io.Writer, set func(*rae.Config)) *running {
 	t.Helper()
-	logger := slog.New(slog.DiscardHandler)
-	if log != nil {
-		logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	}
+	e := openLogging(t, log, set)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		e.Run(ctx)
+	}()
+	closed := e.stop
+	e.stop = sync.OnceFunc(func() {
+		stop()
+		<-ended
+		closed()
+	})
+	t.Cleanup(e.stop)
+	return e
+}
+
+// open is startWith for an engine that answers requests and does nothing by itself.
+func open(t *testing.T, set func(*rae.Config)) *running {
+	t.Helper()
+	e := openLogging(t, io.Discard, set)
+	t.Cleanup(e.stop)
+	return e
+}
+
+func openLogging(t *testing.T, log io.Writer, set func(*rae.Config)) *running {
+	t.Helper()
 	cfg, err := rae.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg.Store.DataDir = t.TempDir()
 	set(&cfg)
-	host := serve.LocalDefaults()
+	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	opened, err := rae.Open(cfg, serve.Runtime{Log: logger, Metrics: telemetry.NewRegistry(), Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := opened.Serve(host)
+	server, err := opened.Serve(serve.LocalDefaults())
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		opened.Run(ctx)
-	}()
-	e := &running{Engine: opened, t: t, handler: server.Handler(), stop: sync.OnceFunc(func() {
-		stop()
-		<-ended
+	return &running{Engine: opened, t: t, handler: server.Handler(), stop: sync.OnceFunc(func() {
 		if err := opened.Close(context.Background()); err != nil {
 			t.Errorf("close: %v", err)
 		}
 	})}
-	t.Cleanup(e.stop)
-	return e
 }
 
 // call sends a request as a client on this machine and returns the status and the parsed answer.

@@ -128,15 +128,15 @@ type model struct {
 	OwnedBy string `json:"owned_by"`
 }
 
-type models struct {
+type modelList struct {
 	Object string  `json:"object" enum:"list"`
 	Data   []model `json:"data"`
 }
 
-type listOutput struct{ Body models }
+type listOutput struct{ Body modelList }
 
 func (f *Function) list(context.Context, *struct{}) (*listOutput, error) {
-	return &listOutput{models{Object: "list", Data: []model{f.describe()}}}, nil
+	return &listOutput{modelList{Object: "list", Data: []model{f.describe()}}}, nil
 }
 
 type getInput struct {

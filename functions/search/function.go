@@ -14,12 +14,13 @@ import (
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
-	"github.com/rae-memory/rae/pkg/inference"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/inference"
 	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/serve"
+	"github.com/rae-memory/rae/pkg/tokens"
 )
 
 var _ serve.Function = (*Function)(nil)
@@ -38,10 +39,14 @@ type Function struct {
 // alone is what the function opened for itself besides its database.
 type alone struct{ redis *redis.Client }
 
-// weights of the legs. The built-in embedder sees the words BM25 sees, only blurred, so it helps out instead of adding
-// up; a model that knows meanings will weigh in.
-func weights() search.Weights {
-	return search.Weights{string(search.Lexical): 1, string(search.Graph): .1, string(search.Dense): -.3}
+// weights of the legs. Hashed n-grams see the words BM25 sees, only blurred, so they help out instead of adding up; a
+// model that knows meanings weighs in.
+func weights(embedder embed.Embedder) search.Weights {
+	dense := .4
+	if embedder.Model() == embed.ModelOf(embed.ProviderHash) {
+		dense = -.3
+	}
+	return search.Weights{string(search.Lexical): 1, string(search.Graph): .1, string(search.Dense): dense}
 }
 
 // New returns the function over a store somebody else opens, watches and closes.
@@ -67,12 +72,14 @@ func New(cfg Config, db *database.DB, embedder embed.Embedder, rt serve.Runtime)
 	f := &Function{parts: p, qdrant: projector, log: rt.Log}
 	f.service = &search.Service{
 		Legs:          []search.Leg{p.lexical, f.throughQdrant(store, embedder, p.dense), p.entities},
-		Weights:       weights(),
+		Weights:       weights(embedder),
 		Memories:      store,
 		Freshness:     p.freshness,
 		Neighbourhood: p.neighbourhood,
 		Embedder:      embedder,
 		Reranker:      p.reranker,
+		Sittings:      p.sittings,
+		Tokens:        new(tokens.Counter),
 		Log:           rt.Log,
 		StageTimeout:  cfg.StageTimeout,
 		Observe: func(stage string, took time.Duration, err error) {

@@ -18,7 +18,7 @@ import (
 
 // Embedding says which embedder. Every function that embeds has it in its Config.
 type Embedding struct {
-	EmbedProvider   string           `envconfig:"RAE_EMBED_PROVIDER" default:"hash" allowed:"hash|openai|azure|gemini|cohere|ollama|vllm|tei|lmstudio|rae"`
+	EmbedProvider   string           `envconfig:"RAE_EMBED_PROVIDER" default:"static" allowed:"static|hash|openai|azure|gemini|cohere|ollama|vllm|tei|lmstudio|rae"`
 	EmbedModel      string           `envconfig:"RAE_EMBED_MODEL"`    // empty: the provider's own choice
 	EmbedBaseURL    string           `envconfig:"RAE_EMBED_BASE_URL"` // empty: where the provider usually is
 	EmbedKey        telemetry.Secret `envconfig:"RAE_EMBED_API_KEY"`

@@ -14,9 +14,9 @@ import (
 
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/fault"
-	"github.com/rae-memory/rae/pkg/inference"
 	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/inference"
 	"github.com/rae-memory/rae/pkg/serve"
 )
 
@@ -47,7 +47,7 @@ func TestSettingsThatCannotBeMeantAreRefusedInOneLine(t *testing.T) {
 		{[]string{"RAE_EMBED_PROVIDER", "ollama", "RAE_EMBED_DIMENSIONS", "769"}, "RAE_EMBED_DIMENSIONS=769 is not allowed: it must be unset or 768, or less, for model nomic-embed-text"},
 		{[]string{"RAE_EMBED_PROVIDER", "ollama", "RAE_EMBED_MODEL", "bge-m3", "RAE_EMBED_DIMENSIONS", "512"}, "RAE_EMBED_DIMENSIONS=512 is not allowed: it must be unset or 1024 for model bge-m3"},
 		{[]string{"RAE_EMBED_PROVIDER", "rae", "RAE_EMBED_BASE_URL", "http://rae-embed/v1"}, "RAE_EMBED_MODEL is not set: it must be the name of a model of provider rae"},
-		{[]string{"RAE_EMBED_MODEL", "dream-1"}, "RAE_EMBED_MODEL=dream-1 is not allowed: it must be unset or hash-384-v1"},
+		{[]string{"RAE_EMBED_MODEL", "dream-1"}, "RAE_EMBED_MODEL=dream-1 is not allowed: it must be unset or static-256-v1"},
 	} {
 		t.Run(strings.Join(c.settings, " "), func(t *testing.T) { wantLine(t, load(t, new(inference.Embedding), c.settings...), c.want) })
 	}

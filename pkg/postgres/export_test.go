@@ -18,14 +18,14 @@ func (d *DB) Ask(ctx context.Context, query string, into ...any) error {
 	return pool.QueryRow(ctx, query).Scan(into...)
 }
 
-// OpenPooled opens the pool as the first use would, but prepares every connection before each of its transactions.
-func (d *DB) OpenPooled(ctx context.Context, prepare func(context.Context, *pgx.Conn) (bool, error)) error {
+// OpenWith opens the pool as the first use would, with a configuration that set has changed.
+func (d *DB) OpenWith(ctx context.Context, set func(*pgxpool.Config)) error {
 	config, err := pgxpool.ParseConfig(d.url)
 	if err != nil {
 		return err
 	}
 	d.configure(config)
-	config.PrepareConn = prepare
+	set(config)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return err
@@ -68,3 +68,12 @@ func (d *DB) GatherAll(ctx context.Context, scope memory.Scope) (int, error) {
 
 // Sparing returns the leg as it is in a scope so large that no term is looked at before it has to be.
 func (l Lexical) Sparing() Lexical { return Lexical{DB: l.DB, few: 1} }
+
+// Look is what every part of a search does its work by.
+func (d *DB) Look(ctx context.Context, scope memory.Scope, do func(ask func(query string) error) error) error {
+	return d.look(ctx, scope, func(s *session) error {
+		return do(func(query string) error {
+			return s.rows(query, nil, func(pgx.Rows) error { return nil })
+		})
+	})
+}
