@@ -8,9 +8,9 @@ import (
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
+	"github.com/rae-memory/rae/pkg/inference"
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/job"
-	"github.com/rae-memory/rae/pkg/inference"
 	"github.com/rae-memory/rae/pkg/serve"
 )
 

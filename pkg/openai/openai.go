@@ -71,12 +71,10 @@ func (e *Embeddings) Embed(ctx context.Context, kind embed.Kind, texts []string)
 		if item.Index != nil {
 			at = *item.Index
 		}
-		if at < 0 || at >= len(vectors) || vectors[at] != nil {
+		if at < 0 || at >= len(vectors) {
 			return nil, used, llm.Spent(fault.New(fault.Unavailable, "%s returned vectors whose indexes are not those of %d texts", e.Client.Name(), len(texts)))
 		}
-		if vectors[at] = item.Embedding; vectors[at] == nil {
-			vectors[at] = []float32{} // no vector at all: the dimension tells
-		}
+		vectors[at] = item.Embedding // where an index comes twice another is missing, and has no dimensions
 	}
 	return vectors, used, nil
 }

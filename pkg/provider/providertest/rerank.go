@@ -46,16 +46,16 @@ func RunReranking(t *testing.T, s Reranking) {
 	}
 	wrong := map[string]string{"another API": `{"embeddings":[]}`, "null": "null", "text": `"yes"`}
 	for name, items := range map[string]string{
-		"fewer scores":       item("0", ".5"),
+		"fewer scores":       item("0", "0.5"),
 		"no scores":          "",
-		"one index twice":    item("0", ".5") + "," + item("0", ".5"),
-		"an index too large": item("0", ".5") + "," + item("2", ".5"),
-		"a negative index":   item("0", ".5") + "," + item("-1", ".5"),
-		"no index":           item("0", ".5") + `,{"relevance_score":1}`,
-		"no score":           item("0", ".5") + `,{"index":1}`,
-		"null for a score":   item("0", ".5") + "," + item("1", "null"),
-		"NaN for a score":    item("0", ".5") + "," + item("1", "NaN"),
-		"text for a score":   item("0", ".5") + "," + item("1", `"1"`),
+		"one index twice":    item("0", "0.5") + "," + item("0", "0.5"),
+		"an index too large": item("0", "0.5") + "," + item("2", "0.5"),
+		"a negative index":   item("0", "0.5") + "," + item("-1", "0.5"),
+		"no index":           item("0", "0.5") + `,{"relevance_score":1}`,
+		"no score":           item("0", "0.5") + `,{"index":1}`,
+		"null for a score":   item("0", "0.5") + "," + item("1", "null"),
+		"NaN for a score":    item("0", "0.5") + "," + item("1", "NaN"),
+		"text for a score":   item("0", "0.5") + "," + item("1", `"1"`),
 	} {
 		wrong[name] = s.Before + items + s.After
 	}
