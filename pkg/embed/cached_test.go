@@ -188,8 +188,10 @@ func TestACacheOfVectorsThatLiesIsNotBelieved(t *testing.T) {
 
 func TestACacheStandsOnlyBeforeEmbeddersWorthIt(t *testing.T) {
 	t.Parallel()
-	if e := new(embed.Hash); embed.WithCache(e, embed.NewLRU(1)) != embed.Embedder(e) {
-		t.Error("the built-in embedder has a cache before it, which takes longer than it")
+	for _, e := range []embed.Embedder{new(embed.Hash), new(embed.Static)} {
+		if embed.WithCache(e, embed.NewLRU(1)) != e {
+			t.Errorf("%s has a cache before it, which takes longer than it", e.Model())
+		}
 	}
 	for name, far := range map[string]embed.Cache{"alone": nil, "with others": embed.NewLRU(10)} {
 		upstream := new(counting)

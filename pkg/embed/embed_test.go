@@ -68,6 +68,9 @@ func TestShorten(t *testing.T) {
 func TestBuiltInNamesWhatExists(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ provider, model, want string }{
+		{"static", "", ""},
+		{"static", "static-256-v1", ""},
+		{"static", "hash-384-v1", `embedding model "hash-384-v1" is unknown; provider static has: static-256-v1`},
 		{"hash", "", ""},
 		{"hash", "hash-384-v1", ""},
 		{"openai", "", `embedding provider "openai" is unknown; this build has: static, hash`},

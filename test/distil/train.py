@@ -18,7 +18,7 @@ Last, questions learn to be near their answers and far from the answers of other
 over batches; van den Oord, Li and Vinyals, 2018), while the first lesson is rehearsed.
 
 What is held out, and each batch, is drawn with a fixed seed. The last 768 pairs of a kind are never learned from; the
-numbers of this file were chosen on them.
+numbers of the last stage were chosen on them.
 """
 
 import json
