@@ -37,10 +37,14 @@ type Function struct {
 // alone is what the function opened for itself besides its database.
 type alone struct{ redis *redis.Client }
 
-// weights of the legs. The built-in embedder sees the words BM25 sees, only blurred, so it helps out instead of adding
-// up; a model that knows meanings will weigh in.
-func weights() search.Weights {
-	return search.Weights{string(search.Lexical): 1, string(search.Graph): .1, string(search.Dense): -.3}
+// weights of the legs. Hashed n-grams see the words BM25 sees, only blurred, so they help out instead of adding up; a
+// model that knows meanings weighs in. A question's profile has a say as well (search.Profiles).
+func weights(embedder embed.Embedder) search.Weights {
+	dense := 1.5
+	if _, hashed := embedder.(*embed.Hash); hashed {
+		dense = -.3
+	}
+	return search.Weights{string(search.Lexical): 1, string(search.Graph): .1, string(search.Dense): dense}
 }
 
 // New returns the function over a store somebody else opens, watches and closes.
@@ -66,7 +70,7 @@ func New(cfg Config, db *database.DB, embedder embed.Embedder, rt serve.Runtime)
 	f := &Function{parts: p, qdrant: projector, log: rt.Log}
 	f.service = &search.Service{
 		Legs:          []search.Leg{p.lexical, f.throughQdrant(store, embedder, p.dense), p.entities},
-		Weights:       weights(),
+		Weights:       weights(embedder),
 		Memories:      store,
 		Freshness:     p.freshness,
 		Neighbourhood: p.neighbourhood,

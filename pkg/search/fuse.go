@@ -14,6 +14,7 @@ type candidate struct {
 	id       memory.ID
 	place    Place
 	legs     map[string]float64 // score per leg that found it
+	lifted   map[string]float64 // the same, as fusion counts it
 	terms    []string
 	fused    float64 // weighted share of the legs' scores, 0..1
 	context  contextShare
@@ -54,10 +55,11 @@ func fuse(found map[string][]Hit, weights Weights) []*candidate {
 	var all []*candidate
 	order := slices.Sorted(maps.Keys(found))
 	for _, name := range order {
+		floor := floorOf(name, found[name])
 		for _, hit := range found[name] {
 			c := byID[hit.ID]
 			if c == nil {
-				c = &candidate{id: hit.ID, place: hit.Place, legs: map[string]float64{}}
+				c = &candidate{id: hit.ID, place: hit.Place, legs: map[string]float64{}, lifted: map[string]float64{}}
 				byID[hit.ID] = c
 				all = append(all, c)
 			}
@@ -65,6 +67,7 @@ func fuse(found map[string][]Hit, weights Weights) []*candidate {
 				c.place = hit.Place
 			}
 			c.legs[name] = hit.Score
+			c.lifted[name] = (hit.Score - floor) / (1 - floor)
 			if len(hit.Terms) > 0 {
 				c.terms = hit.Terms
 			}
@@ -72,7 +75,7 @@ func fuse(found map[string][]Hit, weights Weights) []*candidate {
 	}
 	for _, c := range all {
 		for _, name := range order { // always in one order, so that equal sums are equal to the last bit
-			score, scored := c.legs[name]
+			score, scored := c.lifted[name]
 			if !scored {
 				continue
 			}
@@ -90,6 +93,18 @@ func fuse(found map[string][]Hit, weights Weights) []*candidate {
 	slices.SortFunc(all, byRelevance)
 	return all
 }
+
+// floorOf is the score from which a leg's hits count. All vectors are somewhat alike, and how much depends on the model
+// and the question: what the worst of a full list has, everything has.
+func floorOf(name string, hits []Hit) float64 {
+	if name != string(Dense) || len(hits) < fullList {
+		return 0
+	}
+	return min(hits[len(hits)-1].Score, .99)
+}
+
+// fullList is how many hits a list must have for its last to stand for the rest.
+const fullList = 20
 
 func byRelevance(a, b *candidate) int {
 	return cmp.Or(cmp.Compare(b.relevant, a.relevant), cmp.Compare(a.id, b.id))
