@@ -23,7 +23,7 @@ const name = "embed"
 type Config struct {
 	database.Config
 
-	Provider string        `envconfig:"RAE_EMBED_PROVIDER" default:"hash" allowed:"hash"`
+	Provider string        `envconfig:"RAE_EMBED_PROVIDER" default:"static" allowed:"static|hash"`
 	Model    string        `envconfig:"RAE_EMBED_MODEL"` // empty: the provider's own choice
 	Timeout  time.Duration `envconfig:"RAE_EMBED_TIMEOUT" default:"10s" min:"1ms" max:"10m"`
 
@@ -38,7 +38,7 @@ func (c *Config) Check() error {
 		return err
 	}
 	if _, err := embed.BuiltIn(c.Provider, c.Model); err != nil {
-		return &serve.ConfigError{Name: "RAE_EMBED_MODEL", Value: c.Model, Allowed: "unset or " + new(embed.Hash).Model()}
+		return &serve.ConfigError{Name: "RAE_EMBED_MODEL", Value: c.Model, Allowed: "unset or " + embed.ModelOf(c.Provider)}
 	}
 	if redis.Check(c.RedisURL.Reveal()) != nil {
 		return &serve.ConfigError{Name: "RAE_REDIS_URL", Secret: true, Allowed: redis.Address}

@@ -13,7 +13,7 @@ import (
 type Config struct {
 	database.Config
 
-	EmbedProvider string        `envconfig:"RAE_EMBED_PROVIDER" default:"hash" allowed:"hash"`
+	EmbedProvider string        `envconfig:"RAE_EMBED_PROVIDER" default:"static" allowed:"static|hash"`
 	StageTimeout  time.Duration `envconfig:"RAE_SEARCH_STAGE_TIMEOUT" default:"2s" min:"10ms" max:"60s"`
 	Index         string        `envconfig:"RAE_SEARCH_INDEX" default:"auto" allowed:"auto|process"` // auto: PostgreSQL finds by itself
 	IndexMegabyte int64         `envconfig:"RAE_SEARCH_INDEX_MB" default:"1024" min:"16" max:"1048576"`

@@ -19,7 +19,7 @@ import (
 type Config struct {
 	database.Config
 
-	EmbedProvider string        `envconfig:"RAE_EMBED_PROVIDER" default:"hash" allowed:"hash"`
+	EmbedProvider string        `envconfig:"RAE_EMBED_PROVIDER" default:"static" allowed:"static|hash"`
 	EmbedModel    string        `envconfig:"RAE_EMBED_MODEL"` // empty: the provider's own choice
 	EmbedTimeout  time.Duration `envconfig:"RAE_EMBED_TIMEOUT" default:"10s" min:"1ms" max:"10m"`
 	Sink          string        `envconfig:"K_SINK"` // the broker's ingress; empty: events wait in the outbox
@@ -31,7 +31,7 @@ func (c *Config) Check() error {
 		return err
 	}
 	if _, err := embed.BuiltIn(c.EmbedProvider, c.EmbedModel); err != nil {
-		return &serve.ConfigError{Name: "RAE_EMBED_MODEL", Value: c.EmbedModel, Allowed: "unset or " + new(embed.Hash).Model()}
+		return &serve.ConfigError{Name: "RAE_EMBED_MODEL", Value: c.EmbedModel, Allowed: "unset or " + embed.ModelOf(c.EmbedProvider)}
 	}
 	if c.Sink == "" {
 		return nil

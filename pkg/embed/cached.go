@@ -51,10 +51,11 @@ const nearVectors = 4096
 
 // WithCache puts a cache in this process before an embedder that is worth one, and behind it far, which instances share
 // and which may be nil. Every other embedder is returned as it is. This is the one place that decides it: the built-in
-// embedder makes a vector in microseconds, less than it takes to look one up over a network, and costs nothing; whatever
+// embedders make a vector in microseconds, less than it takes to look one up over a network, and cost nothing; whatever
 // else there is asks another process or a heavy model.
 func WithCache(e Embedder, far Cache) Embedder {
-	if _, builtIn := e.(*Hash); builtIn {
+	switch e.(type) {
+	case *Hash, *Static:
 		return e
 	}
 	var cache Cache = NewLRU(nearVectors)
