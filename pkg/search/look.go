@@ -57,6 +57,7 @@ func (q *inquiry) look(candidates []*candidate, results []scored) {
 		results[i].features[bestLine] = worth
 	}
 	q.addStanding(results)
+	q.addNewest(results)
 	for i := range results {
 		results[i].final = results[i].features.score()
 	}

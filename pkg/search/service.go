@@ -127,7 +127,7 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 	second := !r.NoRerank && r.Mode != Graph && r.Mode != Dense
 	reranked := second && s.Reranker != nil
 	if reranked {
-		if err := s.rerank(ctx, &r, candidates); err != nil {
+		if err := s.rerank(ctx, q, found, candidates); err != nil {
 			degraded, reranked = append(degraded, "rerank"), false
 		}
 	}
@@ -230,7 +230,8 @@ func (s *Service) hydrate(ctx context.Context, r *Request, candidates []*candida
 	return results, nil
 }
 
-// How many candidates a reranker sees, and what its score counts beside the legs' share of 1.
+// How many candidates a reranker sees, and what its score counts beside words' share of the fused score, which it takes a
+// second look at: a leg that weighs in beside the lexical one is not to lose by it.
 const (
 	rerankDepth  = 100
 	rerankWeight = 1.85
@@ -238,7 +239,7 @@ const (
 
 // rerank mixes the reranker's score into the best candidates' own and orders them anew. It comes before context
 // fusion, so that a turn also lends its neighbours what the second look found in it (docs/adr/0006).
-func (s *Service) rerank(ctx context.Context, r *Request, candidates []*candidate) error {
+func (s *Service) rerank(ctx context.Context, r *inquiry, found map[string][]Hit, candidates []*candidate) error {
 	best := candidates[:min(len(candidates), rerankDepth)]
 	ids := make([]memory.ID, len(best))
 	for i, c := range best {
@@ -255,11 +256,12 @@ func (s *Service) rerank(ctx context.Context, r *Request, candidates []*candidat
 	if err != nil {
 		return err
 	}
+	weight := rerankWeight * r.lexicalShare(found)
 	for i, c := range candidates {
 		if i < len(scores) {
 			c.reranked = scores[i]
 		}
-		c.own = (c.own + rerankWeight*c.reranked) / (1 + rerankWeight)
+		c.own = (c.own + weight*c.reranked) / (1 + weight)
 		c.relevant = c.own
 	}
 	slices.SortFunc(candidates, byRelevance)
