@@ -14,7 +14,6 @@ type candidate struct {
 	id       memory.ID
 	place    Place
 	legs     map[string]float64 // score per leg that found it
-	lifted   map[string]float64 // the same, as fusion counts it
 	terms    []string
 	fused    float64 // weighted share of the legs' scores, 0..1
 	context  contextShare
@@ -55,11 +54,10 @@ func fuse(found map[string][]Hit, weights Weights) []*candidate {
 	var all []*candidate
 	order := slices.Sorted(maps.Keys(found))
 	for _, name := range order {
-		floor := floorOf(name, found[name])
 		for _, hit := range found[name] {
 			c := byID[hit.ID]
 			if c == nil {
-				c = &candidate{id: hit.ID, place: hit.Place, legs: map[string]float64{}, lifted: map[string]float64{}}
+				c = &candidate{id: hit.ID, place: hit.Place, legs: map[string]float64{}}
 				byID[hit.ID] = c
 				all = append(all, c)
 			}
@@ -67,18 +65,22 @@ func fuse(found map[string][]Hit, weights Weights) []*candidate {
 				c.place = hit.Place
 			}
 			c.legs[name] = hit.Score
-			c.lifted[name] = (hit.Score - floor) / (1 - floor)
 			if len(hit.Terms) > 0 {
 				c.terms = hit.Terms
 			}
 		}
 	}
+	floors := make([]float64, len(order))
+	for i, name := range order {
+		floors[i] = floorOf(name, found[name])
+	}
 	for _, c := range all {
-		for _, name := range order { // always in one order, so that equal sums are equal to the last bit
-			score, scored := c.lifted[name]
+		for i, name := range order { // always in one order, so that equal sums are equal to the last bit
+			score, scored := c.legs[name]
 			if !scored {
 				continue
 			}
+			score = (score - floors[i]) / (1 - floors[i])
 			switch weight := weights[name]; {
 			case weight > 0:
 				c.fused += weight / total * score

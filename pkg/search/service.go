@@ -197,17 +197,22 @@ type scored struct {
 	final    float64
 }
 
-// spare is how many more memories are read than asked for: priors may still swap neighbours, and the store may drop
-// what an index has not yet forgotten. Diversity needs more to choose from.
+// How many memories are read: spare more than asked for, because priors may still swap neighbours and the store may drop
+// what an index has not yet forgotten; readDepth at least, for the last look to choose from (32 and 50 gave no better
+// answers, and each costs); more for diversity.
 const (
-	spare     = 8
-	readDepth = 50
+	spare        = 8
+	readDepth    = 24
+	diverseDepth = 50
 )
 
 // hydrate reads the best candidates' memories. The store has the last word: what it does not show, or what the filter
 // does not pass, is dropped, whatever an index said.
 func (s *Service) hydrate(ctx context.Context, r *Request, candidates []*candidate) ([]scored, error) {
 	wanted := max(readDepth, r.Limit+spare)
+	if r.Diversity > 0 {
+		wanted = max(wanted, diverseDepth)
+	}
 	results := make([]scored, 0, min(wanted, len(candidates)))
 	for len(candidates) > 0 && len(results) < r.Limit {
 		next := candidates[:min(wanted, len(candidates))]
