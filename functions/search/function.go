@@ -40,7 +40,7 @@ type alone struct{ redis *redis.Client }
 // weights of the legs. Hashed n-grams see the words BM25 sees, only blurred, so they help out instead of adding up; a
 // model that knows meanings weighs in. A question's profile has a say as well (search.Profiles).
 func weights(embedder embed.Embedder) search.Weights {
-	dense := .8
+	dense := .7
 	if _, hashed := embedder.(*embed.Hash); hashed {
 		dense = -.3
 	}
