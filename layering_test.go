@@ -73,7 +73,7 @@ var packages = []struct {
 	{"pkg/outbox", domain, "changes that wait to be announced"},
 	{"pkg/relevance", domain, "which terms a memory holds, what a question's are worth, what they earn"},
 	{"pkg/text", domain, "words, stems and sentences of a text"},
-	{"pkg/when", domain, "the spans of time a text names"},
+	{"pkg/when", domain, "dates and stretches of time a text names"},
 	{"pkg/tokens", domain, "how many tokens a text is to a language model"},
 
 	{"pkg/backup", capability, "everything of a tenant in an archive, and back"},

@@ -40,10 +40,10 @@ type Function struct {
 type alone struct{ redis *redis.Client }
 
 // weights of the legs. Hashed n-grams see the words BM25 sees, only blurred, so they help out instead of adding up; a
-// model that knows meanings weighs in.
+// model that knows meanings weighs in. A question's profile has a say as well (search.Profiles).
 func weights(embedder embed.Embedder) search.Weights {
-	dense := .4
-	if embedder.Model() == embed.ModelOf(embed.ProviderHash) {
+	dense := .7
+	if _, hashed := embedder.(*embed.Hash); hashed {
 		dense = -.3
 	}
 	return search.Weights{string(search.Lexical): 1, string(search.Graph): .1, string(search.Dense): dense}

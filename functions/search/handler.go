@@ -39,6 +39,8 @@ type Question struct {
 	AsOf      *time.Time     `json:"as_of,omitempty" doc:"Only what was true in the world at this time."`
 	KnownAt   *time.Time     `json:"known_at,omitempty" doc:"What RAE held at this time, in the versions it held."`
 	Rerank    *bool          `json:"rerank,omitempty" default:"true" doc:"Whether the best candidates get a second look."`
+	Profile   string         `json:"profile,omitempty" enum:"factual,conceptual,relational,keyword,temporal" doc:"The type of question it is to be taken for; without it, what its words tell. It sets how much each leg counts."`
+	Weights   search.Weights `json:"weights,omitempty" doc:"How much each leg counts in hybrid mode, 0 to 1 by its name (lexical, dense, graph), in place of what the profile says." example:"{\"lexical\": 1, \"dense\": 0.5}"`
 	Diversity float64        `json:"diversity,omitempty" minimum:"0" maximum:"1" doc:"0 orders by score alone; towards 1, likeness to what already stands counts more and more against a memory."`
 }
 
@@ -46,7 +48,7 @@ type Question struct {
 func (q *Question) request(scope memory.Scope, atLeast memory.Seq) (search.Request, error) {
 	r := search.Request{
 		Scope: scope, Query: q.Query, Mode: q.Mode, NoRerank: q.Rerank != nil && !*q.Rerank, Diversity: q.Diversity,
-		View: memory.View{AsOf: q.AsOf, KnownAt: q.KnownAt}, AtLeast: atLeast,
+		View: memory.View{AsOf: q.AsOf, KnownAt: q.KnownAt}, AtLeast: atLeast, Profile: q.Profile, Weights: q.Weights,
 	}
 	if q.Filters != nil {
 		r.Filter = *q.Filters

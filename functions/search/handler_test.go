@@ -150,8 +150,34 @@ func TestSearch(t *testing.T) {
 		w := newWorld(t)
 		w.conversation()
 		_, answer := w.call("POST", "/v1/search", `{"query":"adopted shelter","mode":"lexical"}`)
-		if found := contents(answer); !slices.Contains(found, "Jonas: How lovely, what is its name?") {
+		if found := contents(answer); len(found) < 2 || !slices.Contains(found[1:], "Jonas: How lovely, what is its name?") {
 			t.Errorf("found %q", found)
+		}
+	})
+	t.Run("a request may say how the legs count, and is told how they did", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.conversation()
+		explained := func(more string) map[string]any {
+			status, answer := w.call("POST", "/v1/search", `{"query":"Which animal did Mara adopt?","explain":true`+more+`}`)
+			if status != 200 {
+				t.Fatalf("%d %v", status, answer)
+			}
+			return answer["results"].([]any)[0].(map[string]any)["explain"].(map[string]any)
+		}
+		if e := explained(""); e["profile"] != "factual" || e["features"].(map[string]any)["own"] == nil {
+			t.Errorf("explained as %v", e)
+		}
+		if e := explained(`,"profile":"relational"`); e["profile"] != "relational" {
+			t.Errorf("explained as %v", e)
+		}
+		if e := explained(`,"weights":{"graph":0.7,"lexical":0.3}`); !reflect.DeepEqual(e["weights"], map[string]any{"graph": .7, "lexical": .3, "dense": -.3}) {
+			t.Errorf("weights %v", e["weights"])
+		}
+		for _, bad := range []string{`"profile":"poetic"`, `"weights":{"smell":1}`, `"weights":{"dense":2}`, `"weights":{"dense":-0.1}`} {
+			if status, answer := w.call("POST", "/v1/search", `{"query":"x",`+bad+`}`); status != 422 && status != 400 {
+				t.Errorf("%s: %d %v", bad, status, answer)
+			}
 		}
 	})
 	t.Run("without explain there is no explanation", func(t *testing.T) {

@@ -29,7 +29,7 @@ func TestEvidenceIsWhatItSays(t *testing.T) {
 		}
 		passage := 0.0
 		if length < 60 {
-			passage = bm25(&q, append(append([]relevance.Mark{}, content...), extra...), .6+.3*30/80, .3+.1*30/80, float64(length)/50)
+			passage = bm25(&q, append(append([]relevance.Mark{}, content...), extra...), .6+.6*30/80, .3+.4*30/80, float64(length)/50)
 		} else {
 			for i := range sentences {
 				window := append(append([]relevance.Mark{}, sentences[max(0, i-1)]...), sentences[i]...)

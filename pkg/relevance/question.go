@@ -69,14 +69,14 @@ type Question struct {
 
 // Weigh says what the terms of a question are worth: BM25 (Robertson & Zaragoza, "The Probabilistic Relevance
 // Framework", 2009). Short memories say a thing once, so repetition and length mean less in them than in documents:
-// k1 goes from .6 to .9 and b from .3 to .4 while the mean length goes from 20 to 100 terms.
+// k1 goes from .6 to 1.2 and b from .3 to .7 while the mean length goes from 20 to 100 terms.
 func (a *Asked) Weigh(s Statistics) Question {
 	q := Question{mean: 1}
 	if s.Memories > 0 && s.Length > 0 {
 		q.mean = float64(s.Length) / float64(s.Memories)
 	}
 	long := min(1, max(0, (q.mean-20)/80))
-	q.k1, q.b = .6+.3*long, .3+.1*long
+	q.k1, q.b = .6+.6*long, .3+.4*long
 	q.Terms = a.rarest(s)
 	q.weights = make([]Weight, len(q.Terms))
 	for i, term := range q.Terms {

@@ -70,12 +70,17 @@ func fuse(found map[string][]Hit, weights Weights) []*candidate {
 			}
 		}
 	}
+	floors := make([]float64, len(order))
+	for i, name := range order {
+		floors[i] = floorOf(name, found[name])
+	}
 	for _, c := range all {
-		for _, name := range order { // always in one order, so that equal sums are equal to the last bit
+		for i, name := range order { // always in one order, so that equal sums are equal to the last bit
 			score, scored := c.legs[name]
 			if !scored {
 				continue
 			}
+			score = (score - floors[i]) / (1 - floors[i])
 			switch weight := weights[name]; {
 			case weight > 0:
 				c.fused += weight / total * score
@@ -90,6 +95,18 @@ func fuse(found map[string][]Hit, weights Weights) []*candidate {
 	slices.SortFunc(all, byRelevance)
 	return all
 }
+
+// floorOf is the score from which a leg's hits count. All vectors are somewhat alike, and how much depends on the model
+// and the question: what the worst of a full list has, everything has.
+func floorOf(name string, hits []Hit) float64 {
+	if name != string(Dense) || len(hits) < fullList {
+		return 0
+	}
+	return min(hits[len(hits)-1].Score, .99)
+}
+
+// fullList is how many hits a list must have for its last to stand for the rest.
+const fullList = 20
 
 func byRelevance(a, b *candidate) int {
 	return cmp.Or(cmp.Compare(b.relevant, a.relevant), cmp.Compare(a.id, b.id))

@@ -57,6 +57,7 @@ func (q *inquiry) look(candidates []*candidate, results []scored) {
 		results[i].features[bestLine] = worth
 	}
 	q.addStanding(results)
+	q.addNewest(results)
 	for i := range results {
 		results[i].final = results[i].features.score()
 	}
@@ -87,7 +88,7 @@ func (l *look) score(results []scored) {
 }
 
 // alone are the features of what stands in no conversation. It is all there is of one, and its own score is taken for
-// its cover, too: counting a document's rare words once more made every set of documents worse (docs/adr/0024).
+// its cover, too: counting a document's rare words once more made every set of documents worse (docs/adr/0050).
 func alone(own, said float64) features {
 	return features{ownScore: own, session: own, sessionBest: own, cover: own, coverNear: own, speaker: said}
 }

@@ -63,7 +63,7 @@ func (u *understanding) kind() string {
 		return Temporal
 	case u.names > 1 || u.any(relationWords):
 		return Relational
-	case !u.asks && (len(u.words) <= 4 || u.code):
+	case !u.asks && (len(u.words) <= 4 || u.code && len(u.words) <= 8):
 		return Keyword
 	case u.any(conceptWords) && u.expects&aNumber == 0:
 		return Conceptual

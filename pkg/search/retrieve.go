@@ -38,6 +38,21 @@ func (s *Service) inquire(r *Request) (*inquiry, error) {
 // depth is how many candidates each leg is asked for.
 func (q *inquiry) depth() int { return max(legDepth, 2*q.Limit) }
 
+// lexicalShare is what the lexical leg counts among those that found something, 0..1; 1 where it counts nothing at all.
+func (q *inquiry) lexicalShare(found map[string][]Hit) float64 {
+	total := 0.0
+	for name, hits := range found {
+		if len(hits) > 0 && name != string(Graph) {
+			total += max(0, q.weights[name])
+		}
+	}
+	words := max(0, q.weights[string(Lexical)])
+	if words == 0 || len(found[string(Lexical)]) == 0 {
+		return 1
+	}
+	return words / total
+}
+
 // retrieve asks the legs of the mode: first those that weigh in, all at once, then, when they found too little, those
 // that only help out. A leg that fails is named; only when all fail is there no answer.
 func (s *Service) retrieve(ctx context.Context, r *inquiry) (found map[string][]Hit, degraded []string, err error) {

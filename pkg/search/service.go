@@ -136,7 +136,7 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 	second := !r.NoRerank && r.Mode != Graph && r.Mode != Dense
 	reranked := second && s.Reranker != nil
 	if reranked {
-		if err := s.rerank(ctx, &r, candidates); err != nil {
+		if err := s.rerank(ctx, q, found, candidates); err != nil {
 			var without *Degraded
 			degraded, reranked = append(degraded, "rerank"), errors.As(err, &without)
 		}
@@ -207,17 +207,22 @@ type scored struct {
 	final    float64
 }
 
-// spare is how many more memories are read than asked for: priors may still swap neighbours, and the store may drop
-// what an index has not yet forgotten. Diversity needs more to choose from.
+// How many memories are read: spare more than asked for, because priors may still swap neighbours and the store may drop
+// what an index has not yet forgotten; readDepth at least, for the last look to choose from (32 and 50 gave no better
+// answers, and each costs); more for diversity.
 const (
-	spare     = 8
-	readDepth = 50
+	spare        = 8
+	readDepth    = 24
+	diverseDepth = 50
 )
 
 // hydrate reads the best candidates' memories. The store has the last word: what it does not show, or what the filter
 // does not pass, is dropped, whatever an index said.
 func (s *Service) hydrate(ctx context.Context, r *Request, candidates []*candidate) ([]scored, error) {
 	wanted := max(readDepth, r.Limit+spare)
+	if r.Diversity > 0 {
+		wanted = max(wanted, diverseDepth)
+	}
 	results := make([]scored, 0, min(wanted, len(candidates)))
 	for len(candidates) > 0 && len(results) < r.Limit {
 		next := candidates[:min(wanted, len(candidates))]
@@ -240,7 +245,8 @@ func (s *Service) hydrate(ctx context.Context, r *Request, candidates []*candida
 	return results, nil
 }
 
-// How many candidates a reranker sees, and what its score counts beside the legs' share of 1.
+// How many candidates a reranker sees, and what its score counts beside words' share of the fused score, which it takes a
+// second look at: a leg that weighs in beside the lexical one is not to lose by it.
 const (
 	rerankDepth  = 100
 	rerankWeight = 1.85
@@ -248,7 +254,7 @@ const (
 
 // rerank mixes the reranker's score into the best candidates' own and orders them anew. It comes before context
 // fusion, so that a turn also lends its neighbours what the second look found in it (docs/adr/0006).
-func (s *Service) rerank(ctx context.Context, r *Request, candidates []*candidate) error {
+func (s *Service) rerank(ctx context.Context, r *inquiry, found map[string][]Hit, candidates []*candidate) error {
 	best := candidates[:min(len(candidates), rerankDepth)]
 	ids := make([]memory.ID, len(best))
 	for i, c := range best {
@@ -266,11 +272,12 @@ func (s *Service) rerank(ctx context.Context, r *Request, candidates []*candidat
 	if err != nil && without == nil || len(scores) != len(ids) {
 		return err
 	}
+	weight := rerankWeight * r.lexicalShare(found)
 	for i, c := range candidates {
 		if i < len(scores) {
 			c.reranked = scores[i]
 		}
-		c.own = (c.own + rerankWeight*c.reranked) / (1 + rerankWeight)
+		c.own = (c.own + weight*c.reranked) / (1 + weight)
 		c.relevant = c.own
 	}
 	slices.SortFunc(candidates, byRelevance)

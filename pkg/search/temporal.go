@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -27,6 +28,26 @@ func (u *understanding) addTimes(results []scored) {
 		}
 		r.features[inTime] = near
 		r.final += learned[inTime] * near
+	}
+}
+
+// newestWords ask for how things stand now, of things that have stood otherwise.
+var newestWords = []string{"latest", "newest", "current", "currently", "now", "nowadays", "recent", "anymore", "aktuell", "jetzt", "neueste", "actuel", "actuellement", "actual", "actualmente", "сейчас", "最新", "现在", "目前"}
+
+// addNewest lets results gain by how late they come among the results, where the question asks for the newest.
+func (u *understanding) addNewest(results []scored) {
+	if len(results) < 2 || !u.any(newestWords) {
+		return
+	}
+	order := make([]*scored, len(results))
+	for i := range results {
+		order[i] = &results[i]
+	}
+	slices.SortFunc(order, func(a, b *scored) int {
+		return cmp.Or(a.memory.When().Compare(b.memory.When()), cmp.Compare(a.memory.ID, b.memory.ID))
+	})
+	for i, r := range order {
+		r.features[newest] = float64(i) / float64(len(order)-1)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 const (
 	fewestLines     = 4
 	mostLines       = 400
-	transcripts     = 12
+	transcripts     = 8
 	transcriptBytes = 32 << 10
 )
 
@@ -99,7 +99,8 @@ func bestLines(u *understanding, results []scored) map[int]float64 {
 	}
 	weighed := weigh(&asked, all)
 	candidates := make([]*candidate, len(all))
-	turns := make([]scored, len(all))
+	var turns []scored
+	var of []int
 	for i := range all {
 		h := &all[i]
 		c := &candidate{
@@ -107,13 +108,16 @@ func bestLines(u *understanding, results []scored) map[int]float64 {
 			place: Place{Session: strconv.Itoa(h.of), Turn: h.turn, Speaker: h.speaker},
 		}
 		candidates[i] = c
-		turns[i] = scored{candidate: c, memory: memory.Memory{Content: h.said}}
+		if c.own > 0 || h.turn > 0 && candidates[i-1].own > 0 { // no other can be an answer, or the reply that is one
+			turns = append(turns, scored{candidate: c, memory: memory.Memory{Content: h.said}})
+			of = append(of, h.of)
+		}
 	}
 	addContext(u, candidates)
 	newLook(u, candidates).score(turns)
 	best := map[int]float64{}
 	for i := range turns {
-		best[all[i].of] = max(best[all[i].of], turns[i].final)
+		best[of[i]] = max(best[of[i]], turns[i].final)
 	}
 	return best
 }

@@ -45,10 +45,10 @@ func understand(question string, now time.Time) understanding {
 		if capitalised(source) && !text.StopWord(word.Term) && !u.words[word.Term] && (i > 0 || len(words) == 1) {
 			u.names++
 		}
-		u.code = u.code || strings.ContainsAny(source, "0123456789") && strings.ContainsFunc(source, unicode.IsLetter)
 		u.words[word.Term] = true
 		u.expects |= askedBy(words, i)
 	}
+	u.code = slices.ContainsFunc(strings.Fields(question), isIdentifier)
 	u.asks = u.asks || u.expects != 0 || u.any(askingWords)
 	u.wishes = u.expects == 0 && u.any(wishWords)
 	if len(words) < readWords {
@@ -121,6 +121,12 @@ func askedBy(words []text.Token, i int) expectation {
 		return 0
 	}
 	return questionWords[words[i].Term]
+}
+
+// isIdentifier reports whether a word is no word of a language: it mixes letters with digits or has marks of code.
+func isIdentifier(word string) bool {
+	return strings.ContainsAny(word, "_/\\{}=") || strings.Contains(word, "::") || strings.Contains(word, "()") ||
+		strings.ContainsAny(word, "0123456789") && strings.ContainsFunc(word, unicode.IsLetter)
 }
 
 // capitalised reports whether a word is written with a capital first.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +21,8 @@ type question struct {
 	mode      string
 	diversity float64
 	noRerank  bool
+	profile   string
+	weights   map[string]string
 }
 
 func (q *question) register(c *cobra.Command) {
@@ -27,6 +30,8 @@ func (q *question) register(c *cobra.Command) {
 	c.Flags().StringVar(&q.mode, "mode", "hybrid", "how to find: hybrid, lexical, dense or graph")
 	c.Flags().Float64Var(&q.diversity, "diversity", 0, "0 orders by score alone, towards 1 near-copies are kept apart")
 	c.Flags().BoolVar(&q.noRerank, "no-rerank", false, "leave out the second look at the best candidates")
+	c.Flags().StringVar(&q.profile, "profile", "", "take the question for factual, conceptual, relational, keyword or temporal (default: what its words tell)")
+	c.Flags().StringToStringVar(&q.weights, "weights", nil, "how much each leg counts, 0 to 1, such as lexical=1,dense=0.5")
 }
 
 func (q *question) request(p *program, text string) (search.Request, error) {
@@ -40,11 +45,30 @@ func (q *question) request(p *program, text string) (search.Request, error) {
 	if !(q.diversity >= 0 && q.diversity <= 1) {
 		return search.Request{}, usagef("--diversity %v must be 0 to 1", q.diversity)
 	}
+	weights, err := readWeights(q.weights)
+	if err != nil {
+		return search.Request{}, err
+	}
 	filter, view, err := q.read()
 	return search.Request{
 		Scope: p.scope(), Query: strings.ToValidUTF8(text, "\uFFFD"), Mode: mode, Filter: filter, View: view,
-		NoRerank: q.noRerank, Diversity: q.diversity,
+		NoRerank: q.noRerank, Diversity: q.diversity, Profile: q.profile, Weights: weights,
 	}, err
+}
+
+func readWeights(said map[string]string) (search.Weights, error) {
+	if len(said) == 0 {
+		return nil, nil
+	}
+	weights := search.Weights{}
+	for leg, value := range said {
+		weight, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return nil, usagef("--weights %s=%q must be a number from 0 to 1", leg, value)
+		}
+		weights[leg] = weight
+	}
+	return weights, nil
 }
 
 func readMode(text string, allowed ...search.Mode) (search.Mode, error) {
@@ -178,7 +202,7 @@ func explained(r *search.Result) string {
 		}
 	}
 	if r.Explain != nil {
-		parts = append(parts, fmt.Sprintf("fused %.3f", r.Explain.Fused))
+		parts = append(parts, "profile "+r.Explain.Profile, fmt.Sprintf("fused %.3f", r.Explain.Fused))
 		for _, leg := range slices.Sorted(maps.Keys(r.Explain.Weights)) {
 			parts = append(parts, fmt.Sprintf("weight of %s %g", leg, r.Explain.Weights[leg]))
 		}

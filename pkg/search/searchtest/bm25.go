@@ -21,8 +21,8 @@ import (
 // content alone. k1 and b grow with the mean length, because short memories say a thing once:
 //
 //	long = (mean length - 20) / 80, within 0..1
-//	k1   = .6 + .3 · long
-//	b    = .3 + .1 · long
+//	k1   = .6 + .6 · long
+//	b    = .3 + .4 · long
 //
 // The sum of the gains is divided by the sum of idf · (k1 + 1), what a memory that held every known term of the
 // question without end would get. Each distinct term counts once; one that no memory holds counts nowhere.
@@ -67,7 +67,7 @@ func newOracle(memories []memory.Memory) *oracle {
 // scores returns the score of every memory that holds a term of the question.
 func (o *oracle) scores(question string) map[memory.ID]float64 {
 	long := min(1, max(0, (o.mean-20)/80))
-	k1, b := .6+.3*long, .3+.1*long
+	k1, b := .6+.6*long, .3+.4*long
 	scores, total, seen := map[memory.ID]float64{}, 0.0, map[string]bool{}
 	for _, token := range text.Analyze(question) {
 		holding := 0.0

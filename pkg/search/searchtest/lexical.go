@@ -23,6 +23,7 @@ func lexicalClauses() []clause {
 		{"of two memories that say a word once, the shorter one stands first", shorterFirst},
 		{"a word said again counts, and less each time", repetitionSaturates},
 		{"a question of two thousand words is answered", longQuestion},
+		{"questions in any script, code and traces find what they name, and nonsense finds nothing", unusualQuestions},
 		{"new words find a changed memory and old ones do not", changedWords},
 		{"words since replaced find what was known then", replacedWords},
 		{"the fifty best of short memories are BM25's, with its scores", matchesOracle(4, 12)},
@@ -123,6 +124,32 @@ func longQuestion(t *testing.T, w *world) {
 		if got := w.found(t, w.Lexical, search.Query{Text: question}); len(got) != 1 {
 			t.Errorf("found %q", got)
 		}
+	}
+}
+
+func unusualQuestions(t *testing.T, w *world) {
+	const (
+		hebrew = "הפגישה עם דנה נדחתה ליום שלישי"
+		arabic = "اجتماع الفريق غدا في القاهرة"
+		trace  = "the worker died: panic: runtime error: index out of range [5] with length 3 in parseHeader"
+		mixed  = "Anna 买了 MacBook в Берлине"
+	)
+	w.say(t, hebrew, arabic, trace, mixed, "nothing of the kind")
+	for question, want := range map[string]string{
+		"מתי נדחתה הפגישה?":                      hebrew,
+		"متى اجتماع الفريق؟":                     arabic,
+		"кто был в Берлине?":                     mixed,
+		"谁买了 MacBook?":                           mixed,
+		"\u202eMacBook\u202c":                    mixed,
+		"if err := parseHeader(b); err != nil {": trace,
+		"goroutine 1 [running]:\nmain.parseHeader(0xc000012345)\n\t/src/main.go:42 +0x1d": trace,
+	} {
+		if got := w.found(t, w.Lexical, search.Query{Text: question}); len(got) == 0 || got[0] != want {
+			t.Errorf("%q found %q", question, got)
+		}
+	}
+	for _, question := range []string{"", " \t\n", "🎉🔥", "?!…—", "\xff\xfe", "\u200b\u200d", "\x00"} {
+		same(t, fmt.Sprintf("found by %q", question), w.found(t, w.Lexical, search.Query{Text: question}), nil)
 	}
 }
 
