@@ -69,7 +69,7 @@ func TestEvalPrintsItsFigures(t *testing.T) {
 		if hybrid := got.Modes["hybrid"]; got.Mode != "hybrid" || got.NDCGAt10 != hybrid.NDCGAt10 || got.Questions != 4 {
 			t.Errorf("%s %+v, want %+v", got.Mode, got.Figures, hybrid)
 		}
-		if got.Context.MaxTokens != 2000 || got.Context.Coverage != 1 || len(got.Gain) != 5 || len(got.Intervals) != 4 || got.HeldOut["floor"].Questions != 2 {
+		if got.Context.MaxTokens != 2000 || got.Context.Coverage != got.RecallAt10 || len(got.Gain) != 5 || len(got.Intervals) != 4 || got.HeldOut["floor"].Questions != 2 {
 			t.Errorf("got %+v", got)
 		}
 	})
