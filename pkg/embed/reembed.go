@@ -55,6 +55,10 @@ func (r *Reembed) Start(ctx context.Context, jobs *job.Runner, scope memory.Scop
 		return job.Job{}, err
 	}
 	order := reembedOrder{Model: embedder.Model()}
+	turn, err := r.turn(ctx, jobs.Store, scope, order) // before looking for an open one, or one begun meanwhile would be followed
+	if err != nil {
+		return job.Job{}, err
+	}
 	standing, found, err := r.open(ctx, jobs.Store, scope, order)
 	switch {
 	case err != nil:
@@ -64,7 +68,7 @@ func (r *Reembed) Start(ctx context.Context, jobs *job.Runner, scope memory.Scop
 		if err != nil {
 			return job.Job{}, err
 		}
-		j, _, err := jobs.Start(ctx, scope, ReembedKind, order, int64(head), memory.Key{})
+		j, _, err := jobs.Start(ctx, scope, ReembedKind, order, int64(head), turn)
 		return j, err
 	case standing.Status == job.Running:
 		return standing, nil
@@ -74,6 +78,16 @@ func (r *Reembed) Start(ctx context.Context, jobs *job.Runner, scope memory.Scop
 		return jobs.Store.Get(ctx, scope, standing.ID)
 	}
 	return resumed, err
+}
+
+// turn is the key of the job that begins next: of those who begin one at once, all get the same.
+func (r *Reembed) turn(ctx context.Context, store job.Store, scope memory.Scope, order reembedOrder) (memory.Key, error) {
+	before, err := store.List(ctx, scope, job.Query{Kind: ReembedKind, Limit: 1})
+	key := memory.Key{Route: ReembedKind, Key: "first: " + order.Model, Fingerprint: order.Model}
+	if len(before.Jobs) > 0 {
+		key.Key = string(before.Jobs[0].ID) + ": " + order.Model
+	}
+	return key, err
 }
 
 // Await queues a job that embeds the scope by the model, for memories that could not be embedded now; one that has not
