@@ -61,6 +61,7 @@ func Tables() []*Table {
 			append(versioned(), blob("fingerprint"), text("change"), text("actor"), text("reason"), text("body"), text("content"))...)...),
 		keyed("memory_versions", 3, versions()...),
 		keyed("memory_vectors", 3, text("project"), uuid("memory_id"), text("model"), number("version"), Column{Name: "vector", Kind: Vector}),
+		keyed("embedding_models", 1, text("project"), text("active"), text("next"), text("previous"), boolean("chosen")),
 		keyed("tombstones", 2, text("project"), seq("seq"), uuid("memory_id")),
 		numbered("outbox", "position", record()...),
 		numbered("dead_letters", "position", record()...),

@@ -68,6 +68,7 @@ func (d *DB) EraseTenant(ctx context.Context, tenant string) (memory.Receipt, er
 		d.erased = max(d.erased, p.head+1)
 		delete(d.scopes, scope)
 	}
+	maps.DeleteFunc(d.models, func(s memory.Scope, _ memory.Models) bool { return s.Tenant == tenant })
 	maps.DeleteFunc(d.projections, func(k projectionKey, _ projection) bool { return k.scope.Tenant == tenant })
 	before := len(d.outbox.waiting) + len(d.outbox.dead)
 	d.outbox.waiting = slices.DeleteFunc(d.outbox.waiting, func(w waiting) bool { return w.Tenant == tenant })
