@@ -45,7 +45,7 @@ type Modelled interface {
 	// vectors (of some hundred) are of.
 	Models(ctx context.Context, scope Scope) (Models, error)
 	// ChooseModels runs do with what stands and keeps what do returns; nobody else chooses for the scope meanwhile.
-	// Errors of do are returned unchanged. do may run more than once. Where anything changed, the scope's head moves, as
+	// Errors of do are returned unchanged. do may run more than once and must not ask the store. Where anything changed, the scope's head moves, as
 	// if a memory had changed, so that answers kept from before are not given any more. Invalid when do returns no Active.
 	ChooseModels(ctx context.Context, scope Scope, do func(Models) (Models, error)) (Models, error)
 	// Coverage counts the memories that stand and those of them that have a vector of the model.

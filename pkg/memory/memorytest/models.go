@@ -86,13 +86,15 @@ func modelsChosen(t *testing.T, w *world, s ModelledStore) {
 	for _, m := range []memory.Models{
 		{Active: "old", Next: "new"}, {Active: "new", Previous: "old", Chosen: true}, {Active: "new"},
 	} {
+		before, handed := models(t, s, acme), memory.Models{}
 		_, err := s.ChooseModels(t.Context(), acme, func(stands memory.Models) (memory.Models, error) {
-			same(t, "handed", stands, models(t, s, acme))
+			handed = stands
 			return m, nil
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
+		same(t, "handed", handed, before)
 		same(t, "stands", models(t, s, acme), m)
 	}
 	choose(t, s, other, memory.Models{Active: "third"})
