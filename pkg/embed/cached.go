@@ -54,7 +54,7 @@ const nearVectors = 4096
 // embedder makes a vector in microseconds, less than it takes to look one up over a network, and costs nothing; whatever
 // else there is asks another process or a heavy model.
 func WithCache(e Embedder, far Cache) Embedder {
-	if _, builtIn := e.(*Hash); builtIn {
+	if Free(e) {
 		return e
 	}
 	var cache Cache = NewLRU(nearVectors)

@@ -30,6 +30,9 @@ type Embedder interface {
 // ProviderHash is the name of the built-in provider in RAE_EMBED_PROVIDER.
 const ProviderHash = "hash"
 
+// providers lists what is built in.
+func providers() []string { return []string{ProviderHash} }
+
 // BuiltIn returns the embedder of a provider that computes in process. Model may be empty (the provider's only one)
 // or must be its id. The Invalid error names what exists, in one line fit for the start of a program.
 func BuiltIn(provider, model string) (Embedder, error) {

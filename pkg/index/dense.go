@@ -23,11 +23,15 @@ func (d Dense) Retrieve(ctx context.Context, q search.Query, depth int) ([]searc
 		return nil, err
 	}
 	defer release()
-	if len(q.Vector) == 0 || len(q.Vector) != s.vectors.dimensions {
+	vs, err := s.space(q.Model)
+	if err != nil {
+		return nil, err
+	}
+	if len(q.Vector) == 0 || len(q.Vector) != vs.dimensions {
 		return nil, nil // nothing to compare with, or another model's space
 	}
 	lens := s.lens(&q, d.Set.now())
-	candidates := s.nearest(ctx, q.Vector, lens, depth)
+	candidates := s.nearest(ctx, vs, q.Vector, lens, depth)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -107,8 +111,7 @@ func (vs *vectors) at(slot int) []float32 {
 const alone = 16
 
 // nearest returns the best depth visible entries.
-func (s *scope) nearest(ctx context.Context, query []float32, lens *lens, depth int) []candidate {
-	vs := &s.vectors
+func (s *scope) nearest(ctx context.Context, vs *vectors, query []float32, lens *lens, depth int) []candidate {
 	workers := 1
 	if len(vs.blocks) >= alone {
 		workers = min(runtime.GOMAXPROCS(0), len(vs.blocks)/(alone/2))

@@ -58,6 +58,9 @@ func (s *Step) check() error {
 	if s.Progress.Done < 0 || s.Progress.Total < 0 {
 		return fault.BadField("progress", "must not be negative")
 	}
+	if len(s.Result) > MaxJSON || len(s.Result) > 0 && !json.Valid(s.Result) {
+		return fault.BadField("result", "must be JSON of up to %d bytes", MaxJSON)
+	}
 	return nil
 }
 
@@ -160,7 +163,7 @@ func (r *Row) advance(step Step, now time.Time) {
 	if !bytes.Equal(r.Cursor, step.Cursor) || r.Progress.Done != step.Progress.Done {
 		r.Attempts, r.Error = 0, ""
 	}
-	r.Cursor, r.Progress, r.UpdatedAt = step.Cursor, step.Progress, now
+	r.Cursor, r.Progress, r.Result, r.UpdatedAt = step.Cursor, step.Progress, step.Result, now
 }
 
 // cut shortens a reason to MaxError bytes, between characters.

@@ -203,7 +203,9 @@ func wake(j *Job) []outbox.Record {
 	return []outbox.Record{{Type: outbox.JobDue, Subject: string(j.ID), Data: data}}
 }
 
-func standing(j *Job) Step { return Step{Cursor: bytes.Clone(j.Cursor), Progress: j.Progress} }
+func standing(j *Job) Step {
+	return Step{Cursor: bytes.Clone(j.Cursor), Progress: j.Progress, Result: bytes.Clone(j.Result)}
+}
 
 func moved(from, to Step) bool {
 	return !bytes.Equal(from.Cursor, to.Cursor) || from.Progress != to.Progress

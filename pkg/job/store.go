@@ -55,6 +55,7 @@ type Claim struct {
 type Step struct {
 	Cursor   json.RawMessage
 	Progress Progress
+	Result   json.RawMessage // nil: nothing to tell yet
 }
 
 // End is how a claim ends.

@@ -23,7 +23,8 @@ type Service struct {
 	Memories      Finder
 	Freshness     Freshness
 	Neighbourhood Neighbourhood
-	Embedder      Embedder
+	Embedder      Embedder // of every scope, unless Spaces says otherwise
+	Spaces        Spaces
 	Reranker      Reranker
 	Cache         Cache
 	Log           *slog.Logger
@@ -72,6 +73,7 @@ type Explanation struct {
 	MatchedTerms []string     `json:"matched_terms" doc:"Stemmed words of the question it holds."`
 	Fused        float64      `json:"fused" doc:"Its share of what the legs could give, 0 to 1."`
 	Weights      Weights      `json:"weights" doc:"How much each leg counts. A negative one is asked only when the others found too little, and counts by its size."`
+	Model        string       `json:"model,omitempty" doc:"Embedding model by which question and memories were compared."`
 	Context      contextShare `json:"context" doc:"What it borrowed from the turns around it, its session, and being said by somebody the question names."`
 }
 
@@ -104,17 +106,18 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 		}
 		response.Seq = seq
 	}
+	sp := s.space(ctx, r.Scope)
 	var key CacheKey
 	caching := s.Cache != nil
 	if caching {
 		var err error
-		if key, err = s.cacheKey(&r, response.Seq); err != nil {
+		if key, err = s.cacheKey(&r, response.Seq, sp.model); err != nil {
 			caching = false
 		} else if cached, ok := s.recall(ctx, &r, key); ok {
 			return cached, nil
 		}
 	}
-	found, degraded, err := s.retrieve(ctx, &r)
+	found, degraded, err := s.retrieve(ctx, &r, &sp)
 	if err != nil {
 		return Response{}, err
 	}
@@ -139,7 +142,7 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 	if r.Diversity > 0 {
 		results = diversify(results, r.Diversity, r.Limit)
 	}
-	response.Results = s.present(results[:min(r.Limit, len(results))], found, reranked)
+	response.Results = s.present(results[:min(r.Limit, len(results))], found, reranked, sp.model)
 	response.Degraded = degraded
 	if caching {
 		s.remember(ctx, key, &response)
@@ -149,7 +152,7 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 
 // retrieve asks the legs of the mode: first those that weigh in, all at once, then, when they found too little, those
 // that only help out. A leg that fails is named; only when all fail is there no answer.
-func (s *Service) retrieve(ctx context.Context, r *Request) (found map[string][]Hit, degraded []string, err error) {
+func (s *Service) retrieve(ctx context.Context, r *Request, sp *space) (found map[string][]Hit, degraded []string, err error) {
 	var main, helping []Leg
 	for _, leg := range s.Legs {
 		switch {
@@ -167,10 +170,10 @@ func (s *Service) retrieve(ctx context.Context, r *Request) (found map[string][]
 		return nil, nil, fault.BadField("body.mode", "%q is not offered by this deployment", r.Mode)
 	}
 	found = map[string][]Hit{}
-	q := Query{Scope: r.Scope, Text: r.Query, Filter: r.Filter, View: r.View}
-	failure := s.ask(ctx, r, &q, main, found)
+	q := Query{Scope: r.Scope, Text: r.Query, Filter: r.Filter, View: r.View, Model: sp.model}
+	failure := s.ask(ctx, r, sp, &q, main, found)
 	if distinct(found) < r.Limit {
-		failure = append(failure, s.ask(ctx, r, &q, helping, found)...)
+		failure = append(failure, s.ask(ctx, r, sp, &q, helping, found)...)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -193,12 +196,15 @@ type failed struct {
 }
 
 // ask runs legs at once, each within its own time, and adds what they find.
-func (s *Service) ask(ctx context.Context, r *Request, q *Query, legs []Leg, found map[string][]Hit) (failures []failed) {
+func (s *Service) ask(ctx context.Context, r *Request, sp *space, q *Query, legs []Leg, found map[string][]Hit) (failures []failed) {
 	legs = slices.Clone(legs)
 	dense := slices.IndexFunc(legs, func(l Leg) bool { return l.Name() == string(Dense) })
-	if dense >= 0 && s.Embedder != nil && strings.TrimSpace(r.Query) != "" {
+	if dense >= 0 && (sp.embedder != nil || sp.err != nil) && strings.TrimSpace(r.Query) != "" {
 		err := s.stage(ctx, "embed", func(ctx context.Context) (err error) {
-			q.Vector, err = s.Embedder.EmbedQuery(ctx, r.Query)
+			if sp.err != nil {
+				return sp.err
+			}
+			q.Vector, err = sp.embedder.EmbedQuery(ctx, r.Query)
 			return err
 		})
 		if err != nil {
@@ -381,7 +387,10 @@ func (s *Service) addPriors(results []scored) {
 
 // present turns scores into what the caller sees: 1-exp(-2x) keeps the order and lies in 0..1 however much context
 // added.
-func (s *Service) present(results []scored, found map[string][]Hit, reranked bool) []Result {
+func (s *Service) present(results []scored, found map[string][]Hit, reranked bool, model string) []Result {
+	if _, compared := found[string(Dense)]; !compared {
+		model = ""
+	}
 	weights := Weights{}
 	for name := range found {
 		weights[name] = s.Weights[name]
@@ -411,7 +420,7 @@ func (s *Service) present(results []scored, found map[string][]Hit, reranked boo
 		}
 		out[i] = Result{
 			Memory: r.memory, Score: 1 - math.Exp(-2*max(0, r.final)), Scores: scores,
-			Explain: &Explanation{MatchedTerms: terms, Fused: r.fused, Weights: weights, Context: r.context},
+			Explain: &Explanation{MatchedTerms: terms, Fused: r.fused, Weights: weights, Model: model, Context: r.context},
 		}
 	}
 	return out
