@@ -73,6 +73,13 @@ func New(embedder embed.Embedder, store Store, timeout time.Duration, log *slog.
 	return f
 }
 
+// Follow lets the function give memories vectors of the models their scope wants, instead of the embedder's alone.
+func (f *Function) Follow(spaces *embed.Spaces) {
+	if f.backfill != nil {
+		f.backfill.Spaces = spaces
+	}
+}
+
 // Open reads the environment and opens the store it names, in which memories wait for their vectors.
 func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	var cfg Config
@@ -93,7 +100,9 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := New(embed.WithCache(embedder, shared.Vectors()), db.Memories, cfg.Timeout, rt.Log)
+	embedder = embed.WithCache(embedder, shared.Vectors())
+	f := New(embedder, db.Memories, cfg.Timeout, rt.Log)
+	f.Follow(&embed.Spaces{Store: db.Memories, Resolve: embed.Resolve(embedder), Log: rt.Log})
 	f.alone = &alone{db.Backing, shared}
 	return f, nil
 }

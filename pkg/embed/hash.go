@@ -53,9 +53,6 @@ var _ Embedder = (*Hash)(nil)
 // Model returns "hash-384-v1".
 func (h *Hash) Model() string { return hashModel }
 
-// InProcess says that it costs nothing: see Free.
-func (h *Hash) InProcess() {}
-
 // Dimensions returns 384.
 func (h *Hash) Dimensions() int { return hashDimensions }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -53,8 +54,9 @@ type reembedOrder struct {
 
 // reembedAt is the cursor of a job.
 type reembedAt struct {
-	After memory.Seq `json:"after"` // the last change dealt with
-	Until memory.Seq `json:"until"` // the head when it began; what comes after has been written since
+	After   memory.Seq `json:"after"`             // the last change dealt with
+	Until   memory.Seq `json:"until"`             // the head when it began; what comes after has been written since
+	Settled bool       `json:"settled,omitempty"` // see settle
 }
 
 // Start makes the model the scope's next one and queues a job that embeds the scope by it, or goes on with the one that
@@ -159,6 +161,10 @@ func (r *Reembed) Step(ctx context.Context, s *job.Slice) (done bool, err error)
 		return false, fmt.Errorf("read what changed: %w", err)
 	}
 	if len(changes) == 0 {
+		if !at.Settled {
+			at.Settled = true
+			return false, errors.Join(r.settle(ctx, s.CreatedAt), s.GoOn(at))
+		}
 		s.Progress.Total = s.Progress.Done
 		return true, r.conclude(ctx, s, models, order)
 	}
@@ -170,6 +176,24 @@ func (r *Reembed) Step(ctx context.Context, s *job.Slice) (done bool, err error)
 	at.After = changes[len(changes)-1].Seq
 	s.Progress.Total = s.Progress.Done + int64(max(at.Until-at.After, 0)) // a memory is at least one change
 	return false, s.GoOn(at)
+}
+
+// settle waits until every process that writes knows of the job's model, counted from when the job was made: what one of
+// them wrote before without a vector of it is then in the feed. What is written later and lacks one, because its writer
+// began before, is filled in by event.
+func (r *Reembed) settle(ctx context.Context, since time.Time) error {
+	left := since.Add(2 * r.Spaces.within()).Sub(r.Spaces.now())
+	if left <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(min(left, 2*r.Spaces.within())) // the store's clock may be another
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // sortOut counts the current versions that have their vector and returns those that have none. After until, what has its

@@ -1,6 +1,7 @@
 package embed
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -31,10 +32,10 @@ func Resolve(own Embedder) Resolver {
 	}
 }
 
-// Free reports whether an embedder computes in this process: it costs nothing but time, and cannot be away.
+// Free reports whether an embedder is built in: it computes in this process, costs nothing but time, and cannot be away.
 func Free(e Embedder) bool {
-	_, free := e.(interface{ InProcess() })
-	return free
+	_, builtIn := e.(*Hash)
+	return builtIn
 }
 
 // FollowWithin is how late Spaces may learn that another process has chosen other models for a scope.
@@ -45,8 +46,10 @@ const FollowWithin = time.Second
 type Spaces struct {
 	Store   memory.Modelled
 	Resolve Resolver
-	Clock   func() time.Time // nil = time.Now
-	Log     *slog.Logger     // nil: discarded
+	Within  time.Duration       // how late it may learn of others' choices; 0 = FollowWithin
+	Free    func(Embedder) bool // whether an embedder costs nothing; nil = Free
+	Clock   func() time.Time    // nil = time.Now
+	Log     *slog.Logger        // nil: discarded
 
 	mu    sync.Mutex
 	known *lru.Cache[memory.Scope, seen]
@@ -64,7 +67,7 @@ const scopesKnown = 10_000
 
 // Models returns what stood at most FollowWithin ago. Active is never empty.
 func (s *Spaces) Models(ctx context.Context, scope memory.Scope) (memory.Models, error) {
-	if known, ok := s.cache().Get(scope); ok && s.now().Sub(known.at) < FollowWithin {
+	if known, ok := s.cache().Get(scope); ok && s.now().Sub(known.at) < s.within() {
 		return known.models, nil
 	}
 	return s.Now(ctx, scope)
@@ -163,6 +166,15 @@ func (s *Spaces) cache() *lru.Cache[memory.Scope, seen] {
 	}
 	return s.known
 }
+
+func (s *Spaces) free(e Embedder) bool {
+	if s.Free != nil {
+		return s.Free(e)
+	}
+	return Free(e)
+}
+
+func (s *Spaces) within() time.Duration { return cmp.Or(s.Within, FollowWithin) }
 
 func (s *Spaces) now() time.Time {
 	if s.Clock != nil {

@@ -23,7 +23,7 @@ const upgradeStep = 50
 // clock.
 func (r *Reembed) Upgrade(ctx context.Context) error {
 	own, err := r.Spaces.Resolve("")
-	if err != nil || !Free(own) {
+	if err != nil || !r.Spaces.free(own) {
 		return err
 	}
 	key := own.Model() + " " + r.Spaces.now().UTC().Format(time.DateOnly)
@@ -71,7 +71,7 @@ func (r *Reembed) upgrade(ctx context.Context, scope memory.Scope, model string)
 		return err
 	}
 	old, err := r.Spaces.Resolve(m.Active)
-	if err != nil || !Free(old) {
+	if err != nil || !r.Spaces.free(old) {
 		return nil // whoever paid for vectors decides
 	}
 	_, err = r.begin(ctx, scope, reembedOrder{Model: model, Switch: true})
