@@ -3,7 +3,6 @@
 package rae
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +60,10 @@ type Engine struct {
 	Reflections *reflection.Service
 	Jobs        *job.Runner       // of every kind
 	Reembed     *embed.Reembed    // whose jobs are among them
-	Qdrant      *qdrant.Projector // nil: the deployment has none
+	Spaces      *embed.Spaces     // which models a project's vectors are of
+	Qdrant      *qdrant.Projector // over vectors of the deployment's model, see Copy; nil: it has no Qdrant
+	// Copy is Qdrant over the vectors of another model; nil where there is no Qdrant.
+	Copy func(model string) (*qdrant.Projector, error)
 
 	store     database.Memories
 	redis     *redis.Client // nil: none
@@ -103,25 +105,30 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	if cfg.Reflect.Decay == "off" {
 		e.Reflections.Keeper = nil
 	}
-	e.Reembed = &embed.Reembed{Memories: e.store, Embedder: func(model string) (embed.Embedder, error) {
-		return embed.BuiltIn(cfg.Embed.Provider, cmp.Or(model, cfg.Embed.Model))
-	}}
-	e.Jobs.Handlers = map[string]job.Handler{embed.ReembedKind: e.Reembed.Step}
-	searching, err := searchfn.New(cfg.Search, db, embedder, rt)
+	e.Spaces = &embed.Spaces{Store: e.store, Resolve: embed.Resolve(embedder), Log: rt.Log}
+	e.Reembed = &embed.Reembed{Memories: e.store, Spaces: e.Spaces, Scopes: e.store, Jobs: e.Jobs}
+	e.Jobs.Handlers = e.Reembed.Handlers()
+	searching, err := searchfn.New(cfg.Search, db, e.Spaces, rt)
 	if err != nil {
 		return nil, err
 	}
 	searching.Share(e.redis.Answers())
-	e.Search, e.Qdrant = searching.Service(), searching.Qdrant()
+	e.Search, e.Copy = searching.Service(), searching.Qdrant
+	if e.Qdrant, err = searching.Qdrant(""); err != nil {
+		return nil, err
+	}
 	e.Memories = &ingest.Service{
-		Store: e.store, Embedder: embedder, EmbedTimeout: cfg.Store.EmbedTimeout, Log: rt.Log, Erasers: []ingest.Eraser{searching},
+		Store: e.store, Embedders: storefn.Embedders(e.Spaces), Vectors: e.store, EmbedTimeout: cfg.Store.EmbedTimeout, Log: rt.Log,
+		Erasers: []ingest.Eraser{searching},
 	}
 	storing := storefn.New(e.Memories, nil, rt.Log) // Run drains; a tick that waited for its turn would keep a worker from other events
-	storing.Jobs = e.Jobs
+	storing.Jobs, storing.Models = e.Jobs, e.Reembed
+	embedding := embedfn.New(embedder, e.store, cfg.Embed.Timeout, rt.Log)
+	embedding.Follow(e.Spaces)
 	e.functions = []serve.Function{
 		storing,
 		searching,
-		embedfn.New(embedder, e.store, cfg.Embed.Timeout, rt.Log),
+		embedding,
 		rerankfn.New(reranker, cfg.Rerank.Timeout),
 		reflectfn.New(e.Reflections, rt.Log),
 		budgetfn.New(e.Ledger, auth.RequireAdmin, rt.Log),
@@ -242,6 +249,7 @@ func (e *Engine) Run(ctx context.Context) {
 	defer drain.Stop()
 	defer reflect.Stop()
 	defer maintain.Stop()
+	e.tick(ctx, eventing.DrainDue, time.Now()) // what was left behind, or came with a new program, need not wait
 	for {
 		select {
 		case <-ctx.Done():

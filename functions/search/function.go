@@ -29,7 +29,7 @@ type Function struct {
 
 	service *search.Service
 	parts   parts
-	qdrant  *qdrant.Projector // nil: there is none
+	qdrant  *copies // in Qdrant; nil: there is none
 	log     *slog.Logger
 	alone   *alone // nil in a process with the other functions
 }
@@ -43,8 +43,9 @@ func weights() search.Weights {
 	return search.Weights{string(search.Lexical): 1, string(search.Graph): .1, string(search.Dense): -.3}
 }
 
-// New returns the function over a store somebody else opens, watches and closes.
-func New(cfg Config, db *database.DB, embedder embed.Embedder, rt serve.Runtime) (*Function, error) {
+// New returns the function over a store somebody else opens, watches and closes. Which model a scope is searched by,
+// spaces tells.
+func New(cfg Config, db *database.DB, spaces *embed.Spaces, rt serve.Runtime) (*Function, error) {
 	store := db.Memories
 	stages := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "rae_search_stage_seconds", Help: "Time of each stage of a search: embed, a leg, rerank, context.",
@@ -58,19 +59,19 @@ func New(cfg Config, db *database.DB, embedder embed.Embedder, rt serve.Runtime)
 			return nil, err
 		}
 	}
-	projector, err := openQdrant(&cfg, store, embedder, rt)
+	copied, err := openQdrant(&cfg, store, spaces, rt)
 	if err != nil {
 		return nil, err
 	}
-	p := partsOf(&cfg, db, embedder)
-	f := &Function{parts: p, qdrant: projector, log: rt.Log}
+	p := partsOf(&cfg, db, spaces)
+	f := &Function{parts: p, qdrant: copied, log: rt.Log}
 	f.service = &search.Service{
-		Legs:          []search.Leg{p.lexical, f.throughQdrant(store, embedder, p.dense), p.entities},
+		Legs:          []search.Leg{p.lexical, copied.before(p.dense, p.places), p.entities},
 		Weights:       weights(),
 		Memories:      store,
 		Freshness:     p.freshness,
 		Neighbourhood: p.neighbourhood,
-		Embedder:      embedder,
+		Spaces:        space{spaces, p.holding},
 		Reranker:      p.reranker,
 		Log:           rt.Log,
 		StageTimeout:  cfg.StageTimeout,
@@ -105,7 +106,8 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := New(cfg, db, embed.WithCache(embedder, shared.Vectors()), rt)
+	resolve := embed.Resolve(embed.WithCache(embedder, shared.Vectors()))
+	f, err := New(cfg, db, &embed.Spaces{Store: db.Memories, Resolve: resolve, Log: rt.Log}, rt)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +140,7 @@ func (f *Function) Close(ctx context.Context) error {
 		failed = append(failed, f.alone.redis.Close())
 	}
 	if f.qdrant != nil {
-		failed = append(failed, f.qdrant.Index.Close())
+		failed = append(failed, f.qdrant.close())
 	}
 	return errors.Join(failed...)
 }
@@ -181,7 +183,7 @@ func (f *Function) Consumers() map[string]eventing.Consumer {
 	refresh := func(ctx context.Context, e eventing.Event) error {
 		err := f.parts.refresh(ctx, e.Scope)
 		if f.qdrant != nil {
-			err = errors.Join(err, f.qdrant.Follow(ctx, e.Scope))
+			err = errors.Join(err, f.qdrant.follow(ctx, e.Scope))
 		}
 		return err
 	}

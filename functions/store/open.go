@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"net/url"
 	"sync"
@@ -12,6 +11,7 @@ import (
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/job"
+	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/serve"
 )
 
@@ -42,9 +42,16 @@ func (c *Config) Check() error {
 	return nil
 }
 
-// embedder returns the embedder of a model of the provider; "" is the one that is set.
-func (c *Config) embedder(model string) (embed.Embedder, error) {
-	return embed.BuiltIn(c.EmbedProvider, cmp.Or(model, c.EmbedModel))
+// Embedders are what memories are embedded by, as ingest asks for them.
+func Embedders(spaces *embed.Spaces) func(context.Context, memory.Scope) ([]ingest.Embedder, error) {
+	return func(ctx context.Context, scope memory.Scope) ([]ingest.Embedder, error) {
+		all, err := spaces.Embedders(ctx, scope)
+		embedders := make([]ingest.Embedder, len(all))
+		for i, e := range all {
+			embedders[i] = e
+		}
+		return embedders, err
+	}
 }
 
 // Open reads the environment and opens the store it names. What changes is sent to the broker at K_SINK as soon as it
@@ -68,8 +75,11 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 		f.closers = append(f.closers, db.Release)
 	}
 	f.Memories.Store = db.Memories
-	reembed := &embed.Reembed{Memories: db.Memories, Embedder: cfg.embedder}
-	f.Jobs = &job.Runner{Store: db.Jobs, Log: rt.Log, Handlers: map[string]job.Handler{embed.ReembedKind: reembed.Step}}
+	spaces := &embed.Spaces{Store: db.Memories, Resolve: embed.Resolve(embedder), Log: rt.Log}
+	f.Memories.Embedders, f.Memories.Vectors = Embedders(spaces), db.Memories
+	f.Jobs = &job.Runner{Store: db.Jobs, Log: rt.Log}
+	f.Models = &embed.Reembed{Memories: db.Memories, Spaces: spaces, Scopes: db.Memories, Jobs: f.Jobs}
+	f.Jobs.Handlers = f.Models.Handlers()
 	if cfg.Sink == "" {
 		return f, nil
 	}
