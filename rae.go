@@ -119,12 +119,12 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	}
 	e.Memories = &ingest.Service{
 		Store: e.store, Embedders: storefn.Embedders(e.Spaces), Vectors: e.store, EmbedTimeout: cfg.Store.EmbedTimeout, Log: rt.Log,
-		Erasers: []ingest.Eraser{searching},
 	}
-	storing := storefn.New(e.Memories, nil, rt.Log) // Run drains; a tick that waited for its turn would keep a worker from other events
-	storing.Jobs, storing.Models = e.Jobs, e.Reembed
 	embedding := embedfn.New(embedder, e.store, cfg.Embed.Timeout, rt.Log)
 	embedding.Follow(e.Spaces)
+	e.Memories.Erasers = []ingest.Eraser{searching, embedding}
+	storing := storefn.New(e.Memories, nil, rt.Log) // Run drains; a tick that waited for its turn would keep a worker from other events
+	storing.Jobs, storing.Models = e.Jobs, e.Reembed
 	e.functions = []serve.Function{
 		storing,
 		searching,

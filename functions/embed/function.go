@@ -12,6 +12,7 @@ import (
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
+	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/serve"
 	"github.com/rae-memory/rae/pkg/telemetry"
@@ -122,11 +123,27 @@ func (f *Function) Events() http.Handler {
 func (f *Function) Consumers() map[string]eventing.Consumer {
 	consumers := map[string]eventing.Consumer{}
 	if f.backfill != nil {
-		for _, eventType := range eventing.Subscribed(name) {
-			consumers[eventType] = f.backfill.take
+		consumers[eventing.MemoryStored], consumers[eventing.MemoryUpdated] = f.backfill.take, f.backfill.take
+		consumers[eventing.TenantErased] = func(ctx context.Context, e eventing.Event) error {
+			_, err := f.EraseTenant(ctx, e.Scope.Tenant)
+			return err
 		}
 	}
 	return consumers
+}
+
+// EraseTenant drops the cached vectors, which are everybody's: none tells whose text it was made of. Doing it again, or
+// late, costs time and nothing else.
+func (f *Function) EraseTenant(ctx context.Context, tenant string) (memory.Receipt, error) {
+	receipt := memory.Receipt{Tenant: tenant}
+	cached, ok := f.embedder.(interface {
+		Forget(ctx context.Context) (int, error)
+	})
+	var err error
+	if ok {
+		receipt.CacheKeys, err = cached.Forget(ctx)
+	}
+	return receipt, err
 }
 
 // Health names the embedder. The built-in one computes in process and cannot be away.

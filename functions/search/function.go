@@ -14,7 +14,6 @@ import (
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
-	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/search"
@@ -156,28 +155,13 @@ func (f *Function) Limiter() serve.Limiter {
 // Service answers searches to callers in the same process.
 func (f *Function) Service() *search.Service { return f.service }
 
-// EraseTenant drops everything held of an erased tenant; the receipt counts cached answers and indexes, and Qdrant's
-// copies of vectors.
-func (f *Function) EraseTenant(ctx context.Context, tenant string) (memory.Receipt, error) {
-	receipt := memory.Receipt{CacheKeys: f.parts.forget(tenant)}
-	var uncached error
-	if f.service.Cache != nil {
-		var forgotten int
-		forgotten, uncached = f.service.Cache.ForgetTenant(ctx, tenant)
-		receipt.CacheKeys += forgotten
-	}
-	var uncopied error
-	receipt.Vectors, uncopied = f.eraseFromQdrant(ctx, tenant)
-	return receipt, errors.Join(uncached, uncopied)
-}
-
 // Name implements serve.Function.
 func (f *Function) Name() string { return "search" }
 
 // Events implements serve.Function.
 func (f *Function) Events() http.Handler { return eventing.Handler(f.Name(), f.Consumers(), f.log) }
 
-// Consumers are the events the function takes: changes of memories. A search catches up with the store by itself, so
+// Consumers are the events the function takes: changes of memories, and erasures of tenants. A search catches up with the store by itself, so
 // an event that is late, lost or doubled changes nothing but the time the next search takes.
 func (f *Function) Consumers() map[string]eventing.Consumer {
 	refresh := func(ctx context.Context, e eventing.Event) error {
@@ -189,5 +173,6 @@ func (f *Function) Consumers() map[string]eventing.Consumer {
 	}
 	return map[string]eventing.Consumer{
 		eventing.MemoryStored: refresh, eventing.MemoryUpdated: refresh, eventing.MemoryDeleted: refresh,
+		eventing.TenantErased: f.erased,
 	}
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
-	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/search"
@@ -184,20 +183,4 @@ func (f *Function) pingQdrant(ctx context.Context) error {
 		return err
 	}
 	return p.Index.Ping(ctx)
-}
-
-// eraseFromQdrant drops an erased tenant's vectors, of every model.
-func (f *Function) eraseFromQdrant(ctx context.Context, tenant string) (vectors int, err error) {
-	if f.qdrant == nil {
-		return 0, nil
-	}
-	p, err := f.qdrant.of("")
-	if err != nil {
-		return 0, err
-	}
-	receipt, err := p.Index.EraseTenant(ctx, tenant)
-	if err != nil {
-		err = fault.Wrap(fault.Unavailable, err, "the vector index could not be reached, and may still hold vectors of the tenant; repeat the erasure")
-	}
-	return receipt.Vectors, err
 }

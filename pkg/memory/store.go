@@ -23,7 +23,8 @@ type Store interface {
 	Write(ctx context.Context, scope Scope, do func(Tx) error) error
 	// Sweep deletes up to limit expired memories of any scope, announcing each, and returns how many.
 	Sweep(ctx context.Context, limit int) (int, error)
-	// EraseTenant removes everything the store holds of the tenant, in every project, and counts it.
+	// EraseTenant removes everything the store holds of the tenant, in every project, counts it, and announces
+	// tenant.erased in the same transaction. Erasing it again announces it again and counts no announcement.
 	EraseTenant(ctx context.Context, tenant string) (Receipt, error)
 }
 
@@ -166,4 +167,5 @@ type Receipt struct {
 	Other     int       `json:"other_rows"` // reflections, budgets, costs, reservations, jobs
 	CacheKeys int       `json:"cache_keys"`
 	ErasedAt  time.Time `json:"erased_at"`
+	Follows   []string  `json:"follows,omitempty" doc:"Functions that erase what they hold, cached answers and vectors, by the event dev.rae.tenant.erased.v1 soon after this answer, and are not counted."`
 }

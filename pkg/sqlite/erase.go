@@ -7,6 +7,7 @@ import (
 
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/outbox"
 )
 
 // EraseTenant removes every row of the tenant from every table that has a tenant column, whoever made the table, and
@@ -38,6 +39,10 @@ func (d *DB) EraseTenant(ctx context.Context, tenant string) (memory.Receipt, er
 func (d *DB) erase(ctx context.Context, tx *sql.Tx, tenant string) (memory.Receipt, error) {
 	receipt := memory.Receipt{Tenant: tenant, ErasedAt: d.now()}
 	_, err := tx.ExecContext(ctx, `UPDATE erased SET head = max(head, (SELECT coalesce(max(head) + 1, 0) FROM scopes WHERE tenant = ?))`, tenant)
+	if err != nil {
+		return receipt, err
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM outbox WHERE tenant = ? AND type = ?`, tenant, outbox.TenantErased) // told anew below
 	if err != nil {
 		return receipt, err
 	}
@@ -75,9 +80,11 @@ func (d *DB) erase(ctx context.Context, tx *sql.Tx, tenant string) (memory.Recei
 		}
 	}
 	if removed > 0 {
-		_, err = tx.ExecContext(ctx, `UPDATE erased SET unscrubbed = 1`)
+		if _, err = tx.ExecContext(ctx, `UPDATE erased SET unscrubbed = 1`); err != nil {
+			return receipt, err
+		}
 	}
-	return receipt, err
+	return receipt, d.emit(ctx, tx, memory.Scope{Tenant: tenant}, memory.AnnounceErasure(tenant, receipt.ErasedAt))
 }
 
 type tenantTable struct{ name, column string }
