@@ -162,7 +162,7 @@ func moveUnderLoad(t *testing.T, one, other *running) {
 		for _, e := range []*running{one, other} {
 			eventually(t, "searches use "+model, func() bool {
 				found, err := e.Search.Search(t.Context(), search.Request{Scope: shop, Query: l.texts[0], Limit: 1, Mode: search.Dense})
-				return err == nil && found.Results[0].Explain.Model == model
+				return err == nil && len(found.Results) > 0 && found.Results[0].Explain.Model == model
 			})
 		}
 	}

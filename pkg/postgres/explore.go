@@ -25,13 +25,14 @@ func (g Graph) Entities(ctx context.Context, scope memory.Scope, view memory.Vie
 	return nodes, nil
 }
 
-// nodes reads the entities that visible memories mention and for which the condition holds.
+// nodes reads the entities that visible memories mention and for which the condition holds. The first of these memories
+// tells the name, the first that knows it the type.
 func (in *session) nodes(s *sight, condition string) (nodes []search.Node, err error) {
-	err = in.rows(`SELECT n.id::text, n.name, n.type, count(*) FROM graph_nodes n
+	err = in.rows(`SELECT n.id::text, (array_agg(e.name ORDER BY m.updated_at, m.id))[1] COLLATE "C" AS name,
+		coalesce((array_agg(e.type ORDER BY m.updated_at, m.id) FILTER (WHERE e.type <> ''))[1], ''), count(*) FROM graph_nodes n
 		JOIN graph_edges e ON e.tenant = $1 AND e.project = $2 AND e.node_id = n.id
 		JOIN `+s.from+` ON m.id = e.memory_id AND m.document = e.document`+s.where()+`
-		AND n.tenant = $1 AND n.project = $2`+condition+` GROUP BY n.id, n.name, n.type
-		ORDER BY 4 DESC, n.name COLLATE "C", n.id`, s.args, func(rows pgx.Rows) error {
+		AND n.tenant = $1 AND n.project = $2`+condition+` GROUP BY n.id ORDER BY 4 DESC, name, n.id`, s.args, func(rows pgx.Rows) error {
 		var n search.Node
 		err := rows.Scan(&n.ID, &n.Name, &n.Type, &n.Mentions)
 		nodes = append(nodes, n)
