@@ -98,7 +98,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 		return nil, err
 	}
 	e.store, e.Ledger = db.Memories, db.Ledger(policy)
-	e.Jobs = &job.Runner{Store: db.Jobs, Log: rt.Log}
+	e.Jobs = &job.Runner{Store: db.Jobs, Keep: cfg.Store.JobsKeep, Log: rt.Log}
 	e.Reflections = &reflection.Service{
 		Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Store: db.Reflections, Log: rt.Log,
 	}

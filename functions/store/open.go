@@ -22,7 +22,8 @@ type Config struct {
 	EmbedProvider string        `envconfig:"RAE_EMBED_PROVIDER" default:"hash" allowed:"hash"`
 	EmbedModel    string        `envconfig:"RAE_EMBED_MODEL"` // empty: the provider's own choice
 	EmbedTimeout  time.Duration `envconfig:"RAE_EMBED_TIMEOUT" default:"10s" min:"1ms" max:"10m"`
-	Sink          string        `envconfig:"K_SINK"` // the broker's ingress; empty: events wait in the outbox
+	JobsKeep      time.Duration `envconfig:"RAE_JOBS_KEEP" default:"720h" min:"1h" max:"87600h"` // how long a job that has ended can be read
+	Sink          string        `envconfig:"K_SINK"`                                             // the broker's ingress; empty: events wait in the outbox
 }
 
 // Check implements serve.Checker.
@@ -77,7 +78,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	f.Memories.Store = db.Memories
 	spaces := &embed.Spaces{Store: db.Memories, Resolve: embed.Resolve(embedder), Log: rt.Log}
 	f.Memories.Embedders, f.Memories.Vectors = Embedders(spaces), db.Memories
-	f.Jobs = &job.Runner{Store: db.Jobs, Log: rt.Log}
+	f.Jobs = &job.Runner{Store: db.Jobs, Keep: cfg.JobsKeep, Log: rt.Log}
 	f.Models = &embed.Reembed{Memories: db.Memories, Spaces: spaces, Scopes: db.Memories, Jobs: f.Jobs}
 	f.Jobs.Handlers = f.Models.Handlers()
 	if cfg.Sink == "" {

@@ -15,7 +15,7 @@ import (
 type Row struct {
 	Job
 	Fence       int64     // grows with every claim and with a cancellation; a claim with another one is stale
-	Due         time.Time // while not final, when it may be claimed: when queued, at the end of the lease, of parking
+	Due         time.Time // when it may be claimed: when queued, at the end of the lease, of parking; when it ended, once it is final
 	Fingerprint string    // of the request that made it, when that had a key
 }
 
@@ -100,7 +100,7 @@ func (r *Row) Finish(fence int64, end End, now time.Time) error {
 	case Parked:
 		r.Due = end.parkedUntil(now)
 	case Succeeded, Failed, Cancelled:
-		r.FinishedAt = &now
+		r.FinishedAt, r.Due = &now, now
 	default:
 		return fault.New(fault.Internal, "a claim cannot end %q", end.Status)
 	}
@@ -133,7 +133,7 @@ func (r *Row) Cancel(now time.Time) (changed bool, err error) {
 	case r.Status.Final():
 		return false, fault.New(fault.Conflict, "job %s has already %s", r.ID, r.Status)
 	}
-	r.Status, r.NotBefore, r.UpdatedAt, r.FinishedAt = Cancelled, nil, now, &now
+	r.Status, r.NotBefore, r.UpdatedAt, r.FinishedAt, r.Due = Cancelled, nil, now, &now, now
 	r.Fence++
 	return true, nil
 }

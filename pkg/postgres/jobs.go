@@ -237,6 +237,17 @@ func (s *Jobs) Unpark(ctx context.Context, scope memory.Scope, id memory.ID, rec
 	return s.change(ctx, scope, id, records, func(row *job.Row, now time.Time) error { return row.Unpark(now) })
 }
 
+// Sweep implements job.Store.
+func (s *Jobs) Sweep(ctx context.Context, kept time.Duration, limit int) (int, error) {
+	var swept int64
+	err := s.db.system(ctx, func(tx *session) error {
+		tx.affect(&swept, `DELETE FROM jobs WHERE (tenant, project, id) IN (SELECT tenant, project, id FROM jobs
+			WHERE status IN ('succeeded', 'failed', 'cancelled') AND due_at < rae_now() - $1::interval LIMIT $2)`, kept, limit)
+		return tx.flush()
+	})
+	return int(swept), s.db.failed(ctx, "sweep jobs", err)
+}
+
 // change locks a job, takes it through do, and stores what comes of it with the records.
 func (s *Jobs) change(
 	ctx context.Context, scope memory.Scope, id memory.ID, records []outbox.Record, do func(*job.Row, time.Time) error,
