@@ -63,7 +63,7 @@ func (s *Jobs) Create(ctx context.Context, scope memory.Scope, j job.Job, key me
 		if id, known := s.keys[named]; known && key.Key != "" {
 			row := s.rows[jobID{scope, id}]
 			if row.Fingerprint != key.Fingerprint {
-				return fault.New(fault.Conflict, "this idempotency key was used for another request")
+				return key.Reused()
 			}
 			made = row.Clone()
 			return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/outbox"
 )
 
@@ -154,6 +155,11 @@ type Key struct {
 	Route       string
 	Key         string // the caller's Idempotency-Key, 1..255 characters; "" = none
 	Fingerprint string // of the request body; the same key with another one is a Conflict
+}
+
+// Reused is what whoever brings the key is told when something is remembered for another fingerprint: a Conflict.
+func (Key) Reused() error {
+	return fault.New(fault.Conflict, "this idempotency key was used for another request")
 }
 
 // Receipt counts what an erasure removed.

@@ -106,7 +106,7 @@ func (s *Jobs) Create(
 		case stands == nil:
 			return fault.New(fault.Conflict, "job %s exists", row.ID)
 		case stands.Fingerprint != key.Fingerprint:
-			return fault.New(fault.Conflict, "this idempotency key was used for another request")
+			return key.Reused()
 		}
 		made = stands.Job
 		return nil

@@ -76,7 +76,7 @@ func (s *Jobs) Create(ctx context.Context, scope memory.Scope, j job.Job, key me
 			standing, err := jobBy(ctx, tx, scope, "route = ? AND key = ? AND key <> ''", key.Route, key.Key)
 			switch {
 			case err == nil && standing.Fingerprint != key.Fingerprint:
-				return fault.New(fault.Conflict, "this idempotency key was used for another request")
+				return key.Reused()
 			case err == nil:
 				made = standing.Job
 				return nil
