@@ -19,8 +19,18 @@ import (
 
 func TestMain(m *testing.M) { servicetest.Main(m) }
 
-// onPostgres is the engine as it runs in production: as a login that owns nothing, on a database another role migrated.
+// onPostgres is the engine as it runs in production.
 func onPostgres(t *testing.T, set func(*rae.Config)) *running {
+	t.Helper()
+	admitted := admittedTo(t)
+	return startWith(t, func(c *rae.Config) {
+		admitted(c)
+		set(c)
+	})
+}
+
+// admittedTo makes a database that another role migrated, and returns the setting of a login that owns nothing there.
+func admittedTo(t *testing.T) func(*rae.Config) {
 	t.Helper()
 	ctx := context.Background()
 	owner := servicetest.Postgres(t).Database(t, "")
@@ -41,10 +51,9 @@ func onPostgres(t *testing.T, set func(*rae.Config)) *running {
 		t.Fatal(err)
 	}
 	login.User = url.UserPassword("rae_engine", "engine")
-	return startWith(t, func(c *rae.Config) {
+	return func(c *rae.Config) {
 		c.Store.Store, c.Store.PostgresURL = database.Postgres, telemetry.Secret(login.String())
-		set(c)
-	})
+	}
 }
 
 func TestTheEngineRunsOnPostgres(t *testing.T) {

@@ -23,10 +23,10 @@ import (
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/job"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/models"
 	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/reflection"
-	"github.com/rae-memory/rae/pkg/rerank"
 	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/serve"
 )
@@ -81,16 +81,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	embedder, err := embed.BuiltIn(cfg.Embed.Provider, cfg.Embed.Model)
-	if err != nil {
-		return nil, err
-	}
 	if e.redis, err = cfg.Search.OpenRedis(rt); err != nil {
-		return nil, err
-	}
-	embedder = embed.WithCache(embedder, e.redis.Vectors())
-	reranker, err := rerank.BuiltIn(cfg.Rerank.Provider, cfg.Rerank.Model)
-	if err != nil {
 		return nil, err
 	}
 	db, err := database.Open(&cfg.Store.Config, rt.Log, e.wake)
@@ -98,6 +89,16 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 		return nil, err
 	}
 	e.store, e.Ledger = db.Memories, db.Ledger(policy)
+	deps := models.Deps{Meter: &budget.Guard{Ledger: e.Ledger, Log: rt.Log}, Vectors: e.redis.Vectors(), Log: rt.Log}
+	embedders := cfg.Embed.Embedding.Open(deps)
+	embedder, err := embedders("")
+	if err != nil {
+		return nil, err
+	}
+	reranker, err := cfg.Rerank.Reranking.Open(deps)
+	if err != nil {
+		return nil, err
+	}
 	e.Jobs = &job.Runner{Store: db.Jobs, Keep: cfg.Store.JobsKeep, Log: rt.Log}
 	e.Reflections = &reflection.Service{
 		Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Store: db.Reflections, Log: rt.Log,
@@ -105,7 +106,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	if cfg.Reflect.Decay == "off" {
 		e.Reflections.Keeper = nil
 	}
-	e.Spaces = &embed.Spaces{Store: e.store, Resolve: embed.Resolve(embedder), Log: rt.Log}
+	e.Spaces = &embed.Spaces{Store: e.store, Resolve: embed.Resolve(embedders), Log: rt.Log}
 	e.Reembed = &embed.Reembed{Memories: e.store, Spaces: e.Spaces, Scopes: e.store, Jobs: e.Jobs}
 	e.Jobs.Handlers = e.Reembed.Handlers()
 	searching, err := searchfn.New(cfg.Search, db, e.Spaces, rt)
@@ -113,6 +114,9 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 		return nil, err
 	}
 	searching.Share(e.redis.Answers())
+	if cfg.Rerank.Remote() {
+		searching.Assist(reranker, cfg.Rerank.RerankTimeout)
+	}
 	e.Search, e.Copy = searching.Service(), searching.Qdrant
 	if e.Qdrant, err = searching.Qdrant(""); err != nil {
 		return nil, err
@@ -120,8 +124,8 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	e.Memories = &ingest.Service{
 		Store: e.store, Embedders: storefn.Embedders(e.Spaces), Vectors: e.store, EmbedTimeout: cfg.Store.EmbedTimeout, Log: rt.Log,
 	}
-	embedding := embedfn.New(embedder, e.store, cfg.Embed.Timeout, rt.Log)
-	embedding.Follow(e.Spaces)
+	embedding := embedfn.New(embedder, e.store, cfg.Embed.EmbedTimeout, rt.Log)
+	embedding.Follow(e.Reembed)
 	e.Memories.Erasers = []ingest.Eraser{searching, embedding}
 	storing := storefn.New(e.Memories, nil, rt.Log) // Run drains; a tick that waited for its turn would keep a worker from other events
 	storing.Jobs, storing.Models = e.Jobs, e.Reembed
@@ -129,7 +133,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 		storing,
 		searching,
 		embedding,
-		rerankfn.New(reranker, cfg.Rerank.Timeout),
+		rerankfn.New(reranker, cfg.Rerank.RerankTimeout),
 		reflectfn.New(e.Reflections, rt.Log),
 		budgetfn.New(e.Ledger, auth.RequireAdmin, rt.Log),
 		&foundation{db.Backing, e.redis},

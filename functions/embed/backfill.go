@@ -9,6 +9,7 @@ import (
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
 )
@@ -27,11 +28,15 @@ type Backfill struct {
 	Embedder embed.Embedder
 	Spaces   *embed.Spaces // which models a scope's memories get vectors of; nil: the Embedder's alone
 	Timeout  time.Duration // of one call of an embedder; 0: the context's alone
+	// PutOff sees to it that memories of the scope get their vectors of the model when the budget has been refilled; nil:
+	// what the budget refuses is an error.
+	PutOff func(ctx context.Context, scope memory.Scope, model string) error
 }
 
 // Run embeds the memory by every model whose vector it lacks, attaches the vectors and announces memory.embedded, all or
-// nothing. done is false, and nothing is wrong, when there was nothing to do: the memory is gone, has its vectors, or
-// was changed meanwhile, which announced itself and will be filled in on its own. Running again changes nothing.
+// nothing. done is false, and nothing is wrong, when there was nothing to do (the memory is gone, has its vectors, or was
+// changed meanwhile, which announced itself and will be filled in on its own) or what there was has been put off. Running
+// again changes nothing.
 func (b *Backfill) Run(ctx context.Context, scope memory.Scope, id memory.ID) (done bool, err error) {
 	m, err := b.Store.Get(ctx, scope, id, memory.View{})
 	switch {
@@ -47,7 +52,13 @@ func (b *Backfill) Run(ctx context.Context, scope memory.Scope, id memory.ID) (d
 	var vectors []memory.Vector
 	var told []outbox.Record
 	for _, e := range missing {
-		made, err := embed.Documents(ctx, e, b.Timeout, []string{m.Content})
+		made, err := embed.Documents(llm.WithPayer(ctx, scope), e, b.Timeout, []string{m.Content})
+		if fault.KindOf(err) == fault.OverBudget && b.PutOff != nil {
+			if err := b.PutOff(ctx, scope, e.Model()); err != nil {
+				return false, err
+			}
+			continue
+		}
 		if err != nil {
 			return false, fmt.Errorf("embed memory %s by %s: %w", id, e.Model(), err)
 		}

@@ -45,7 +45,7 @@ func newApart(t *testing.T) *apart {
 		t.Fatal(err)
 	}
 	rt := serve.Runtime{Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler)}
-	spaces := &embed.Spaces{Store: a.db.Memories, Resolve: embed.Resolve(new(embed.Hash))}
+	spaces := &embed.Spaces{Store: a.db.Memories, Resolve: embed.One(new(embed.Hash))}
 	if a.function, err = searchfn.New(cfg, a.db, spaces, rt); err != nil {
 		t.Fatal(err)
 	}

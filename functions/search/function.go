@@ -14,10 +14,12 @@ import (
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
+	"github.com/rae-memory/rae/pkg/models"
 	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/serve"
+	"github.com/rae-memory/rae/pkg/tokens"
 )
 
 var _ serve.Function = (*Function)(nil)
@@ -36,10 +38,14 @@ type Function struct {
 // alone is what the function opened for itself besides its database.
 type alone struct{ redis *redis.Client }
 
-// weights of the legs. The built-in embedder sees the words BM25 sees, only blurred, so it helps out instead of adding
-// up; a model that knows meanings will weigh in.
-func weights() search.Weights {
-	return search.Weights{string(search.Lexical): 1, string(search.Graph): .1, string(search.Dense): -.3}
+// weights of the legs. Hashed n-grams see the words BM25 sees, only blurred, so they help out instead of adding up; a
+// model that knows meanings weighs in.
+func weights(model string) search.Weights {
+	dense := .4
+	if model == embed.ModelOf(embed.ProviderHash) {
+		dense = -.3
+	}
+	return search.Weights{string(search.Lexical): 1, string(search.Graph): .1, string(search.Dense): dense}
 }
 
 // New returns the function over a store somebody else opens, watches and closes. Which model a scope is searched by,
@@ -58,6 +64,10 @@ func New(cfg Config, db *database.DB, spaces *embed.Spaces, rt serve.Runtime) (*
 			return nil, err
 		}
 	}
+	own, err := spaces.Resolve("")
+	if err != nil {
+		return nil, err
+	}
 	copied, err := openQdrant(&cfg, store, spaces, rt)
 	if err != nil {
 		return nil, err
@@ -66,12 +76,15 @@ func New(cfg Config, db *database.DB, spaces *embed.Spaces, rt serve.Runtime) (*
 	f := &Function{parts: p, qdrant: copied, log: rt.Log}
 	f.service = &search.Service{
 		Legs:          []search.Leg{p.lexical, copied.before(p.dense, p.places), p.entities},
-		Weights:       weights(),
+		Weights:       weights(own.Model()),
+		ModelWeights:  weights,
 		Memories:      store,
 		Freshness:     p.freshness,
 		Neighbourhood: p.neighbourhood,
 		Spaces:        space{spaces, p.holding},
 		Reranker:      p.reranker,
+		Sittings:      p.sittings,
+		Tokens:        new(tokens.Counter),
 		Log:           rt.Log,
 		StageTimeout:  cfg.StageTimeout,
 		Observe: func(stage string, took time.Duration, err error) {
@@ -93,7 +106,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err := serve.Load(&cfg); err != nil {
 		return nil, err
 	}
-	embedder, err := embed.BuiltIn(cfg.EmbedProvider, "")
+	meter, err := cfg.Meter(rt.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -101,17 +114,25 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
+	deps := models.Deps{Meter: meter, Vectors: shared.Vectors(), Log: rt.Log}
+	embedders := cfg.Embedding.Open(deps)
+	reranker, err := cfg.Reranking.Open(deps)
+	if err != nil {
+		return nil, err
+	}
 	db, err := database.Open(&cfg.Config, rt.Log, nil)
 	if err != nil {
 		return nil, err
 	}
-	resolve := embed.Resolve(embed.WithCache(embedder, shared.Vectors()))
-	f, err := New(cfg, db, &embed.Spaces{Store: db.Memories, Resolve: resolve, Log: rt.Log}, rt)
+	f, err := New(cfg, db, &embed.Spaces{Store: db.Memories, Resolve: embed.Resolve(embedders), Log: rt.Log}, rt)
 	if err != nil {
 		return nil, err
 	}
 	f.Backing, f.alone = db.Backing, &alone{shared}
 	f.Share(shared.Answers())
+	if cfg.Remote() {
+		f.Assist(reranker, cfg.RerankTimeout)
+	}
 	return f, nil
 }
 
@@ -121,6 +142,11 @@ func (f *Function) Share(answers search.Cache) {
 	if answers != nil && f.service.Cache != nil {
 		f.service.Cache = search.Layered{Near: f.service.Cache, Far: answers}
 	}
+}
+
+// Assist has a reranker asked besides the built-in one, which waits for it no longer than the timeout and the stage.
+func (f *Function) Assist(reranker search.Scorer, timeout time.Duration) {
+	f.service.Reranker = search.Assisted{BuiltIn: f.parts.reranker, Scorer: reranker, Memories: f.service.Memories, Timeout: timeout}
 }
 
 // Health asks what the function stands on. Without Redis and Qdrant it still answers.

@@ -21,7 +21,8 @@ type parts struct {
 	neighbourhood            search.Neighbourhood
 	freshness                search.Freshness
 	reranker                 search.Reranker
-	places                   qdrant.Places // nil: hits of Qdrant don't tell where they stand in a conversation
+	sittings                 search.Sittings // nil: the parts share nothing
+	places                   qdrant.Places   // nil: hits of Qdrant don't tell where they stand in a conversation
 
 	// holding is the model by which a search of the scope can be answered now, when it should be by the wanted one.
 	holding func(scope memory.Scope, wanted string) string
@@ -71,7 +72,7 @@ func inPostgres(db *postgres.DB, spaces *embed.Spaces) parts {
 	}
 	return parts{
 		lexical: legs.Lexical, dense: legs.Dense, entities: legs.Graph, graph: legs.Graph,
-		neighbourhood: legs.Neighbourhood, freshness: legs.Freshness, reranker: legs.Reranker,
+		neighbourhood: legs.Neighbourhood, freshness: legs.Freshness, reranker: legs.Reranker, sittings: db,
 		holding: func(_ memory.Scope, wanted string) string { return wanted },
 		refresh: refresh, forget: func(string) int { return 0 },
 	}

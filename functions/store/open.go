@@ -12,18 +12,18 @@ import (
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/job"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/models"
 	"github.com/rae-memory/rae/pkg/serve"
 )
 
 // Config is what the environment says to the function.
 type Config struct {
 	database.Config
+	models.Embedding
+	models.Budget
 
-	EmbedProvider string        `envconfig:"RAE_EMBED_PROVIDER" default:"hash" allowed:"hash"`
-	EmbedModel    string        `envconfig:"RAE_EMBED_MODEL"` // empty: the provider's own choice
-	EmbedTimeout  time.Duration `envconfig:"RAE_EMBED_TIMEOUT" default:"10s" min:"1ms" max:"10m"`
-	JobsKeep      time.Duration `envconfig:"RAE_JOBS_KEEP" default:"720h" min:"1h" max:"87600h"` // how long a job that has ended can be read
-	Sink          string        `envconfig:"K_SINK"`                                             // the broker's ingress; empty: events wait in the outbox
+	JobsKeep time.Duration `envconfig:"RAE_JOBS_KEEP" default:"720h" min:"1h" max:"87600h"` // how long a job that has ended can be read
+	Sink     string        `envconfig:"K_SINK"`                                             // the broker's ingress; empty: events wait in the outbox
 }
 
 // Check implements serve.Checker.
@@ -31,8 +31,8 @@ func (c *Config) Check() error {
 	if err := c.Config.Check(); err != nil {
 		return err
 	}
-	if _, err := embed.BuiltIn(c.EmbedProvider, c.EmbedModel); err != nil {
-		return &serve.ConfigError{Name: "RAE_EMBED_MODEL", Value: c.EmbedModel, Allowed: "unset or " + new(embed.Hash).Model()}
+	if err := c.Embedding.Check(); err != nil {
+		return err
 	}
 	if c.Sink == "" {
 		return nil
@@ -62,11 +62,15 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err := serve.Load(&cfg); err != nil {
 		return nil, err
 	}
-	embedder, err := embed.BuiltIn(cfg.EmbedProvider, cfg.EmbedModel)
+	meter, err := cfg.Meter(rt.Log)
 	if err != nil {
 		return nil, err
 	}
-	f := New(&ingest.Service{Embedder: embedder, EmbedTimeout: cfg.EmbedTimeout, Log: rt.Log}, nil, rt.Log)
+	embedders := cfg.Embedding.Open(models.Deps{Meter: meter, Log: rt.Log})
+	if _, err := embedders(""); err != nil {
+		return nil, err
+	}
+	f := New(&ingest.Service{EmbedTimeout: cfg.EmbedTimeout, Log: rt.Log}, nil, rt.Log)
 	post := &postman{}
 	db, err := database.Open(&cfg.Config, rt.Log, post.wake)
 	if err != nil {
@@ -76,7 +80,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 		f.closers = append(f.closers, db.Release)
 	}
 	f.Memories.Store = db.Memories
-	spaces := &embed.Spaces{Store: db.Memories, Resolve: embed.Resolve(embedder), Log: rt.Log}
+	spaces := &embed.Spaces{Store: db.Memories, Resolve: embed.Resolve(embedders), Log: rt.Log}
 	f.Memories.Embedders, f.Memories.Vectors = Embedders(spaces), db.Memories
 	f.Jobs = &job.Runner{Store: db.Jobs, Keep: cfg.JobsKeep, Log: rt.Log}
 	f.Models = &embed.Reembed{Memories: db.Memories, Spaces: spaces, Scopes: db.Memories, Jobs: f.Jobs}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/embed/embedtest"
@@ -89,34 +90,36 @@ func TestOnlyWhatIsMissingIsAskedUpstream(t *testing.T) {
 
 func TestAThousandMissesAreOneCall(t *testing.T) {
 	t.Parallel()
-	const many = 1000
-	upstream := &counting{}
-	c := &embed.Cached{Upstream: upstream, Cache: embed.NewLRU(100)}
-	start := make(chan struct{})
-	var running sync.WaitGroup
-	for i := range many {
-		running.Go(func() {
-			<-start
-			var v []float32
-			var err error
-			if i%2 == 0 {
-				v, err = c.EmbedQuery(t.Context(), "the same question")
-			} else {
-				var batch [][]float32
-				if batch, err = c.EmbedDocuments(t.Context(), []string{"the same text"}); err == nil {
-					v = batch[0]
+	synctest.Test(t, func(t *testing.T) {
+		const many = 1000
+		answer := make(chan struct{})
+		upstream := &counting{before: func() error { <-answer; return nil }}
+		c := &embed.Cached{Upstream: upstream, Cache: embed.NewLRU(100)}
+		var running sync.WaitGroup
+		for i := range many {
+			running.Go(func() {
+				var v []float32
+				var err error
+				if i%2 == 0 {
+					v, err = c.EmbedQuery(t.Context(), "the same question")
+				} else {
+					var batch [][]float32
+					if batch, err = c.EmbedDocuments(t.Context(), []string{"the same text"}); err == nil {
+						v = batch[0]
+					}
 				}
-			}
-			if err != nil || embed.Check(v, c.Dimensions()) != nil {
-				t.Errorf("got %d values, %v", len(v), err)
-			}
-		})
-	}
-	close(start)
-	running.Wait()
-	if len(upstream.queries) != 1 || len(upstream.documents) != 1 {
-		t.Errorf("%d callers made %d calls for a query and %d for a document", many, len(upstream.queries), len(upstream.documents))
-	}
+				if err != nil || embed.Check(v, c.Dimensions()) != nil {
+					t.Errorf("got %d values, %v", len(v), err)
+				}
+			})
+		}
+		synctest.Wait() // all of them have asked, and nobody has an answer
+		close(answer)
+		running.Wait()
+		if len(upstream.queries) != 1 || len(upstream.documents) != 1 {
+			t.Errorf("%d callers made %d calls for a query and %d for a document", many, len(upstream.queries), len(upstream.documents))
+		}
+	})
 }
 
 func TestWhoeverWaitsIsNotHarmedByTheFirstGoingAway(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/job"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
@@ -93,6 +94,22 @@ func (r *Reembed) begin(ctx context.Context, scope memory.Scope, order reembedOr
 		return r.Jobs.Store.Get(ctx, scope, standing.ID)
 	}
 	return resumed, err
+}
+
+// Await queues a job that embeds the scope by the model, for memories that could not be embedded now; one that has not
+// ended will find them, and is left to its own time.
+func (r *Reembed) Await(ctx context.Context, scope memory.Scope, model string) error {
+	embedder, err := r.Spaces.Resolve(model)
+	if err != nil {
+		return err
+	}
+	order := reembedOrder{Model: embedder.Model()}
+	_, found, err := r.open(ctx, r.Jobs.Store, scope, order)
+	if err != nil || found {
+		return err
+	}
+	_, err = r.begin(ctx, scope, order)
+	return err
 }
 
 // want makes the model one of those the scope's memories get vectors of.
@@ -224,7 +241,7 @@ func (r *Reembed) attach(ctx context.Context, scope memory.Scope, e Embedder, mi
 	for i, m := range missing {
 		texts[i] = m.Content
 	}
-	vectors, err := Documents(ctx, e, reembedCall, texts)
+	vectors, err := Documents(llm.WithPayer(ctx, scope), e, reembedCall, texts)
 	if err != nil {
 		return fmt.Errorf("embed %d memories: %w", len(missing), err)
 	}

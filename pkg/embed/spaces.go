@@ -17,25 +17,44 @@ import (
 // must be safe for concurrent use and must touch nothing: embedders connect when first used.
 type Resolver func(model string) (Embedder, error)
 
-// Resolve resolves what is built in besides own, which is the deployment's choice.
-func Resolve(own Embedder) Resolver {
-	return func(model string) (Embedder, error) {
-		if model == "" || model == own.Model() {
-			return own, nil
+// Resolve adds to the embedders of a deployment, own, what is built in: what somebody embedded by it can be searched
+// whatever the deployment's choice is now.
+func Resolve(own Resolver) Resolver {
+	builtIn := map[string]Embedder{}
+	for _, provider := range []string{ProviderStatic, ProviderHash} {
+		if e, err := BuiltIn(provider, ""); err == nil {
+			builtIn[e.Model()] = e
 		}
-		for _, provider := range providers() {
-			if e, err := BuiltIn(provider, ""); err == nil && e.Model() == model {
-				return e, nil
-			}
-		}
-		return nil, fault.New(fault.Invalid, "embedding model %q is unknown; this deployment has: %s", model, own.Model())
 	}
+	return func(model string) (Embedder, error) {
+		first, err := own("")
+		if err == nil && (model == "" || model == first.Model()) {
+			return first, nil
+		}
+		if e, ok := builtIn[model]; ok {
+			return e, nil
+		}
+		return own(model)
+	}
+}
+
+// One resolves nothing but e, and what is built in.
+func One(e Embedder) Resolver {
+	return Resolve(func(model string) (Embedder, error) {
+		if model != "" && model != e.Model() {
+			return nil, fault.New(fault.Invalid, "embedding model %q is unknown; there is: %s", model, e.Model())
+		}
+		return e, nil
+	})
 }
 
 // Free reports whether an embedder is built in: it computes in this process, costs nothing but time, and cannot be away.
 func Free(e Embedder) bool {
-	_, builtIn := e.(*Hash)
-	return builtIn
+	switch e.(type) {
+	case *Hash, *Static:
+		return true
+	}
+	return false
 }
 
 // FollowWithin is how late Spaces may learn that another process has chosen other models for a scope.

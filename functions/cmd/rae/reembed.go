@@ -53,11 +53,11 @@ A project whose model is built in follows a program that comes with another buil
 switched it by this command.
 
 ` + environment(
-			"RAE_EMBED_PROVIDER  who embeds (hash)",
+			"RAE_EMBED_PROVIDER  who embeds: static or hash (static)",
 			"RAE_EMBED_MODEL     model of projects nobody has chosen one for"),
-		Example: `  rae reembed --to hash-384-v1
+		Example: `  rae reembed --to static-256-v1
   rae reembed --switch && rae reembed --forget hash-384-v1
-  rae reembed --to hash-384-v1 --tenant acme --all-projects --json`,
+  rae reembed --to static-256-v1 --tenant acme --all-projects --json`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := asked.check(); err != nil {

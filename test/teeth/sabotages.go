@@ -1,0 +1,103 @@
+package main
+
+// sabotage is one way to break a promise.
+type sabotage struct {
+	promise string // as the architecture words it
+	what    string // what is broken
+	file    string // from the repository's root
+	old     string // stands in the file exactly once
+	new     string
+	tests   string // the package whose tests must notice
+	run     string // and which of them
+}
+
+const (
+	acknowledged = "an acknowledged write is never lost"
+	readYourOwn  = "a read sees the write whose token it carries"
+	idempotent   = "a request with a key has one effect and one answer"
+	onceOnly     = "a repeated event has one effect"
+	announced    = "what is committed is announced, in order"
+	noQdrant     = "without Qdrant searches are answered all the same"
+	disbelieved  = "Qdrant is never believed"
+	noRedis      = "Redis may be away or lie"
+	noStampede   = "many who miss at once ask once"
+	undisturbed  = "no tenant notices another"
+)
+
+var sabotages = []sabotage{
+	{acknowledged, "writers are answered before the commit", "pkg/groupcommit/groupcommit.go",
+		"	err = tx.Commit()\n	committed = true\n",
+		"	others := members\n	members = nil\n	for _, w := range others {\n		if w == self {\n			members = append(members, w)\n		} else {\n			w.signals <- signal[T]{}\n		}\n	}\n	time.Sleep(20 * time.Millisecond)\n	err = tx.Commit()\n	committed = true\n",
+		"./pkg/postgres", "^TestNoAcknowledgedWriteIsLostWhenEngineOrDatabaseAreKilled$"},
+	{acknowledged, "the database confirms before it has written", "pkg/postgres/kill_test.go",
+		"h := newHarness(t, nil)", `h := newHarness(t, map[string]string{"synchronous_commit": "off"})`,
+		"./pkg/postgres", "^TestNoAcknowledgedWriteIsLostWhenEngineOrDatabaseAreKilled$"},
+
+	{readYourOwn, "a search does not mind the state it must answer from", "pkg/search/service.go",
+		"if seq < r.AtLeast {", "if false {",
+		"./pkg/search", "^TestAReaderIsNeverServedLessThanItHasSeen$"},
+	{readYourOwn, "what Qdrant does not have yet is not looked for", "pkg/qdrant/dense.go",
+		"	rows := recent.rows\n", "	rows := recent.rows[:0]\n",
+		"./pkg/qdrant", "^TestWhateverQdrantDoesTheAnswerIsRight$"},
+
+	{idempotent, "answers are not kept (PostgreSQL)", "pkg/postgres/once.go",
+		"	if answer == nil {\n", "	if answer == nil || true {\n		return nil\n	}\n	if answer == nil {\n",
+		"./pkg/postgres", "^TestStore"},
+	{idempotent, "answers are not kept (SQLite)", "pkg/sqlite/once.go",
+		"	if answer == nil {\n", "	if answer == nil || true {\n		return nil\n	}\n	if answer == nil {\n",
+		"./pkg/sqlite", "^TestStore"},
+	{idempotent, "another request under the same key gets the first one's answer", "pkg/postgres/once.go",
+		"case fingerprint != key.Fingerprint:", "case false:",
+		"./pkg/postgres", "^TestStore"},
+
+	{onceOnly, "every delivery counts as the first (PostgreSQL)", "pkg/postgres/once.go",
+		"return added == 1, nil", "return true, nil",
+		"./pkg/postgres", "^TestDuplicateAndReorderedDeliveriesHaveOneEffect$"},
+	{onceOnly, "every delivery counts as the first (SQLite)", "pkg/sqlite/once.go",
+		`return added == 1, t.failed("record an event", err)`, `return added >= 0, t.failed("record an event", err)`,
+		"./pkg/sqlite", "^TestStore"},
+
+	{announced, "records of a subject do not wait for earlier ones (PostgreSQL)", "pkg/postgres/outbox.go",
+		"e.subject = o.subject AND e.position < o.position))`", "e.subject = o.subject AND e.position < 0))`",
+		"./pkg/postgres", "^TestRelaysSideBySideSkipNothingAndKeepTheOrder$"},
+
+	{noQdrant, "there is nothing to fall back on", "pkg/qdrant/dense.go",
+		"	hits, failed := d.Fallback.Retrieve(ctx, q, depth)\n	if failed != nil {", "	hits, failed := []search.Hit(nil), err\n	if failed != nil {",
+		"./pkg/qdrant", "^TestWhateverQdrantDoesTheAnswerIsRight$"},
+	{noQdrant, "a Qdrant that failed is asked every time", "pkg/qdrant/breaker.go",
+		"return c.ConsecutiveFailures >= tripAfter", "return false",
+		"./pkg/qdrant", "^TestAQdrantThatFailsIsLeftAloneAndTriedAgain$"},
+	{noQdrant, "a Qdrant that failed is never asked again", "pkg/qdrant/breaker.go",
+		"Name: name, Timeout: retry,", "Name: name, Timeout: 1000 * time.Hour,",
+		"./pkg/qdrant", "^TestAQdrant"},
+
+	{disbelieved, "rows of other tenants are taken", "pkg/qdrant/tenant.go",
+		"case payload[fieldTenant].GetStringValue() != t.scope.Tenant || payload[fieldProject].GetStringValue() != t.scope.Project:", "case false:",
+		"./pkg/qdrant", "^TestWhateverQdrantDoesTheAnswerIsRight$"},
+	{disbelieved, "scores that are no numbers are taken", "pkg/qdrant/tenant.go",
+		"case math.IsNaN(score) || math.IsInf(score, 0):", "case math.IsInf(score, 0):",
+		"./pkg/qdrant", "^TestWhateverQdrantDoesTheAnswerIsRight$"},
+	{disbelieved, "the store does not have the last word on what was found", "pkg/search/service.go",
+		"if m.Scope() == r.Scope && r.Filter.Match(&m) {", "if true {",
+		"./pkg/search", "^TestTheIndexIsNeverBelieved$"},
+
+	{noRedis, "values are believed whatever they are", "pkg/redis/seal.go",
+		"return value, subtle.ConstantTimeCompare(digest[:], []byte(sealed[:sealBytes])) == 1", "_ = subtle.ConstantTimeCompare(digest[:], digest[:])\n	return value, true",
+		"./pkg/redis", "."},
+	{noRedis, "a Redis that failed is asked every time", "pkg/redis/guard.go",
+		"tripAfter = 5\n", "tripAfter = 1 << 30\n",
+		"./pkg/redis", "."},
+	{noRedis, "tenant and project of a key run into one another", "pkg/search/cache.go",
+		"		_ = binary.Write(h, binary.BigEndian, uint64(len(part))) // a hash takes everything\n", "",
+		"./pkg/search", "^FuzzCacheKey$"},
+
+	{noStampede, "each who misses asks", "pkg/embed/cached.go",
+		"c.flights.DoChan(string(name.Sum(nil)),", "new(singleflight.Group).DoChan(string(name.Sum(nil)),",
+		"./pkg/embed", "."},
+
+	{undisturbed, "a listing by tag forgets whose it is (SQLite)", "pkg/sqlite/read.go",
+		"AND m.id = t.memory_id WHERE t.tenant = ? AND", "AND m.id = t.memory_id WHERE t.tenant >= ? AND", ".", "^TestOneTenantNeverNoticesAnother$/^sqlite"},
+	{undisturbed, "a key of one tenant answers another (SQLite)", "pkg/sqlite/once.go",
+		"WHERE tenant = ? AND project = ? AND route = ? AND key = ?`,\n		t.scope.Tenant, t.scope.Project, key.Route, key.Key)", "WHERE route = ? AND key = ?`,\n		key.Route, key.Key)",
+		".", "^TestOneTenantNeverNoticesAnother$/^sqlite"},
+}
