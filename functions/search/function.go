@@ -14,7 +14,7 @@ import (
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
-	"github.com/rae-memory/rae/pkg/models"
+	"github.com/rae-memory/rae/pkg/inference"
 	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/search"
@@ -114,7 +114,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	deps := models.Deps{Meter: meter, Vectors: shared.Vectors(), Log: rt.Log}
+	deps := inference.Deps{Meter: meter, Vectors: shared.Vectors(), Log: rt.Log}
 	embedders := cfg.Embedding.Open(deps)
 	reranker, err := cfg.Reranking.Open(deps)
 	if err != nil {

@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync/atomic"
 
 	"github.com/rae-memory/rae/pkg/database"
@@ -54,13 +55,23 @@ const (
 	vectorEvents = 100
 )
 
+// gatherEvents is how many events of a scope pass, on average, before somebody looks whether its newest words are worth
+// gathering: a look costs a query, and a search that finds as many more of them hardly more than nothing. Chance needs no
+// memory of scopes, and favours none.
+const gatherEvents = 16
+
 // inPostgres lets the database find: a process that begins has nothing to load, however large the scope.
 func inPostgres(db *postgres.DB, spaces *embed.Spaces) parts {
 	legs := db.Legs("") // every search names its model
 	var events atomic.Int64
 	refresh := func(ctx context.Context, scope memory.Scope) error {
-		if _, err := db.Gather(ctx, scope); err != nil || events.Add(1)%vectorEvents != 0 {
-			return err
+		if rand.IntN(gatherEvents) == 0 {
+			if _, err := db.Gather(ctx, scope); err != nil {
+				return err
+			}
+		}
+		if events.Add(1)%vectorEvents != 0 {
+			return nil
 		}
 		embedders, err := spaces.Embedders(ctx, scope)
 		for _, e := range embedders {

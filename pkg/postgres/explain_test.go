@@ -22,7 +22,8 @@ type plan struct {
 	pages int    // read while it ran, from the cache or not
 }
 
-// explainer collects the plans of every statement that a DB runs, as they were executed: auto_explain tells them.
+// explainer collects the plans of every statement of a DB that reads a table, as they were executed: auto_explain tells
+// them.
 type explainer struct {
 	mu    sync.Mutex
 	plans []plan
@@ -64,7 +65,10 @@ func (x *explainer) hear(message string) {
 	if err != nil {
 		x.err = fmt.Errorf("%w in %s", err, told)
 	}
-	x.plans = append(x.plans, plan{statement.Query, statement.Plan.paths(), statement.Plan.Hit + statement.Plan.Read})
+	// What reads no table sets something, or is a function the planner has asked for its value, which it does when it likes.
+	if paths := statement.Plan.paths(); paths != "" {
+		x.plans = append(x.plans, plan{statement.Query, paths, statement.Plan.Hit + statement.Plan.Read})
+	}
 }
 
 // take returns the plans since it was last called.

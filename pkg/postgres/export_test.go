@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/rae-memory/rae/pkg/memory"
@@ -67,3 +68,12 @@ func (d *DB) GatherAll(ctx context.Context, scope memory.Scope) (int, error) {
 
 // Sparing returns the leg as it is in a scope so large that no term is looked at before it has to be.
 func (l Lexical) Sparing() Lexical { return Lexical{DB: l.DB, few: 1} }
+
+// Look is what every part of a search does its work by.
+func (d *DB) Look(ctx context.Context, scope memory.Scope, do func(ask func(query string) error) error) error {
+	return d.look(ctx, scope, func(s *session) error {
+		return do(func(query string) error {
+			return s.rows(query, nil, func(pgx.Rows) error { return nil })
+		})
+	})
+}

@@ -53,7 +53,7 @@ A project whose model is built in follows a program that comes with another buil
 switched it by this command.
 
 ` + environment(
-			"RAE_EMBED_PROVIDER  who embeds: static or hash (static)",
+			"RAE_EMBED_PROVIDER  who embeds (static); docs/inference.md has all of RAE_EMBED_*",
 			"RAE_EMBED_MODEL     model of projects nobody has chosen one for"),
 		Example: `  rae reembed --to static-256-v1
   rae reembed --switch && rae reembed --forget hash-384-v1
