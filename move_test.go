@@ -127,13 +127,13 @@ func TestAProjectMovesToAnotherModelWhileItIsSearched(t *testing.T) {
 	for name, open := range map[string]func(*testing.T) (one, other *running){
 		"sqlite": func(t *testing.T) (one, other *running) {
 			dir := t.TempDir()
-			inDir := func(c *rae.Config) { c.Store.DataDir = dir }
+			inDir := func(c *rae.Config) { c.Store.DataDir, c.Embed.EmbedProvider = dir, embed.ProviderHash }
 			return startWith(t, inDir), startWith(t, inDir)
 		},
 		"postgres": func(t *testing.T) (one, other *running) {
 			var store rae.Config
-			one = onPostgres(t, func(c *rae.Config) { store = *c })
-			return one, startWith(t, func(c *rae.Config) { c.Store.Config = store.Store.Config })
+			one = onPostgres(t, func(c *rae.Config) { c.Embed.EmbedProvider, store = embed.ProviderHash, *c })
+			return one, startWith(t, func(c *rae.Config) { c.Embed.EmbedProvider, c.Store.Config = embed.ProviderHash, store.Store.Config })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -220,5 +220,37 @@ func store(t *testing.T, e *running, texts []string) {
 		if err != nil || len(results) != len(some) || results[0].Status == ingest.Refused {
 			t.Fatalf("store: %v", err)
 		}
+	}
+}
+
+// TestAStoreFollowsANewProgram opens a store full of one built-in model's vectors by a program that comes with another.
+func TestAStoreFollowsANewProgram(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	before := open(t, func(c *rae.Config) { c.Store.DataDir, c.Embed.EmbedProvider = dir, embed.ProviderHash })
+	var texts []string
+	for i := range 300 {
+		texts = append(texts, fmt.Sprintf("parcel %d of consignment %x", i, i*7919))
+	}
+	store(t, before, texts)
+	before.stop()
+	after := startWith(t, func(c *rae.Config) { c.Store.DataDir = dir })
+	static := embed.ModelOf(embed.ProviderStatic)
+	models := map[string]bool{}
+	eventually(t, "the project follows", func() bool {
+		found, err := after.Search.Search(t.Context(), search.Request{Scope: shop, Query: texts[7], Limit: 3, Mode: search.Dense})
+		if err != nil || len(found.Results) == 0 || found.Results[0].Memory.Content != texts[7] || len(found.Degraded) > 0 {
+			t.Fatalf("meanwhile: %+v, %v", found, err)
+		}
+		models[found.Results[0].Explain.Model] = true
+		return models[static]
+	})
+	stands, err := after.Reembed.Stands(t.Context(), shop)
+	if err != nil || stands.Active != static || stands.Previous != embed.ModelOf(embed.ProviderHash) || stands.Chosen || stands.Coverage[static].Vectors != 300 {
+		t.Errorf("stands %+v, %v", stands, err)
+	}
+	_, listed := after.call("GET", "/v1/memories?limit=1", "", "X-Project-ID", shop.Project)
+	if got := fmt.Sprint(listed["memories"].([]any)[0].(map[string]any)["embedding_models"]); got != "[hash-384-v1 "+static+"]" {
+		t.Errorf("a memory has vectors of %s", got)
 	}
 }
