@@ -249,6 +249,24 @@ func TestAStoreFollowsANewProgram(t *testing.T) {
 	if err != nil || stands.Active != static || stands.Previous != embed.ModelOf(embed.ProviderHash) || stands.Chosen || stands.Coverage[static].Vectors != 300 {
 		t.Errorf("stands %+v, %v", stands, err)
 	}
+	for _, step := range []struct {
+		method, path, body string
+		status             int
+		active, next       any
+	}{
+		{"GET", "", "", 200, static, nil},
+		{"POST", "/rollback", "", 200, "hash-384-v1", static},
+		{"POST", "/rollback", "", 409, nil, nil},
+		{"POST", "", `{"model":"dream-1"}`, 422, nil, nil},
+		{"POST", "/switch", `{"covered":1}`, 200, static, nil},
+		{"DELETE", "/" + static, "", 409, nil, nil},
+		{"GET", "", "", 200, static, nil},
+	} {
+		status, answer := after.call(step.method, "/v1/embedding-models"+step.path, step.body, "X-Project-ID", shop.Project)
+		if status != step.status || answer["active"] != step.active || answer["next"] != step.next {
+			t.Errorf("%s %s is answered %d %v", step.method, step.path, status, answer)
+		}
+	}
 	_, listed := after.call("GET", "/v1/memories?limit=1", "", "X-Project-ID", shop.Project)
 	if got := fmt.Sprint(listed["memories"].([]any)[0].(map[string]any)["embedding_models"]); got != "[hash-384-v1 "+static+"]" {
 		t.Errorf("a memory has vectors of %s", got)
