@@ -60,11 +60,8 @@ func TestQdrantIsKeptAskedAndErased(t *testing.T) {
 	}
 	server.Start()
 	eventually(t, "Qdrant is well again", func() bool { return component() == "healthy healthy" })
-	if n := len(server.Points(collection)); n != 3 {
-		t.Fatalf("%d points", n)
-	}
-	status, receipt := e.call("DELETE", "/v1/tenants/acme/data", "")
-	if status != 200 || receipt["vectors"] != 3.0 || len(server.Points(collection)) != 0 {
-		t.Errorf("erasure: %d %v, %d points left", status, receipt, len(server.Points(collection)))
+	eventually(t, "what could not be erased is erased by event", func() bool { return len(server.Points(collection)) == 0 })
+	if status, receipt := e.call("DELETE", "/v1/tenants/acme/data", ""); status != 200 {
+		t.Errorf("erasure: %d %v", status, receipt)
 	}
 }

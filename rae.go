@@ -60,7 +60,10 @@ type Engine struct {
 	Reflections *reflection.Service
 	Jobs        *job.Runner       // of every kind
 	Reembed     *embed.Reembed    // whose jobs are among them
-	Qdrant      *qdrant.Projector // nil: the deployment has none
+	Spaces      *embed.Spaces     // which models a project's vectors are of
+	Qdrant      *qdrant.Projector // over vectors of the deployment's model, see Copy; nil: it has no Qdrant
+	// Copy is Qdrant over the vectors of another model; nil where there is no Qdrant.
+	Copy func(model string) (*qdrant.Projector, error)
 
 	store     database.Memories
 	redis     *redis.Client // nil: none
@@ -96,16 +99,17 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Jobs = &job.Runner{Store: db.Jobs, Log: rt.Log}
+	e.Jobs = &job.Runner{Store: db.Jobs, Keep: cfg.Store.JobsKeep, Log: rt.Log}
 	e.Reflections = &reflection.Service{
 		Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Store: db.Reflections, Log: rt.Log,
 	}
 	if cfg.Reflect.Decay == "off" {
 		e.Reflections.Keeper = nil
 	}
-	e.Reembed = &embed.Reembed{Memories: e.store, Embedder: embedders}
-	e.Jobs.Handlers = map[string]job.Handler{embed.ReembedKind: e.Reembed.Step}
-	searching, err := searchfn.New(cfg.Search, db, embedder, rt)
+	e.Spaces = &embed.Spaces{Store: e.store, Resolve: embed.Resolve(embedders), Log: rt.Log}
+	e.Reembed = &embed.Reembed{Memories: e.store, Spaces: e.Spaces, Scopes: e.store, Jobs: e.Jobs}
+	e.Jobs.Handlers = e.Reembed.Handlers()
+	searching, err := searchfn.New(cfg.Search, db, e.Spaces, rt)
 	if err != nil {
 		return nil, err
 	}
@@ -113,14 +117,18 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	if cfg.Rerank.Remote() {
 		searching.Assist(reranker, cfg.Rerank.RerankTimeout)
 	}
-	e.Search, e.Qdrant = searching.Service(), searching.Qdrant()
-	e.Memories = &ingest.Service{
-		Store: e.store, Embedder: embedder, EmbedTimeout: cfg.Store.EmbedTimeout, Log: rt.Log, Erasers: []ingest.Eraser{searching},
+	e.Search, e.Copy = searching.Service(), searching.Qdrant
+	if e.Qdrant, err = searching.Qdrant(""); err != nil {
+		return nil, err
 	}
-	storing := storefn.New(e.Memories, nil, rt.Log) // Run drains; a tick that waited for its turn would keep a worker from other events
-	storing.Jobs = e.Jobs
+	e.Memories = &ingest.Service{
+		Store: e.store, Embedders: storefn.Embedders(e.Spaces), Vectors: e.store, EmbedTimeout: cfg.Store.EmbedTimeout, Log: rt.Log,
+	}
 	embedding := embedfn.New(embedder, e.store, cfg.Embed.EmbedTimeout, rt.Log)
-	embedding.PutOff(func(ctx context.Context, scope memory.Scope) error { return e.Reembed.Await(ctx, e.Jobs, scope, "") })
+	embedding.Follow(e.Reembed)
+	e.Memories.Erasers = []ingest.Eraser{searching, embedding}
+	storing := storefn.New(e.Memories, nil, rt.Log) // Run drains; a tick that waited for its turn would keep a worker from other events
+	storing.Jobs, storing.Models = e.Jobs, e.Reembed
 	e.functions = []serve.Function{
 		storing,
 		searching,
@@ -245,6 +253,7 @@ func (e *Engine) Run(ctx context.Context) {
 	defer drain.Stop()
 	defer reflect.Stop()
 	defer maintain.Stop()
+	e.tick(ctx, eventing.DrainDue, time.Now()) // what was left behind, or came with a new program, need not wait
 	for {
 		select {
 		case <-ctx.Done():

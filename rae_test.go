@@ -397,7 +397,13 @@ func (s second) EmbedQuery(ctx context.Context, text string) ([]float32, error) 
 func TestAJobIsDoneByItself(t *testing.T) {
 	t.Parallel()
 	e := start(t)
-	e.Reembed.Embedder = func(string) (embed.Embedder, error) { return second{}, nil }
+	first := e.Spaces.Resolve
+	e.Spaces.Resolve = func(model string) (embed.Embedder, error) {
+		if model == "second-2" {
+			return second{}, nil
+		}
+		return first(model)
+	}
 	e.Jobs.Slice = time.Second
 	var steps atomic.Int32
 	e.Jobs.Handlers[embed.ReembedKind] = func(ctx context.Context, s *job.Slice) (bool, error) {
@@ -413,7 +419,7 @@ func TestAJobIsDoneByItself(t *testing.T) {
 			t.Fatalf("store: %d %v", status, answer)
 		}
 	}
-	j, err := e.Reembed.Start(t.Context(), e.Jobs, scope, "second-2")
+	j, err := e.Reembed.Start(t.Context(), scope, "second-2")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,12 +5,15 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/alicebob/miniredis/v2"
 
 	"github.com/rae-memory/rae"
+	embedfn "github.com/rae-memory/rae/functions/embed"
+	searchfn "github.com/rae-memory/rae/functions/search"
 	"github.com/rae-memory/rae/pkg/serve"
 	"github.com/rae-memory/rae/pkg/telemetry"
 )
@@ -161,5 +164,35 @@ func TestAnAddressOfRedisIsCheckedAtTheStart(t *testing.T) {
 	_, err := rae.Load()
 	if err == nil || err.Error() != "RAE_REDIS_URL has a value that is not allowed: it must be a URL such as redis://user:password@host:6379/0, or rediss:// for TLS" || serve.ExitCode(err) != 2 {
 		t.Errorf("got %v", err)
+	}
+}
+
+// This test sets the environment of the process and so cannot run in parallel.
+func TestAFunctionAloneOpensRedis(t *testing.T) {
+	redis := miniredis.RunT(t)
+	t.Setenv("RAE_STORE", "inmem")
+	for name, open := range map[string]func(context.Context, serve.Runtime) (serve.Function, error){
+		"search": searchfn.Open, "embed": embedfn.Open,
+	} {
+		for _, c := range []struct {
+			address string
+			want    serve.Component
+		}{{"", serve.Component{Name: "redis", Unused: true}}, {"redis://" + redis.Addr(), serve.Component{Name: "redis"}}} {
+			t.Setenv("RAE_REDIS_URL", c.address)
+			opened, err := open(t.Context(), serve.Runtime{Log: slog.New(slog.DiscardHandler), Metrics: telemetry.NewRegistry()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := opened.Health(t.Context()); !slices.Contains(got, c.want) {
+				t.Errorf("%s, %q: health %+v, want %+v", name, c.address, got, c.want)
+			}
+			limiter := opened.(interface{ Limiter() serve.Limiter }).Limiter()
+			if (limiter == nil) != c.want.Unused {
+				t.Errorf("%s, %q: limiter %v", name, c.address, limiter)
+			}
+			if err := opened.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }

@@ -27,6 +27,7 @@ const (
 	MaintenanceDue    = "dev.rae.maintenance.due.v1"
 	ReflectionDue     = "dev.rae.reflection.due.v1"
 	JobDue            = "dev.rae.job.due.v1"
+	TenantErased      = "dev.rae.tenant.erased.v1"
 )
 
 // Ping is the type of everything a Knative PingSource sends; a PingSource cannot set another. Its extension
@@ -50,6 +51,7 @@ type Scoping int
 
 const (
 	Scoped   Scoping = iota // it belongs to one tenant and project and says which
+	OfTenant                // it belongs to one tenant, whatever the project, and says which
 	Unscoped                // it concerns everybody unless it names a tenant, or a tenant and a project
 )
 
@@ -67,6 +69,7 @@ var catalogue = []Entry{
 	{MaintenanceDue, "maintenance.due", []string{"clock"}, []string{"reflect"}, Unscoped},
 	{ReflectionDue, outbox.ReflectionDue, []string{"reflect", "clock"}, []string{"reflect"}, Unscoped},
 	{JobDue, outbox.JobDue, []string{"store"}, []string{"store"}, Scoped}, // drain.due goes on with those that nobody is woken for
+	{TenantErased, outbox.TenantErased, []string{"store"}, []string{"search", "embed"}, OfTenant},
 }
 
 // Catalogue returns every entry, in the order of the flow.

@@ -118,6 +118,7 @@ func TestExamplesSurviveTheirTypes(t *testing.T) {
 		eventing.MaintenanceDue:    typed[eventing.Tick],
 		eventing.ReflectionDue:     typed[eventing.Tick],
 		eventing.JobDue:            typed[eventing.JobCall],
+		eventing.TenantErased:      typed[memory.Erasure],
 	}
 	for _, entry := range eventing.Catalogue() {
 		example := must[[]byte](t)(eventing.Example(entry.Type))
@@ -151,7 +152,7 @@ func TestTheCatalogueIsWhole(t *testing.T) {
 	}
 	for _, kind := range []string{
 		outbox.MemoryStored, outbox.MemoryUpdated, outbox.MemoryDeleted, outbox.MemoryDerived, outbox.MemoryEmbedded,
-		outbox.ReflectionCreated, outbox.ReflectionDue, outbox.JobDue, outbox.BudgetWarning, outbox.BudgetExceeded,
+		outbox.ReflectionCreated, outbox.ReflectionDue, outbox.JobDue, outbox.BudgetWarning, outbox.BudgetExceeded, outbox.TenantErased,
 	} {
 		if !records[kind] {
 			t.Errorf("an outbox record of type %s would be no event", kind)

@@ -265,7 +265,7 @@ func agree(entry Entry, scope memory.Scope, data []byte) (memory.Scope, error) {
 		}
 	} else if scope.Tenant == "" {
 		return scope, malformed(tenantExtension, "is missing")
-	} else if scope.Project == "" {
+	} else if scope.Project == "" && entry.Scope == Scoped {
 		return scope, malformed(projectExtension, "is missing")
 	}
 	for _, pair := range [...]struct {

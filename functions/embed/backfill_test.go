@@ -106,7 +106,7 @@ func TestWhatTheBudgetRefusesIsPutOff(t *testing.T) {
 		t.Errorf("got %v, to be paid by %v", err, embedder.payer)
 	}
 	var later []memory.Scope
-	b.PutOff = func(_ context.Context, scope memory.Scope) error {
+	b.PutOff = func(_ context.Context, scope memory.Scope, _ string) error {
 		later = append(later, scope)
 		return nil
 	}

@@ -74,10 +74,11 @@ func New(embedder embed.Embedder, store Store, timeout time.Duration, log *slog.
 	return f
 }
 
-// PutOff has what the budget refuses to embed looked after later, instead of coming back as a failed event.
-func (f *Function) PutOff(later func(ctx context.Context, scope memory.Scope) error) {
+// Follow lets the function give memories vectors of the models their scope wants, instead of the embedder's alone. What the
+// budget refuses to embed is then looked after later, instead of coming back as a failed event.
+func (f *Function) Follow(reembed *embed.Reembed) {
 	if f.backfill != nil {
-		f.backfill.PutOff = later
+		f.backfill.Spaces, f.backfill.PutOff = reembed.Spaces, reembed.Await
 	}
 }
 
@@ -107,8 +108,10 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 		return nil, err
 	}
 	f := New(embedder, db.Memories, cfg.EmbedTimeout, rt.Log)
-	reembed, jobs := embed.Reembed{Memories: db.Memories, Embedder: embedders}, job.Runner{Store: db.Jobs, Log: rt.Log}
-	f.PutOff(func(ctx context.Context, scope memory.Scope) error { return reembed.Await(ctx, &jobs, scope, "") })
+	f.Follow(&embed.Reembed{
+		Memories: db.Memories, Jobs: &job.Runner{Store: db.Jobs, Log: rt.Log},
+		Spaces: &embed.Spaces{Store: db.Memories, Resolve: embed.Resolve(embedders), Log: rt.Log},
+	})
 	f.alone = &alone{db.Backing, shared}
 	return f, nil
 }
@@ -128,11 +131,27 @@ func (f *Function) Events() http.Handler {
 func (f *Function) Consumers() map[string]eventing.Consumer {
 	consumers := map[string]eventing.Consumer{}
 	if f.backfill != nil {
-		for _, eventType := range eventing.Subscribed(name) {
-			consumers[eventType] = f.backfill.take
+		consumers[eventing.MemoryStored], consumers[eventing.MemoryUpdated] = f.backfill.take, f.backfill.take
+		consumers[eventing.TenantErased] = func(ctx context.Context, e eventing.Event) error {
+			_, err := f.EraseTenant(ctx, e.Scope.Tenant)
+			return err
 		}
 	}
 	return consumers
+}
+
+// EraseTenant drops the cached vectors, which are everybody's: none tells whose text it was made of. Doing it again, or
+// late, costs time and nothing else.
+func (f *Function) EraseTenant(ctx context.Context, tenant string) (memory.Receipt, error) {
+	receipt := memory.Receipt{Tenant: tenant}
+	cached, ok := f.embedder.(interface {
+		Forget(ctx context.Context) (int, error)
+	})
+	var err error
+	if ok {
+		receipt.CacheKeys, err = cached.Forget(ctx)
+	}
+	return receipt, err
 }
 
 // Health names the embedder. The built-in one computes in process and cannot be away.

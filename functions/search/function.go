@@ -15,7 +15,6 @@ import (
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/inference"
-	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/search"
@@ -31,7 +30,7 @@ type Function struct {
 
 	service *search.Service
 	parts   parts
-	qdrant  *qdrant.Projector // nil: there is none
+	qdrant  *copies // in Qdrant; nil: there is none
 	log     *slog.Logger
 	alone   *alone // nil in a process with the other functions
 }
@@ -41,16 +40,17 @@ type alone struct{ redis *redis.Client }
 
 // weights of the legs. Hashed n-grams see the words BM25 sees, only blurred, so they help out instead of adding up; a
 // model that knows meanings weighs in. A question's profile has a say as well (search.Profiles).
-func weights(embedder embed.Embedder) search.Weights {
+func weights(model string) search.Weights {
 	dense := .7
-	if _, hashed := embedder.(*embed.Hash); hashed {
+	if model == embed.ModelOf(embed.ProviderHash) {
 		dense = -.3
 	}
 	return search.Weights{string(search.Lexical): 1, string(search.Graph): .1, string(search.Dense): dense}
 }
 
-// New returns the function over a store somebody else opens, watches and closes.
-func New(cfg Config, db *database.DB, embedder embed.Embedder, rt serve.Runtime) (*Function, error) {
+// New returns the function over a store somebody else opens, watches and closes. Which model a scope is searched by,
+// spaces tells.
+func New(cfg Config, db *database.DB, spaces *embed.Spaces, rt serve.Runtime) (*Function, error) {
 	store := db.Memories
 	stages := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "rae_search_stage_seconds", Help: "Time of each stage of a search: embed, a leg, rerank, context.",
@@ -64,19 +64,24 @@ func New(cfg Config, db *database.DB, embedder embed.Embedder, rt serve.Runtime)
 			return nil, err
 		}
 	}
-	projector, err := openQdrant(&cfg, store, embedder, rt)
+	own, err := spaces.Resolve("")
 	if err != nil {
 		return nil, err
 	}
-	p := partsOf(&cfg, db, embedder)
-	f := &Function{parts: p, qdrant: projector, log: rt.Log}
+	copied, err := openQdrant(&cfg, store, spaces, rt)
+	if err != nil {
+		return nil, err
+	}
+	p := partsOf(&cfg, db, spaces)
+	f := &Function{parts: p, qdrant: copied, log: rt.Log}
 	f.service = &search.Service{
-		Legs:          []search.Leg{p.lexical, f.throughQdrant(store, embedder, p.dense), p.entities},
-		Weights:       weights(embedder),
+		Legs:          []search.Leg{p.lexical, copied.before(p.dense, p.places), p.entities},
+		Weights:       weights(own.Model()),
+		ModelWeights:  weights,
 		Memories:      store,
 		Freshness:     p.freshness,
 		Neighbourhood: p.neighbourhood,
-		Embedder:      embedder,
+		Spaces:        space{spaces, p.holding},
 		Reranker:      p.reranker,
 		Sittings:      p.sittings,
 		Tokens:        new(tokens.Counter),
@@ -110,10 +115,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 		return nil, err
 	}
 	deps := inference.Deps{Meter: meter, Vectors: shared.Vectors(), Log: rt.Log}
-	embedder, err := cfg.Embedding.Open(deps)("")
-	if err != nil {
-		return nil, err
-	}
+	embedders := cfg.Embedding.Open(deps)
 	reranker, err := cfg.Reranking.Open(deps)
 	if err != nil {
 		return nil, err
@@ -122,7 +124,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := New(cfg, db, embedder, rt)
+	f, err := New(cfg, db, &embed.Spaces{Store: db.Memories, Resolve: embed.Resolve(embedders), Log: rt.Log}, rt)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +165,7 @@ func (f *Function) Close(ctx context.Context) error {
 		failed = append(failed, f.alone.redis.Close())
 	}
 	if f.qdrant != nil {
-		failed = append(failed, f.qdrant.Index.Close())
+		failed = append(failed, f.qdrant.close())
 	}
 	return errors.Join(failed...)
 }
@@ -179,38 +181,24 @@ func (f *Function) Limiter() serve.Limiter {
 // Service answers searches to callers in the same process.
 func (f *Function) Service() *search.Service { return f.service }
 
-// EraseTenant drops everything held of an erased tenant; the receipt counts cached answers and indexes, and Qdrant's
-// copies of vectors.
-func (f *Function) EraseTenant(ctx context.Context, tenant string) (memory.Receipt, error) {
-	receipt := memory.Receipt{CacheKeys: f.parts.forget(tenant)}
-	var uncached error
-	if f.service.Cache != nil {
-		var forgotten int
-		forgotten, uncached = f.service.Cache.ForgetTenant(ctx, tenant)
-		receipt.CacheKeys += forgotten
-	}
-	var uncopied error
-	receipt.Vectors, uncopied = f.eraseFromQdrant(ctx, tenant)
-	return receipt, errors.Join(uncached, uncopied)
-}
-
 // Name implements serve.Function.
 func (f *Function) Name() string { return "search" }
 
 // Events implements serve.Function.
 func (f *Function) Events() http.Handler { return eventing.Handler(f.Name(), f.Consumers(), f.log) }
 
-// Consumers are the events the function takes: changes of memories. A search catches up with the store by itself, so
+// Consumers are the events the function takes: changes of memories, and erasures of tenants. A search catches up with the store by itself, so
 // an event that is late, lost or doubled changes nothing but the time the next search takes.
 func (f *Function) Consumers() map[string]eventing.Consumer {
 	refresh := func(ctx context.Context, e eventing.Event) error {
 		err := f.parts.refresh(ctx, e.Scope)
 		if f.qdrant != nil {
-			err = errors.Join(err, f.qdrant.Follow(ctx, e.Scope))
+			err = errors.Join(err, f.qdrant.follow(ctx, e.Scope))
 		}
 		return err
 	}
 	return map[string]eventing.Consumer{
 		eventing.MemoryStored: refresh, eventing.MemoryUpdated: refresh, eventing.MemoryDeleted: refresh,
+		eventing.TenantErased: f.erased,
 	}
 }

@@ -44,7 +44,7 @@ func newWorld(t *testing.T, configure ...func(*searchfn.Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := searchfn.New(cfg, db, new(embed.Hash), serve.Runtime{Metrics: prometheus.NewRegistry()})
+	f, err := searchfn.New(cfg, db, &embed.Spaces{Store: db.Memories, Resolve: embed.One(new(embed.Hash))}, serve.Runtime{Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -373,7 +373,7 @@ func TestEntities(t *testing.T) {
 func TestEventsKeepTheIndexWarm(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	f, err := searchfn.New(searchfn.Config{IndexMegabyte: 64}, w.db, new(embed.Hash), serve.Runtime{Metrics: prometheus.NewRegistry()})
+	f, err := searchfn.New(searchfn.Config{IndexMegabyte: 64}, w.db, &embed.Spaces{Store: w.db.Memories, Resolve: embed.One(new(embed.Hash))}, serve.Runtime{Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}

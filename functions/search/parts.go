@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync/atomic"
 
@@ -24,6 +25,8 @@ type parts struct {
 	sittings                 search.Sittings // nil: the parts share nothing
 	places                   qdrant.Places   // nil: hits of Qdrant don't tell where they stand in a conversation
 
+	// holding is the model by which a search of the scope can be answered now, when it should be by the wanted one.
+	holding func(scope memory.Scope, wanted string) string
 	// refresh does what a change of the scope makes worth doing before the next search.
 	refresh func(ctx context.Context, scope memory.Scope) error
 	// forget drops what this process holds of a tenant and returns how many scopes that was.
@@ -31,13 +34,17 @@ type parts struct {
 }
 
 // inProcess follows the store's feed with an index in memory: the fastest, once a scope has been read.
-func inProcess(cfg *Config, db *database.DB, embedder embed.Embedder) parts {
-	set := index.NewSet(db.Memories, embedder.Model())
+func inProcess(cfg *Config, db *database.DB, spaces *embed.Spaces) parts {
+	set := index.NewSet(db.Memories, "")
 	set.MaxBytes, set.Language = cfg.IndexMegabyte<<20, db.Languages.Of
+	set.ModelOf = func(ctx context.Context, scope memory.Scope) (string, error) {
+		models, err := spaces.Models(ctx, scope)
+		return models.Active, err
+	}
 	return parts{
 		lexical: index.Lexical{Set: set}, dense: index.Dense{Set: set}, entities: index.Graph{Set: set},
 		graph: index.Graph{Set: set}, neighbourhood: index.Neighbourhood{Set: set}, freshness: set,
-		reranker: index.Reranker{Set: set}, places: set, refresh: set.Refresh, forget: set.ForgetTenant,
+		reranker: index.Reranker{Set: set}, places: set, holding: set.Holding, refresh: set.Refresh, forget: set.ForgetTenant,
 	}
 }
 
@@ -54,8 +61,8 @@ const (
 const gatherEvents = 16
 
 // inPostgres lets the database find: a process that begins has nothing to load, however large the scope.
-func inPostgres(db *postgres.DB, embedder embed.Embedder) parts {
-	legs := db.Legs(embedder.Model())
+func inPostgres(db *postgres.DB, spaces *embed.Spaces) parts {
+	legs := db.Legs("") // every search names its model
 	var events atomic.Int64
 	refresh := func(ctx context.Context, scope memory.Scope) error {
 		if rand.IntN(gatherEvents) == 0 {
@@ -66,20 +73,26 @@ func inPostgres(db *postgres.DB, embedder embed.Embedder) parts {
 		if events.Add(1)%vectorEvents != 0 {
 			return nil
 		}
-		_, err := legs.Dense.IndexVectors(ctx, scope, embedder.Dimensions(), vectorSlice)
+		embedders, err := spaces.Embedders(ctx, scope)
+		for _, e := range embedders {
+			dense := postgres.Dense{DB: db, Model: e.Model()}
+			_, failed := dense.IndexVectors(ctx, scope, e.Dimensions(), vectorSlice)
+			err = errors.Join(err, failed)
+		}
 		return err
 	}
 	return parts{
 		lexical: legs.Lexical, dense: legs.Dense, entities: legs.Graph, graph: legs.Graph,
 		neighbourhood: legs.Neighbourhood, freshness: legs.Freshness, reranker: legs.Reranker, sittings: db,
+		holding: func(_ memory.Scope, wanted string) string { return wanted },
 		refresh: refresh, forget: func(string) int { return 0 },
 	}
 }
 
 // partsOf chooses: a store that finds by itself does, unless the settings say otherwise.
-func partsOf(cfg *Config, db *database.DB, embedder embed.Embedder) parts {
+func partsOf(cfg *Config, db *database.DB, spaces *embed.Spaces) parts {
 	if db.Postgres != nil && cfg.Index != "process" {
-		return inPostgres(db.Postgres, embedder)
+		return inPostgres(db.Postgres, spaces)
 	}
-	return inProcess(cfg, db, embedder)
+	return inProcess(cfg, db, spaces)
 }

@@ -2,13 +2,15 @@ package search
 
 import (
 	"context"
+	"errors"
 	"strings"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
-	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/serve"
@@ -31,8 +33,18 @@ func (c *Config) checkQdrant() error {
 	return nil
 }
 
-// openQdrant returns what keeps the copy of the vectors in Qdrant; nil when the deployment has none.
-func openQdrant(cfg *Config, store database.Memories, embedder embed.Embedder, rt serve.Runtime) (*qdrant.Projector, error) {
+// copies are the vectors kept in Qdrant, a collection for each model.
+type copies struct {
+	store  database.Memories
+	spaces *embed.Spaces
+	open   func(model string, dimensions int) (*qdrant.Projector, error)
+
+	mu      sync.Mutex
+	byModel map[string]*qdrant.Projector
+}
+
+// openQdrant returns what keeps the copies of the vectors in Qdrant; nil when the deployment has none.
+func openQdrant(cfg *Config, store database.Memories, spaces *embed.Spaces, rt serve.Runtime) (*copies, error) {
 	if cfg.QdrantURL == "" {
 		return nil, nil
 	}
@@ -42,60 +54,133 @@ func openQdrant(cfg *Config, store database.Memories, embedder embed.Embedder, r
 	dropped := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "rae_qdrant_rows_dropped_total", Help: "Rows of Qdrant that were not taken, and vectors not given to it, by what was wrong with them.",
 	}, []string{"reason"})
-	index, err := qdrant.Open(qdrant.Options{
-		URL: cfg.QdrantURL, Key: cfg.QdrantKey.Reveal(), Model: embedder.Model(), Dimensions: embedder.Dimensions(), Prefix: cfg.QdrantPrefix,
-		Timeout: cfg.QdrantTimeout, Log: rt.Log,
-		Dropped: func(reason string, rows int) { dropped.WithLabelValues(reason).Add(float64(rows)) },
-	})
-	if err != nil {
-		return nil, err
+	c := &copies{store: store, spaces: spaces, byModel: map[string]*qdrant.Projector{}}
+	c.open = func(model string, dimensions int) (*qdrant.Projector, error) {
+		index, err := qdrant.Open(qdrant.Options{
+			URL: cfg.QdrantURL, Key: cfg.QdrantKey.Reveal(), Model: model, Dimensions: dimensions, Prefix: cfg.QdrantPrefix,
+			Timeout: cfg.QdrantTimeout, Log: rt.Log,
+			Dropped: func(reason string, rows int) { dropped.WithLabelValues(reason).Add(float64(rows)) },
+		})
+		if err != nil {
+			return nil, err
+		}
+		return &qdrant.Projector{Index: index, Feed: store, Marks: store, Model: model, Scopes: store, Memories: store}, nil
 	}
-	projector := &qdrant.Projector{Index: index, Feed: store, Marks: store, Model: embedder.Model(), Scopes: store, Memories: store}
 	for _, collector := range []prometheus.Collector{
 		dropped,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "rae_qdrant_away", Help: "1 while searches leave Qdrant alone because it has failed.",
-		}, func() float64 {
-			if index.Away() {
-				return 1
-			}
-			return 0
-		}),
+		}, func() float64 { return float64(min(1, c.count(away))) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "rae_qdrant_scopes_behind", Help: "Scopes this process could not take to Qdrant while it was away.",
-		}, func() float64 { return float64(projector.Behind()) }),
+		}, func() float64 { return float64(c.count((*qdrant.Projector).Behind)) }),
 	} {
 		if err := rt.Metrics.Register(collector); err != nil {
 			return nil, err
 		}
 	}
-	return projector, nil
+	_, err := c.of("")
+	return c, err
 }
 
-// throughQdrant puts Qdrant before a leg that finds the same without it.
-func (f *Function) throughQdrant(store database.Memories, embedder embed.Embedder, without search.Leg) search.Leg {
-	if f.qdrant == nil {
+// away is 1 for a copy that searches leave alone.
+func away(p *qdrant.Projector) int {
+	if p.Index.Away() {
+		return 1
+	}
+	return 0
+}
+
+// count adds up what every copy says.
+func (c *copies) count(says func(*qdrant.Projector) int) (sum int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.byModel {
+		sum += says(p)
+	}
+	return sum
+}
+
+// of returns the copy of the model; "" is the deployment's.
+func (c *copies) of(model string) (*qdrant.Projector, error) {
+	e, err := c.spaces.Resolve(model)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p, ok := c.byModel[e.Model()]; ok {
+		return p, nil
+	}
+	p, err := c.open(e.Model(), e.Dimensions())
+	if err == nil {
+		c.byModel[e.Model()] = p
+	}
+	return p, err
+}
+
+// follow takes the changes of a scope to the copies of all models its memories get vectors of.
+func (c *copies) follow(ctx context.Context, scope memory.Scope) error {
+	embedders, err := c.spaces.Embedders(ctx, scope)
+	for _, e := range embedders {
+		p, failed := c.of(e.Model())
+		if failed == nil {
+			failed = p.Follow(ctx, scope)
+		}
+		err = errors.Join(err, failed)
+	}
+	return err
+}
+
+func (c *copies) close() (err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.byModel {
+		err = errors.Join(err, p.Index.Close())
+	}
+	return err
+}
+
+// before puts Qdrant before a leg that finds the same without it.
+func (c *copies) before(without search.Leg, places qdrant.Places) search.Leg {
+	if c == nil {
 		return without
 	}
-	return &qdrant.Dense{
-		Index: f.qdrant.Index, Feed: store, Marks: store, Model: embedder.Model(), Fallback: without, Places: f.parts.places,
-	}
+	return &copied{c, without, places}
 }
 
-// Qdrant is what keeps the copy of the vectors in Qdrant; nil when the deployment has none.
-func (f *Function) Qdrant() *qdrant.Projector { return f.qdrant }
+// copied is the dense leg over the copy of the query's model.
+type copied struct {
+	copies  *copies
+	without search.Leg
+	places  qdrant.Places
+}
+
+func (*copied) Name() string { return string(search.Dense) }
+
+func (l *copied) Retrieve(ctx context.Context, q search.Query, depth int) ([]search.Hit, error) {
+	p, err := l.copies.of(q.Model)
+	if err != nil {
+		return l.without.Retrieve(ctx, q, depth)
+	}
+	leg := qdrant.Dense{Index: p.Index, Feed: p.Feed, Marks: p.Marks, Model: p.Model, Fallback: l.without, Places: l.places}
+	return leg.Retrieve(ctx, q, depth)
+}
+
+// Qdrant is what keeps the copy of the model's vectors in Qdrant, "" being the deployment's model; nil when the
+// deployment has none.
+func (f *Function) Qdrant(model string) (*qdrant.Projector, error) {
+	if f.qdrant == nil {
+		return nil, nil
+	}
+	return f.qdrant.of(model)
+}
 
 // pingQdrant asks whether Qdrant answers. One that hangs is itself down, not the function.
-func (f *Function) pingQdrant(ctx context.Context) error { return f.qdrant.Index.Ping(ctx) }
-
-// eraseFromQdrant drops an erased tenant's vectors.
-func (f *Function) eraseFromQdrant(ctx context.Context, tenant string) (vectors int, err error) {
-	if f.qdrant == nil {
-		return 0, nil
-	}
-	receipt, err := f.qdrant.Index.EraseTenant(ctx, tenant)
+func (f *Function) pingQdrant(ctx context.Context) error {
+	p, err := f.qdrant.of("")
 	if err != nil {
-		err = fault.Wrap(fault.Unavailable, err, "the vector index could not be reached, and may still hold vectors of the tenant; repeat the erasure")
+		return err
 	}
-	return receipt.Vectors, err
+	return p.Index.Ping(ctx)
 }

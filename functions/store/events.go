@@ -63,16 +63,21 @@ func (f *Function) work(ctx context.Context, e eventing.Event) error {
 	return err
 }
 
-// drain deletes what has expired, goes on with jobs that nobody is woken for, and sends what waits in the outbox. None
+// drain deletes what has expired and jobs that ended long ago, looks once a day for projects to upgrade, goes on with jobs that nobody is woken for, and sends what waits in the outbox. None
 // keeps another from its turn, and all may leave work for the next tick.
 func (f *Function) drain(ctx context.Context, _ eventing.Event) error {
 	within, cancel := context.WithTimeout(ctx, sweepTime)
 	defer cancel()
 	_, err := f.Memories.Sweep(within)
 	if f.Jobs != nil {
+		_, failed := f.Jobs.Sweep(within)
+		err = errors.Join(err, failed)
 		within, cancel := context.WithTimeout(ctx, jobsTime)
 		defer cancel()
-		_, failed := f.Jobs.RunDue(within, dueJobs)
+		if f.Models != nil {
+			err = errors.Join(err, f.Models.Upgrade(within))
+		}
+		_, failed = f.Jobs.RunDue(within, dueJobs)
 		err = errors.Join(err, failed)
 	}
 	if f.Drain != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/rae-memory/rae/eventing"
+	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/job"
 	"github.com/rae-memory/rae/pkg/memory"
@@ -25,9 +26,10 @@ type Function struct {
 	Memories *ingest.Service
 	// Drain sends what waits in the outbox; it is called for every drain.due and may end before all is sent. nil: the
 	// host drains by itself.
-	Drain func(ctx context.Context) error
-	Jobs  *job.Runner  // nil: the function has no jobs, and no routes under /v1/jobs
-	Log   *slog.Logger // nil: slog.Default()
+	Drain  func(ctx context.Context) error
+	Jobs   *job.Runner    // nil: the function has no jobs, and no routes under /v1/jobs
+	Models *embed.Reembed // moves projects to other embedding models; nil: no routes under /v1/embedding-models
+	Log    *slog.Logger   // nil: slog.Default()
 
 	closers []func() error // of what Open acquired, in the order to close them
 }
@@ -69,7 +71,8 @@ func (f *Function) Health(ctx context.Context) []serve.Component {
 	return []serve.Component{{Name: "database", Critical: true, Err: err}}
 }
 
-// Register implements serve.Function: it adds the routes under /v1/memories, /v1/conversations, /v1/jobs and /v1/tenants.
+// Register implements serve.Function: it adds the routes under /v1/memories, /v1/conversations, /v1/jobs,
+// /v1/embedding-models and /v1/tenants.
 func (f *Function) Register(api huma.API) {
 	describe(api.OpenAPI().Components.Schemas)
 	f.registerMemories(api)
@@ -79,6 +82,9 @@ func (f *Function) Register(api huma.API) {
 	f.registerTenants(api)
 	if f.Jobs != nil {
 		f.registerJobs(api)
+	}
+	if f.Models != nil {
+		f.registerModels(api)
 	}
 }
 

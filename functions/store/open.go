@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"sync"
+	"time"
 
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/database"
@@ -11,6 +12,7 @@ import (
 	"github.com/rae-memory/rae/pkg/inference"
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/job"
+	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/serve"
 )
 
@@ -20,7 +22,8 @@ type Config struct {
 	inference.Embedding
 	inference.Budget
 
-	Sink string `envconfig:"K_SINK"` // the broker's ingress; empty: events wait in the outbox
+	JobsKeep time.Duration `envconfig:"RAE_JOBS_KEEP" default:"720h" min:"1h" max:"87600h"` // how long a job that has ended can be read
+	Sink     string        `envconfig:"K_SINK"`                                             // the broker's ingress; empty: events wait in the outbox
 }
 
 // Check implements serve.Checker.
@@ -40,6 +43,18 @@ func (c *Config) Check() error {
 	return nil
 }
 
+// Embedders are what memories are embedded by, as ingest asks for them.
+func Embedders(spaces *embed.Spaces) func(context.Context, memory.Scope) ([]ingest.Embedder, error) {
+	return func(ctx context.Context, scope memory.Scope) ([]ingest.Embedder, error) {
+		all, err := spaces.Embedders(ctx, scope)
+		embedders := make([]ingest.Embedder, len(all))
+		for i, e := range all {
+			embedders[i] = e
+		}
+		return embedders, err
+	}
+}
+
 // Open reads the environment and opens the store it names. What changes is sent to the broker at K_SINK as soon as it
 // is committed, and again with every drain.due until the broker has it.
 func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
@@ -52,11 +67,10 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 		return nil, err
 	}
 	embedders := cfg.Embedding.Open(inference.Deps{Meter: meter, Log: rt.Log})
-	embedder, err := embedders("")
-	if err != nil {
+	if _, err := embedders(""); err != nil {
 		return nil, err
 	}
-	f := New(&ingest.Service{Embedder: embedder, EmbedTimeout: cfg.EmbedTimeout, Log: rt.Log}, nil, rt.Log)
+	f := New(&ingest.Service{EmbedTimeout: cfg.EmbedTimeout, Log: rt.Log}, nil, rt.Log)
 	post := &postman{}
 	db, err := database.Open(&cfg.Config, rt.Log, post.wake)
 	if err != nil {
@@ -66,8 +80,11 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 		f.closers = append(f.closers, db.Release)
 	}
 	f.Memories.Store = db.Memories
-	reembed := &embed.Reembed{Memories: db.Memories, Embedder: embedders}
-	f.Jobs = &job.Runner{Store: db.Jobs, Log: rt.Log, Handlers: map[string]job.Handler{embed.ReembedKind: reembed.Step}}
+	spaces := &embed.Spaces{Store: db.Memories, Resolve: embed.Resolve(embedders), Log: rt.Log}
+	f.Memories.Embedders, f.Memories.Vectors = Embedders(spaces), db.Memories
+	f.Jobs = &job.Runner{Store: db.Jobs, Keep: cfg.JobsKeep, Log: rt.Log}
+	f.Models = &embed.Reembed{Memories: db.Memories, Spaces: spaces, Scopes: db.Memories, Jobs: f.Jobs}
+	f.Jobs.Handlers = f.Models.Handlers()
 	if cfg.Sink == "" {
 		return f, nil
 	}

@@ -1,5 +1,7 @@
 package backup
 
+import "github.com/rae-memory/rae/pkg/outbox"
+
 // Kind is what a column holds, whatever the store calls it.
 type Kind string
 
@@ -37,6 +39,16 @@ type Table struct {
 	Order []string
 	// Numbered is the column, not told, by which the store numbers rows as they come; they are ordered by it.
 	Numbered string
+	// Only is a condition that rows fulfil that are told, in SQL, "" where all are.
+	Only string
+}
+
+// Where is the condition with an AND before it, "" where all rows are told.
+func (t *Table) Where() string {
+	if t.Only == "" {
+		return ""
+	}
+	return " AND " + t.Only
 }
 
 // index returns where the column is, -1 when the table has none of the name.
@@ -61,6 +73,7 @@ func Tables() []*Table {
 			append(versioned(), blob("fingerprint"), text("change"), text("actor"), text("reason"), text("body"), text("content"))...)...),
 		keyed("memory_versions", 3, versions()...),
 		keyed("memory_vectors", 3, text("project"), uuid("memory_id"), text("model"), number("version"), Column{Name: "vector", Kind: Vector}),
+		keyed("embedding_models", 1, text("project"), text("active"), text("next"), text("previous"), boolean("chosen")),
 		keyed("tombstones", 2, text("project"), seq("seq"), uuid("memory_id")),
 		numbered("outbox", "position", record()...),
 		numbered("dead_letters", "position", record()...),
@@ -107,6 +120,20 @@ func record() []Column {
 	}
 }
 
+// Told is Where of the table of the name, "" for one that no archive has.
+func Told(table string) string {
+	for _, t := range Tables() {
+		if t.Name == table {
+			return t.Where()
+		}
+	}
+	return ""
+}
+
+// notOfErasure leaves out the news that the tenant was erased before: it is of no row that stands, and is told by the store
+// in which that happened.
+const notOfErasure = `type <> '` + outbox.TenantErased + `'`
+
 // keyed is a table whose first columns, so many and the tenant, are its key.
 func keyed(name string, key int, columns ...Column) *Table {
 	t := &Table{Name: name, Columns: columns}
@@ -117,7 +144,7 @@ func keyed(name string, key int, columns ...Column) *Table {
 }
 
 func numbered(name, by string, columns ...Column) *Table {
-	return &Table{Name: name, Columns: columns, Order: []string{by}, Numbered: by}
+	return &Table{Name: name, Columns: columns, Order: []string{by}, Numbered: by, Only: notOfErasure}
 }
 
 func text(name string) Column    { return Column{Name: name, Kind: Text} }

@@ -66,6 +66,7 @@ type Memories interface {
 	memory.Store
 	memory.Directory
 	memory.Watermarks
+	memory.Modelled
 	outbox.Queue
 }
 

@@ -24,6 +24,10 @@ type Cache interface {
 	Get(ctx context.Context, keys []CacheKey) [][]float32
 	// Put keeps vectors under the keys at the same places.
 	Put(ctx context.Context, keys []CacheKey, vectors [][]float32)
+	// Forget removes everything that was put before the call and returns how many vectors that were: no vector tells whose
+	// text it was made of, so whoever must be forgotten is forgotten with all others. The error is Unavailable when it
+	// cannot be known that nothing is left.
+	Forget(ctx context.Context) (int, error)
 }
 
 // CacheKey names a vector by the digest of model, kind and text.
@@ -56,8 +60,7 @@ const nearVectors = 4096
 // embedders make a vector in microseconds, less than it takes to look one up over a network, and cost nothing; whatever
 // else there is asks another process or a heavy model.
 func WithCache(e Embedder, far Cache) Embedder {
-	switch e.(type) {
-	case *Hash, *Static:
+	if Free(e) {
 		return e
 	}
 	var cache Cache = NewLRU(nearVectors)
@@ -109,6 +112,9 @@ func (c *Cached) EmbedQuery(ctx context.Context, text string) ([]float32, error)
 	}
 	return vectors[0], nil
 }
+
+// Forget empties the cache.
+func (c *Cached) Forget(ctx context.Context) (int, error) { return c.Cache.Forget(ctx) }
 
 // ask is one of the two questions to an embedder.
 type ask func(ctx context.Context, texts []string) ([][]float32, error)

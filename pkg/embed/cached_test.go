@@ -167,6 +167,7 @@ type untrue struct{ says [][]float32 }
 
 func (u untrue) Get(context.Context, []embed.CacheKey) [][]float32 { return u.says }
 func (untrue) Put(context.Context, []embed.CacheKey, [][]float32)  {}
+func (untrue) Forget(context.Context) (int, error)                 { return 0, nil }
 
 func TestACacheOfVectorsThatLiesIsNotBelieved(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package embed
 
 import (
 	"context"
+	"errors"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 )
@@ -38,6 +39,13 @@ func (c *LRU) Put(_ context.Context, keys []CacheKey, vectors [][]float32) {
 	}
 }
 
+// Forget implements Cache.
+func (c *LRU) Forget(context.Context) (int, error) {
+	n := c.vectors.Len()
+	c.vectors.Purge()
+	return n, nil
+}
+
 // Layered is a near cache before one that instances share. What the far one knows is kept near from then on.
 type Layered struct{ Near, Far Cache }
 
@@ -72,4 +80,11 @@ func (l Layered) Get(ctx context.Context, keys []CacheKey) [][]float32 {
 func (l Layered) Put(ctx context.Context, keys []CacheKey, vectors [][]float32) {
 	l.Near.Put(ctx, keys, vectors)
 	l.Far.Put(ctx, keys, vectors)
+}
+
+// Forget implements Cache: what is in both counts twice.
+func (l Layered) Forget(ctx context.Context) (int, error) {
+	far, err := l.Far.Forget(ctx) // first: it would be kept near again
+	near, nearErr := l.Near.Forget(ctx)
+	return far + near, errors.Join(err, nearErr)
 }

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
@@ -27,39 +30,56 @@ type Vectors interface {
 	Write(ctx context.Context, scope memory.Scope, do func(memory.Tx) error) error
 }
 
-// Reembed gives every memory of a scope its vector of a model, where that is missing, beside those of other models,
-// which searches go on using meanwhile. It follows the scope's feed from its beginning to its head, so what is written
-// while it works is reached too, and its own vectors are seen again on the way, which is the check that they are there.
-// A memory that waits for the vector of another model waits no longer when it has this one.
+// Reembed moves scopes from one embedding model to another while they are searched and written. Start makes a model the
+// scope's next one: from then on what is written gets its vectors, too, and a job gives them to every memory that lacks
+// one, beside those of other models, which searches go on using meanwhile. When it is done it compares both. Switch lets
+// searches use the next model, Rollback the one before again, and Forget removes vectors nobody wants any more.
+//
+// The job follows the scope's feed from its beginning to its head, so what is written while it works is reached too, and
+// its own vectors are seen again on the way, which is the check that they are there. A memory that waits for the vector of
+// another model waits no longer when it has this one.
 type Reembed struct {
 	Memories Vectors
-	Embedder func(model string) (Embedder, error) // Invalid for a model there is none of; "" is the one searches use
+	Spaces   *Spaces
+	Scopes   memory.Directory // which scopes to upgrade
+	Jobs     *job.Runner      // that works on its jobs
+
+	upgraded atomic.Pointer[string] // what Upgrade last saw to
 }
 
 // reembedOrder is the arguments of a job.
 type reembedOrder struct {
-	Model string `json:"model"`
+	Model  string `json:"model"`
+	Switch bool   `json:"switch,omitempty"` // as soon as it is done, unless somebody chose meanwhile
 }
 
 // reembedAt is the cursor of a job.
 type reembedAt struct {
-	After memory.Seq `json:"after"` // the last change dealt with
-	Until memory.Seq `json:"until"` // the head when it began; what comes after has been written since
+	After   memory.Seq `json:"after"`             // the last change dealt with
+	Until   memory.Seq `json:"until"`             // the head when it began; what comes after has been written since
+	Settled bool       `json:"settled,omitempty"` // see settle
 }
 
-// Start queues a job that embeds the scope by the model, or goes on with the one that has not ended: what waits for
-// another try, or is parked, is due at once.
-func (r *Reembed) Start(ctx context.Context, jobs *job.Runner, scope memory.Scope, model string) (job.Job, error) {
-	embedder, err := r.Embedder(model)
+// Start makes the model the scope's next one and queues a job that embeds the scope by it, or goes on with the one that
+// has not ended: what waits for another try, or is parked, is due at once. For a model the scope has already, the job gives
+// vectors of it to what lacks one. Conflict while the scope is on its way to yet another model.
+func (r *Reembed) Start(ctx context.Context, scope memory.Scope, model string) (job.Job, error) {
+	embedder, err := r.Spaces.Resolve(model)
 	if err != nil {
 		return job.Job{}, err
 	}
-	order := reembedOrder{Model: embedder.Model()}
-	turn, err := r.turn(ctx, jobs.Store, scope, order) // before looking for an open one, or one begun meanwhile would be followed
+	return r.begin(ctx, scope, reembedOrder{Model: embedder.Model()})
+}
+
+func (r *Reembed) begin(ctx context.Context, scope memory.Scope, order reembedOrder) (job.Job, error) {
+	if err := r.want(ctx, scope, order.Model); err != nil {
+		return job.Job{}, err
+	}
+	turn, err := r.turn(ctx, scope, order) // before looking for an open one, or one begun meanwhile would be followed
 	if err != nil {
 		return job.Job{}, err
 	}
-	standing, found, err := r.open(ctx, jobs.Store, scope, order)
+	standing, found, err := r.open(ctx, r.Jobs.Store, scope, order)
 	switch {
 	case err != nil:
 		return job.Job{}, err
@@ -68,21 +88,21 @@ func (r *Reembed) Start(ctx context.Context, jobs *job.Runner, scope memory.Scop
 		if err != nil {
 			return job.Job{}, err
 		}
-		j, _, err := jobs.Start(ctx, scope, ReembedKind, order, int64(head), turn)
+		j, _, err := r.Jobs.Start(ctx, scope, ReembedKind, order, int64(head), turn)
 		return j, err
 	case standing.Status == job.Running:
 		return standing, nil
 	}
-	resumed, err := jobs.Store.Unpark(ctx, scope, standing.ID)
+	resumed, err := r.Jobs.Store.Unpark(ctx, scope, standing.ID)
 	if fault.KindOf(err) == fault.Conflict { // somebody works on it, or it has just ended
-		return jobs.Store.Get(ctx, scope, standing.ID)
+		return r.Jobs.Store.Get(ctx, scope, standing.ID)
 	}
 	return resumed, err
 }
 
 // turn is the key of the job that begins next: of those who begin one at once, all get the same.
-func (r *Reembed) turn(ctx context.Context, store job.Store, scope memory.Scope, order reembedOrder) (memory.Key, error) {
-	before, err := store.List(ctx, scope, job.Query{Kind: ReembedKind, Limit: 1})
+func (r *Reembed) turn(ctx context.Context, scope memory.Scope, order reembedOrder) (memory.Key, error) {
+	before, err := r.Jobs.Store.List(ctx, scope, job.Query{Kind: ReembedKind, Limit: 1})
 	key := memory.Key{Route: ReembedKind, Key: "first: " + order.Model, Fingerprint: order.Model}
 	if len(before.Jobs) > 0 {
 		key.Key = string(before.Jobs[0].ID) + ": " + order.Model
@@ -92,16 +112,32 @@ func (r *Reembed) turn(ctx context.Context, store job.Store, scope memory.Scope,
 
 // Await queues a job that embeds the scope by the model, for memories that could not be embedded now; one that has not
 // ended will find them, and is left to its own time.
-func (r *Reembed) Await(ctx context.Context, jobs *job.Runner, scope memory.Scope, model string) error {
-	embedder, err := r.Embedder(model)
+func (r *Reembed) Await(ctx context.Context, scope memory.Scope, model string) error {
+	embedder, err := r.Spaces.Resolve(model)
 	if err != nil {
 		return err
 	}
-	_, found, err := r.open(ctx, jobs.Store, scope, reembedOrder{Model: embedder.Model()})
+	order := reembedOrder{Model: embedder.Model()}
+	_, found, err := r.open(ctx, r.Jobs.Store, scope, order)
 	if err != nil || found {
 		return err
 	}
-	_, err = r.Start(ctx, jobs, scope, model)
+	_, err = r.begin(ctx, scope, order)
+	return err
+}
+
+// want makes the model one of those the scope's memories get vectors of.
+func (r *Reembed) want(ctx context.Context, scope memory.Scope, model string) error {
+	_, err := r.Spaces.Choose(ctx, scope, func(m memory.Models) (memory.Models, error) {
+		if slices.Contains(m.Wanted(), model) {
+			return m, nil
+		}
+		if m.Next != "" {
+			return m, fault.New(fault.Conflict, "the project is on its way to %s: switch to it or forget it first", m.Next)
+		}
+		m.Next = model
+		return m, nil
+	})
 	return err
 }
 
@@ -131,9 +167,16 @@ func (r *Reembed) Step(ctx context.Context, s *job.Slice) (done bool, err error)
 	if err := s.Read(&order); err != nil {
 		return false, err
 	}
-	embedder, err := r.Embedder(order.Model)
+	embedder, err := r.Spaces.Resolve(order.Model)
 	if err != nil {
 		return false, err
+	}
+	models, err := r.Spaces.Now(ctx, s.Scope())
+	if err != nil {
+		return false, err
+	}
+	if !slices.Contains(models.Wanted(), order.Model) {
+		return false, fault.New(fault.Invalid, "the project does not want vectors of %s any more", order.Model)
 	}
 	var at reembedAt
 	if err := s.At(&at); err != nil {
@@ -149,8 +192,12 @@ func (r *Reembed) Step(ctx context.Context, s *job.Slice) (done bool, err error)
 		return false, fmt.Errorf("read what changed: %w", err)
 	}
 	if len(changes) == 0 {
+		if !at.Settled {
+			at.Settled = true
+			return false, errors.Join(r.settle(ctx, s.CreatedAt), s.GoOn(at))
+		}
 		s.Progress.Total = s.Progress.Done
-		return true, nil
+		return true, r.conclude(ctx, s, models, order)
 	}
 	ready, missing := sortOut(changes, at.Until)
 	if err := r.attach(ctx, s.Scope(), embedder, missing); err != nil {
@@ -160,6 +207,24 @@ func (r *Reembed) Step(ctx context.Context, s *job.Slice) (done bool, err error)
 	at.After = changes[len(changes)-1].Seq
 	s.Progress.Total = s.Progress.Done + int64(max(at.Until-at.After, 0)) // a memory is at least one change
 	return false, s.GoOn(at)
+}
+
+// settle waits until every process that writes knows of the job's model, counted from when the job was made: what one of
+// them wrote before without a vector of it is then in the feed. What is written later and lacks one, because its writer
+// began before, is filled in by event.
+func (r *Reembed) settle(ctx context.Context, since time.Time) error {
+	left := since.Add(2 * r.Spaces.within()).Sub(r.Spaces.now())
+	if left <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(min(left, 2*r.Spaces.within())) // the store's clock may be another
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // sortOut counts the current versions that have their vector and returns those that have none. After until, what has its

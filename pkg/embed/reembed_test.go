@@ -48,11 +48,25 @@ func (e *next) EmbedQuery(ctx context.Context, text string) ([]float32, error) {
 	return vectors[0], err
 }
 
+// old is the embedder of yesterday, of one dimension. Its vectors are made by put.
+type old struct{ *next }
+
+func (old) Model() string   { return "old-1" }
+func (old) Dimensions() int { return 1 }
+
+// modelled is what a store is here.
+type modelled interface {
+	memory.Store
+	memory.Directory
+	memory.Modelled
+}
+
 // migration is a store with memories that have vectors of the model "old-1", and what embeds them anew.
 type migration struct {
 	*testing.T
-	store    memory.Store
+	store    modelled
 	embedder *next
+	spaces   *embed.Spaces
 	reembed  *embed.Reembed
 	jobs     *job.Runner
 	late     atomic.Int64 // how much later it is than the clock says
@@ -60,12 +74,12 @@ type migration struct {
 
 // onEveryStore runs a test over a fresh store of each kind.
 func onEveryStore(t *testing.T, test func(*migration)) {
-	open := map[string]func(*testing.T, func() time.Time) (memory.Store, job.Store){
-		"inmem": func(_ *testing.T, clock func() time.Time) (memory.Store, job.Store) {
+	open := map[string]func(*testing.T, func() time.Time) (modelled, job.Store){
+		"inmem": func(_ *testing.T, clock func() time.Time) (modelled, job.Store) {
 			db := inmem.New(inmem.Options{Clock: clock})
 			return db, inmem.NewJobs(db)
 		},
-		"sqlite": func(t *testing.T, clock func() time.Time) (memory.Store, job.Store) {
+		"sqlite": func(t *testing.T, clock func() time.Time) (modelled, job.Store) {
 			db := sqlite.Open(filepath.Join(t.TempDir(), "rae.db"), sqlite.Options{Clock: clock})
 			t.Cleanup(func() { _ = db.Close() })
 			return db, sqlite.NewJobs(db)
@@ -77,13 +91,18 @@ func onEveryStore(t *testing.T, test func(*migration)) {
 			m := &migration{T: t, embedder: &next{}}
 			store, jobs := open(t, func() time.Time { return time.Now().Add(time.Duration(m.late.Load())) })
 			m.store = store
-			m.reembed = &embed.Reembed{Memories: store, Embedder: func(model string) (embed.Embedder, error) {
-				if model != "next-2" {
-					return nil, fault.New(fault.Invalid, "there is no model %q", model)
+			m.spaces = &embed.Spaces{Store: store, Within: time.Millisecond, Resolve: func(model string) (embed.Embedder, error) {
+				switch model {
+				case "", "old-1":
+					return old{m.embedder}, nil
+				case "next-2":
+					return m.embedder, nil
 				}
-				return m.embedder, nil
+				return nil, fault.New(fault.Invalid, "there is no model %q", model)
 			}}
-			m.jobs = &job.Runner{Store: jobs, Handlers: map[string]job.Handler{embed.ReembedKind: m.reembed.Step}}
+			m.jobs = &job.Runner{Store: jobs}
+			m.reembed = &embed.Reembed{Memories: store, Spaces: m.spaces, Scopes: store, Jobs: m.jobs}
+			m.jobs.Handlers = m.reembed.Handlers()
 			test(m)
 		})
 	}
@@ -117,7 +136,7 @@ func (m *migration) put(scope memory.Scope, from, n int) []memory.Memory {
 
 func (m *migration) start() job.Job {
 	m.Helper()
-	j, err := m.reembed.Start(m.Context(), m.jobs, shop, "next-2")
+	j, err := m.reembed.Start(m.Context(), shop, "next-2")
 	if err != nil {
 		m.Fatal(err)
 	}
@@ -232,7 +251,7 @@ func TestReembeddingGoesOnWhereItsWorkerDied(t *testing.T) {
 		worker.Wait()
 		m.embedder.before = nil
 		j := m.start()
-		if j.ID != began.ID || j.Status != job.Running || j.Progress != (job.Progress{Done: 96, Total: 200}) {
+		if j.ID != began.ID || j.Status != job.Running || j.Progress != (job.Progress{Done: 96, Total: 201}) { // the choice of the model is a change, too
 			m.Errorf("started %+v, want to go on with %s", j, began.ID)
 		}
 		m.late.Store(int64(time.Minute)) // its lease has ended
@@ -271,7 +290,7 @@ func TestReembeddingWaitsForAnEmbedderThatIsAway(t *testing.T) {
 func TestReembeddingRefusesAModelThereIsNot(t *testing.T) {
 	t.Parallel()
 	onEveryStore(t, func(m *migration) {
-		if _, err := m.reembed.Start(m.Context(), m.jobs, shop, "dream-1"); fault.KindOf(err) != fault.Invalid {
+		if _, err := m.reembed.Start(m.Context(), shop, "dream-1"); fault.KindOf(err) != fault.Invalid {
 			m.Errorf("got %v", err)
 		}
 		page, err := m.jobs.Store.List(m.Context(), shop, job.Query{Limit: 10})

@@ -21,11 +21,15 @@ func (d Dense) Retrieve(ctx context.Context, q search.Query, depth int) ([]searc
 		return nil, err
 	}
 	defer release()
-	if len(q.Vector) == 0 || len(q.Vector) != s.vectors.dimensions {
+	vs, err := s.space(q.Model)
+	if err != nil {
+		return nil, err
+	}
+	if len(q.Vector) == 0 || len(q.Vector) != vs.dimensions {
 		return nil, nil // nothing to compare with, or another model's space
 	}
 	lens := s.lens(&q, d.Set.now())
-	candidates := s.nearest(ctx, q.Vector, lens, depth)
+	candidates := s.nearest(ctx, vs, q.Vector, lens, depth)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -116,12 +120,12 @@ func (vs *vectors) at(slot int) []float32 {
 }
 
 // nearest returns the best depth visible entries.
-func (s *scope) nearest(ctx context.Context, query []float32, lens *lens, depth int) []candidate {
+func (s *scope) nearest(ctx context.Context, vs *vectors, query []float32, lens *lens, depth int) []candidate {
 	best := newTop(depth)
-	if s.vectors.codes != nil {
-		s.compareCoded(query, lens, best)
+	if vs.codes != nil {
+		s.compareCoded(vs, query, lens, best)
 	} else {
-		s.compareAll(ctx, query, lens, best)
+		s.compareAll(ctx, vs, query, lens, best)
 	}
 	return best.sorted(s)
 }
@@ -134,8 +138,7 @@ const (
 )
 
 // compareCoded compares in full what looks near by its code.
-func (s *scope) compareCoded(query []float32, lens *lens, best *top) {
-	vs := &s.vectors
+func (s *scope) compareCoded(vs *vectors, query []float32, lens *lens, best *top) {
 	shown := func(slot int) bool {
 		n := vs.entry[slot]
 		return n != nobody && lens.shows(&s.entries[n])
@@ -148,8 +151,7 @@ func (s *scope) compareCoded(query []float32, lens *lens, best *top) {
 }
 
 // compareAll compares every vector in full.
-func (s *scope) compareAll(ctx context.Context, query []float32, lens *lens, best *top) {
-	vs := &s.vectors
+func (s *scope) compareAll(ctx context.Context, vs *vectors, query []float32, lens *lens, best *top) {
 	for slot, n := range vs.entry {
 		if n == nobody {
 			continue

@@ -19,11 +19,14 @@ type graph struct {
 }
 
 type node struct {
-	key      string // relevance.EntityKey
-	name     string // as first written
-	kind     string
-	mentions []uint32 // entries, versions included
+	key       string     // relevance.EntityKey
+	mentions  []uint32   // entries, versions included
+	spelt     []uint32   // how each of them spells it: an index of spellings
+	spellings []spelling // each once
 }
+
+// spelling is how a memory writes an entity's name, and of what type it says it is.
+type spelling struct{ name, kind string }
 
 func newGraph() graph { return graph{byKey: map[string]uint32{}} }
 
@@ -35,15 +38,21 @@ func (g *graph) mention(entities []relevance.Entity, n uint32) []uint32 {
 		if !known {
 			id = uint32(len(g.nodes))
 			g.byKey[entity.Key] = id
-			g.nodes = append(g.nodes, node{key: entity.Key, name: entity.Name, kind: entity.Type})
-		}
-		if g.nodes[id].kind == "" {
-			g.nodes[id].kind = entity.Type
+			g.nodes = append(g.nodes, node{key: entity.Key})
 		}
 		mentioned = append(mentioned, id)
-		g.nodes[id].mentions = append(g.nodes[id].mentions, n)
+		g.nodes[id].mention(n, spelling{entity.Name, entity.Type})
 	}
 	return mentioned
+}
+
+func (n *node) mention(entry uint32, as spelling) {
+	spelt := slices.Index(n.spellings, as)
+	if spelt < 0 {
+		spelt = len(n.spellings)
+		n.spellings = append(n.spellings, as)
+	}
+	n.mentions, n.spelt = append(n.mentions, entry), append(n.spelt, uint32(spelt))
 }
 
 // Graph answers by entities: which the query names, which memories mention them, and what else those mention.
@@ -133,15 +142,31 @@ func (g Graph) Entities(ctx context.Context, scope memory.Scope, view memory.Vie
 	return nodes, nil
 }
 
+// node is the entity as visible memories tell of it: the first of them its name, the first that knows it its type.
 func (s *scope) node(scope memory.Scope, id uint32, lens *lens) search.Node {
 	n := &s.graph.nodes[id]
-	shown := 0
-	for _, m := range n.mentions {
-		if lens.shows(&s.entries[m]) {
-			shown++
+	told := search.Node{ID: relevance.EntityID(scope, n.key)}
+	var named, typed *entry
+	for i, m := range n.mentions {
+		e := &s.entries[m]
+		if !lens.shows(e) {
+			continue
+		}
+		told.Mentions++
+		as := &n.spellings[n.spelt[i]]
+		if named == nil || earlier(e, named) < 0 {
+			named, told.Name = e, as.name
+		}
+		if as.kind != "" && (typed == nil || earlier(e, typed) < 0) {
+			typed, told.Type = e, as.kind
 		}
 	}
-	return search.Node{ID: relevance.EntityID(scope, n.key), Name: n.name, Type: n.kind, Mentions: shown}
+	return told
+}
+
+// earlier orders versions by when they were recorded, ties by id.
+func earlier(a, b *entry) int {
+	return cmp.Or(cmp.Compare(a.recorded.from, b.recorded.from), cmp.Compare(a.id, b.id))
 }
 
 // Explore walks depth hops (0..5) from the entities that start names: an entity's id, its name, or a question that

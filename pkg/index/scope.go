@@ -36,8 +36,11 @@ type scope struct {
 	sessions  map[uint32][]uint32 // current entries in order, once settled
 	unsettled map[uint32]struct{}
 	graph     graph
+	model     string // whose vectors are followed
 	vectors   vectors
-	bytes     int64 // rough size, for eviction
+	before    left    // the model before, see model.go
+	witness   witness // the last change that was applied
+	bytes     int64   // rough size, for eviction
 }
 
 func newScope(language text.Language) *scope {
@@ -87,6 +90,7 @@ func (s *scope) apply(c *memory.Change) {
 		for _, n := range s.byID[id] {
 			s.retire(n)
 			s.vectors.drop(n)
+			s.before.vectors.drop(n)
 			s.entries[n].removed = true
 		}
 		delete(s.byID, id)

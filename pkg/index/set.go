@@ -14,7 +14,7 @@ import (
 // Set holds the indexes of the scopes in use and lets go of the least recently used when they outgrow MaxBytes.
 type Set struct {
 	Feed     memory.Feed
-	Model    string           // id of the embedding model whose vectors are followed
+	Model    string           // id of the embedding model whose vectors are followed, unless ModelOf says otherwise
 	MaxBytes int64            // rough memory bound over all scopes; 0 = 1 GiB
 	Clock    func() time.Time // nil = time.Now
 
@@ -22,17 +22,22 @@ type Set struct {
 	// scope must not change while the set is in use.
 	Language func(memory.Scope) text.Language
 
+	// ModelOf tells which model's vectors are followed in a scope now; nil = Model in all. When its answer changes, the
+	// scope's vectors are read anew, while searches by the model before are still answered.
+	ModelOf func(context.Context, memory.Scope) (string, error)
+
 	mu      sync.Mutex
 	scopes  map[memory.Scope]*list.Element
 	recent  list.List // of *held, most recent first
 	scratch sync.Pool
 }
 
-// held is a scope with its place in the order of use. load serialises catching up.
+// held is a scope with its place in the order of use. load serialises catching up, moving the change of its model.
 type held struct {
-	scope memory.Scope
-	load  sync.Mutex
-	index *scope
+	scope  memory.Scope
+	load   sync.Mutex
+	moving sync.Mutex
+	index  *scope
 }
 
 // feedPage is how many changes are read at once while catching up.
@@ -60,7 +65,7 @@ func (s *Set) language(of memory.Scope) text.Language {
 }
 
 // hold returns the scope's index, making an empty one when it is not held.
-func (s *Set) hold(scope memory.Scope) *held {
+func (s *Set) hold(scope memory.Scope, model string) *held {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if element, ok := s.scopes[scope]; ok {
@@ -68,6 +73,7 @@ func (s *Set) hold(scope memory.Scope) *held {
 		return element.Value.(*held)
 	}
 	h := &held{scope: scope, index: newScope(s.language(scope))}
+	h.index.model = model
 	s.scopes[scope] = s.recent.PushFront(h)
 	return h
 }
@@ -82,31 +88,47 @@ func (s *Set) CatchUp(ctx context.Context, scope memory.Scope) (memory.Seq, erro
 		s.Forget(scope)
 		return 0, nil
 	}
-	h := s.hold(scope)
-	h.index.mu.RLock()
-	seq := h.index.seq
-	h.index.mu.RUnlock()
-	if seq == head {
+	model, err := s.modelOf(ctx, scope)
+	if err != nil {
+		return 0, fmt.Errorf("read the embedding model of %s: %w", scope, err)
+	}
+	h := s.hold(scope, model)
+	if err := s.move(ctx, h, model); err != nil {
+		return 0, err
+	}
+	if h.index.at() == head {
 		return head, nil
 	}
 	h.load.Lock()
 	defer h.load.Unlock()
-	if seq > head || h.index.stale() { // the scope was erased and begun anew, or is mostly dead weight
-		h.index.mu.Lock()
-		h.index.reset()
-		h.index.mu.Unlock()
+	if h.index.at() > head { // others may have followed it farther while we waited
+		if head, err = s.Feed.Head(ctx, scope); err != nil {
+			return 0, fmt.Errorf("read head of %s: %w", scope, err)
+		}
 	}
-	h.index.mu.RLock()
-	seq = h.index.seq
-	h.index.mu.RUnlock()
+	return s.follow(ctx, h, head)
+}
+
+// follow reads the feed up to head. The caller holds load.
+func (s *Set) follow(ctx context.Context, h *held, head memory.Seq) (memory.Seq, error) {
+	scope, from := h.scope, h.index.from()
+	if h.index.at() > head || h.index.stale() { // the store is an older one, restored; or it is mostly dead weight
+		from = h.index.begin()
+	}
+	seq := h.index.at()
 	var next <-chan page
 	if seq < head {
-		next = s.page(ctx, scope, seq)
+		next = s.page(ctx, h, from)
 	}
 	for seq < head {
 		page := <-next
 		if page.err != nil {
 			return 0, fmt.Errorf("follow %s from %d: %w", scope, seq, page.err)
+		}
+		if h.index.denied(page.changes) { // another history than the one followed so far
+			seq = h.index.begin()
+			next = s.page(ctx, h, seq)
+			continue
 		}
 		last := len(page.changes) < feedPage
 		if last {
@@ -116,7 +138,7 @@ func (s *Set) CatchUp(ctx context.Context, scope memory.Scope) (memory.Seq, erro
 			seq = max(seq, page.changes[n-1].Seq)
 		}
 		if seq < head {
-			next = s.page(ctx, scope, seq) // read while this one is applied
+			next = s.page(ctx, h, seq) // read while this one is applied
 		}
 		h.index.take(page.changes, seq)
 	}
@@ -131,10 +153,11 @@ type page struct {
 }
 
 // page starts to read the changes after seq; the answer waits in the channel.
-func (s *Set) page(ctx context.Context, scope memory.Scope, after memory.Seq) <-chan page {
+func (s *Set) page(ctx context.Context, h *held, after memory.Seq) <-chan page {
 	answer := make(chan page, 1)
+	model := h.index.follows()
 	go func() {
-		changes, err := s.Feed.Changes(ctx, scope, s.Model, after, feedPage)
+		changes, err := s.Feed.Changes(ctx, h.scope, model, after, feedPage)
 		answer <- page{changes, err}
 	}()
 	return answer
@@ -149,6 +172,9 @@ func (s *scope) take(changes []memory.Change, seq memory.Seq) {
 	}
 	s.settle()
 	s.seq = max(s.seq, seq)
+	if n := len(changes); n > 0 {
+		s.witness = witnessOf(&changes[n-1])
+	}
 }
 
 // Refresh catches up a scope that is held; one that nobody searches is left alone.
@@ -227,7 +253,11 @@ func (s *Set) read(ctx context.Context, of memory.Scope) (*scope, func(), error)
 		if _, err := s.CatchUp(ctx, of); err != nil {
 			return nil, nil, err
 		}
-		h = s.hold(of)
+		model, err := s.modelOf(ctx, of)
+		if err != nil {
+			return nil, nil, err
+		}
+		h = s.hold(of, model)
 	}
 	h.index.mu.RLock()
 	return h.index, h.index.mu.RUnlock, nil
@@ -248,5 +278,5 @@ func (s *scope) reset() {
 	s.names, s.nameOf = fresh.names, fresh.nameOf
 	s.terms, s.termOf, s.postings, s.documents = fresh.terms, fresh.termOf, fresh.postings, fresh.documents
 	s.current, s.length, s.sessions, s.unsettled = 0, 0, fresh.sessions, fresh.unsettled
-	s.graph, s.vectors, s.bytes = fresh.graph, vectors{}, 0
+	s.graph, s.vectors, s.before, s.bytes, s.witness = fresh.graph, vectors{}, left{}, 0, witness{}
 }

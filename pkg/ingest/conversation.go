@@ -85,7 +85,7 @@ func (s *Service) Conversation(ctx context.Context, scope memory.Scope, in Conve
 	if err != nil {
 		return Recorded{}, false, err
 	}
-	post := posted{in: &in, turns: turns, vectors: make(map[int]memory.Vector, len(turns))}
+	post := posted{in: &in, turns: turns, vectors: make(map[int][]memory.Vector, len(turns))}
 	for range maxRaces {
 		if post.standing, err = s.standingTurns(ctx, scope, &in); err != nil {
 			return Recorded{}, false, err
@@ -176,10 +176,10 @@ func (in *Conversation) turnKey(number int) string {
 // posted is a conversation on its way into the store.
 type posted struct {
 	in       *Conversation
-	turns    []memory.Memory       // one per message
-	vectors  map[int]memory.Vector // by message; kept from one attempt to the next
-	standing []standingTurn        // what the session held when it was read
-	plan     []int                 // by message: the standing turn it repeats, or -1
+	turns    []memory.Memory         // one per message
+	vectors  map[int][]memory.Vector // by message; kept from one attempt to the next
+	standing []standingTurn          // what the session held when it was read
+	plan     []int                   // by message: the standing turn it repeats, or -1
 }
 
 // known reports whether message i stands already, word for word.
@@ -219,7 +219,7 @@ func (p *posted) write(ctx context.Context, tx memory.Tx, why memory.Why) (Recor
 			result.Turn, result.ID, link = known.number, known.id, known.previous
 		}
 		if !p.known(i) {
-			e := entries([]memory.Memory{p.in.placed(p.turns[i], result.Turn, link)}, []memory.Vector{p.vectors[i]})[0]
+			e := entries([]memory.Memory{p.in.placed(p.turns[i], result.Turn, link)}, [][]memory.Vector{p.vectors[i]})[0]
 			stored, outcome, err := tx.Put(ctx, e.Memory, why, e.vectors()...)
 			if err != nil {
 				return Recorded{}, err

@@ -13,35 +13,67 @@ import (
 // maxDimensions is the widest vector stores take.
 const maxDimensions = 16000
 
-// embed returns one vector per text, paid by the scope. Where the embedder is away, slow or wrong the vectors are empty:
-// a memory is worth keeping without its vector, which then follows by event. So it is where the budget is used up, unless
-// it says that its callers shall be refused. That and the caller's own end are the only errors. It is called outside of
-// any transaction.
-func (s *Service) embed(ctx context.Context, scope memory.Scope, texts []string) ([]memory.Vector, error) {
-	vectors := make([]memory.Vector, len(texts))
-	if s.Embedder == nil || len(texts) == 0 {
+// embed returns each text's vectors, paid by the scope: one of every model its memories get vectors of. Where an embedder
+// is away, slow or wrong its vectors are missing: a memory is worth keeping without its vector, which then follows by
+// event. So it is where the budget is used up, unless that says that its callers shall be refused, and it is the model that
+// searches use. That, the caller's own end and a store that does not tell the models are the only errors. It is called
+// outside of any transaction.
+func (s *Service) embed(ctx context.Context, scope memory.Scope, texts []string) ([][]memory.Vector, error) {
+	vectors := make([][]memory.Vector, len(texts))
+	if len(texts) == 0 {
 		return vectors, ctx.Err()
 	}
+	embedders, err := s.embedders(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	payer := llm.WithPayer(ctx, scope)
+	for i, e := range embedders {
+		err := s.embedBy(payer, e, texts, vectors)
+		if llm.Rejected(err) && i > 0 {
+			s.putOff(ctx, len(texts))
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return vectors, ctx.Err()
+}
+
+// embedders are those of the scope.
+func (s *Service) embedders(ctx context.Context, scope memory.Scope) ([]Embedder, error) {
+	switch {
+	case s.Embedders != nil:
+		return s.Embedders(ctx, scope)
+	case s.Embedder != nil:
+		return []Embedder{s.Embedder}, nil
+	}
+	return nil, nil
+}
+
+// embedBy adds one model's vectors.
+func (s *Service) embedBy(ctx context.Context, e Embedder, texts []string, vectors [][]memory.Vector) error {
 	limit := s.EmbedTimeout
 	if limit <= 0 {
 		limit = 10 * time.Second
 	}
-	within, cancel := context.WithTimeout(llm.WithPayer(ctx, scope), limit)
+	within, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	values, err := s.Embedder.EmbedDocuments(within, texts)
+	values, err := e.EmbedDocuments(within, texts)
 	if ctx.Err() != nil {
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 	if llm.Rejected(err) {
-		return nil, err
+		return err
 	}
 	if err == nil {
 		err = checkShape(values, len(texts))
 	}
 	if err != nil { // the text of err may repeat what was embedded, so only its public half is logged
-		s.log().WarnContext(ctx, "embedding put off", "memories", len(texts), "model", s.Embedder.Model(),
+		s.log().WarnContext(ctx, "embedding put off", "memories", len(texts), "model", e.Model(),
 			"kind", fault.KindOf(err).String(), "reason", fault.Public(err))
-		return vectors, nil
+		return nil
 	}
 	useless := 0
 	for i := range values {
@@ -49,22 +81,27 @@ func (s *Service) embed(ctx context.Context, scope memory.Scope, texts []string)
 			useless++
 			continue
 		}
-		vectors[i] = memory.Vector{Model: s.Embedder.Model(), Values: values[i]}
+		vectors[i] = append(vectors[i], memory.Vector{Model: e.Model(), Values: values[i]})
 	}
 	if useless > 0 {
-		s.log().WarnContext(ctx, "vectors without a direction refused", "vectors", useless, "model", s.Embedder.Model())
+		s.log().WarnContext(ctx, "vectors without a direction refused", "vectors", useless, "model", e.Model())
 	}
-	return vectors, nil
+	return nil
 }
 
 // embedAside is embed for work that no caller waits for, whom a refusal by the budget could reach.
-func (s *Service) embedAside(ctx context.Context, scope memory.Scope, texts []string) ([]memory.Vector, error) {
+func (s *Service) embedAside(ctx context.Context, scope memory.Scope, texts []string) ([][]memory.Vector, error) {
 	vectors, err := s.embed(ctx, scope, texts)
 	if llm.Rejected(err) {
-		s.log().WarnContext(ctx, "embedding put off", "memories", len(texts), "model", s.Embedder.Model(), "kind", fault.OverBudget.String())
-		return make([]memory.Vector, len(texts)), nil
+		s.putOff(ctx, len(texts))
+		return make([][]memory.Vector, len(texts)), nil
 	}
 	return vectors, err
+}
+
+// putOff says that the budget has refused to embed memories for now.
+func (s *Service) putOff(ctx context.Context, memories int) {
+	s.log().WarnContext(ctx, "embedding put off", "memories", memories, "kind", fault.OverBudget.String())
 }
 
 // checkShape refuses an answer whose vectors cannot be told apart or compared.
@@ -89,32 +126,27 @@ func directed(vector []float32) bool {
 	return norm > 0 && !math.IsInf(norm, 0)
 }
 
-// entry is a memory on its way into the store, with its vector where there is one.
+// entry is a memory on its way into the store, with those of its vectors that there are.
 type entry struct {
 	memory.Memory
-	vector memory.Vector
+	of []memory.Vector
 }
 
 // entries pairs memories with their vectors and marks which are still to come.
-func entries(memories []memory.Memory, vectors []memory.Vector) []entry {
+func entries(memories []memory.Memory, vectors [][]memory.Vector) []entry {
 	all := make([]entry, len(memories))
 	for i := range memories {
-		all[i] = entry{Memory: memories[i], vector: vectors[i]}
+		all[i] = entry{Memory: memories[i], of: vectors[i]}
 		all[i].Embedding = memory.EmbeddingPending
-		if vectors[i].Values != nil {
+		if len(vectors[i]) > 0 {
 			all[i].Embedding = memory.EmbeddingReady
 		}
 	}
 	return all
 }
 
-// vectors is the entry's vector in the form the store takes, nil while pending.
-func (e *entry) vectors() []memory.Vector {
-	if e.vector.Values == nil {
-		return nil
-	}
-	return []memory.Vector{e.vector}
-}
+// vectors is what the store takes, none while pending.
+func (e *entry) vectors() []memory.Vector { return e.of }
 
 // contents lists the texts to embed.
 func contents(memories []memory.Memory) []string {

@@ -8,7 +8,8 @@ import (
 )
 
 // Erase removes everything RAE holds of a tenant, in every project and every place, and counts it. The store goes
-// first, because what it no longer holds no index can bring back. When one place fails the others are still erased,
+// first, because what it no longer holds no index can bring back. It also tells everybody else who holds copies; where
+// nobody is asked here, the receipt says who is told. When one place fails the others are still erased,
 // and the error says so: repeating the call finishes the work.
 func (s *Service) Erase(ctx context.Context, tenant string) (memory.Receipt, error) {
 	c := complaints{prefix: "path."}
@@ -22,6 +23,9 @@ func (s *Service) Erase(ctx context.Context, tenant string) (memory.Receipt, err
 	receipt, err := s.Store.EraseTenant(ctx, tenant)
 	if err != nil {
 		return memory.Receipt{}, err
+	}
+	if len(s.Erasers) == 0 {
+		receipt.Follows = []string{"search", "embed"}
 	}
 	var failed []error
 	for _, place := range s.Erasers {

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -17,9 +18,12 @@ func (s *Service) Export(ctx context.Context, scope memory.Scope, f memory.Filte
 	out := bufio.NewWriterSize(w, 64<<10)
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
+	if err := cmp.Or(named(scope), checkQuery(q)); err != nil {
+		return 0, err
+	}
 	total := 0
 	for {
-		page, err := s.List(ctx, scope, q)
+		page, err := s.Store.List(ctx, scope, q) // which vectors there are says nothing elsewhere
 		if err != nil {
 			return total, err
 		}

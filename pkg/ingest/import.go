@@ -53,7 +53,7 @@ func (e *Interrupted) ProblemMembers() map[string]any { return map[string]any{"s
 // record is one line: a draft, or a memory as an export wrote it.
 //
 // Of an export's own members, id is kept unless another memory has it, and derived_from as it is; tenant_id,
-// project_id, embedding, version, created_at and updated_at are read over: the memory goes to the scope of the
+// project_id, embedding, embedding_models, version, created_at and updated_at are read over: the memory goes to the scope of the
 // import, and RAE knows it there from now on.
 type record struct {
 	Draft
@@ -62,6 +62,7 @@ type record struct {
 	ProjectID   string            `json:"project_id"`
 	DerivedFrom []memory.Citation `json:"derived_from"`
 	Embedding   string            `json:"embedding"`
+	Models      []string          `json:"embedding_models"`
 	Version     int               `json:"version"`
 	CreatedAt   *time.Time        `json:"created_at"`
 	UpdatedAt   *time.Time        `json:"updated_at"`

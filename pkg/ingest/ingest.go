@@ -27,14 +27,22 @@ type Eraser interface {
 	EraseTenant(ctx context.Context, tenant string) (memory.Receipt, error)
 }
 
+// VectorModels tells of which models memories have vectors; memory.Modelled is one.
+type VectorModels interface {
+	VectorModels(ctx context.Context, scope memory.Scope, ids []memory.ID) (map[memory.ID][]string, error)
+}
+
 // Service writes and reads memories on behalf of callers. Store is required; the zero values of the rest work:
 // without an Embedder every memory is stored with its vector pending.
 type Service struct {
-	Store        memory.Store
-	Embedder     Embedder
+	Store    memory.Store
+	Embedder Embedder
+	// Embedders returns those of all models a scope's memories get vectors of, instead of Embedder. nil: it is the one.
+	Embedders    func(ctx context.Context, scope memory.Scope) ([]Embedder, error)
 	EmbedTimeout time.Duration    // deadline of one embedding call; 0 = 10 s
 	Clock        func() time.Time // nil = time.Now
 	Log          *slog.Logger     // nil = slog.Default(); never given any content
+	Vectors      VectorModels     // nil: what is read does not say which vectors it has
 	Erasers      []Eraser         // asked, after the store, when a tenant is erased
 }
 

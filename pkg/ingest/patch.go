@@ -75,7 +75,7 @@ func (s *Service) Patch(ctx context.Context, scope memory.Scope, id memory.ID, p
 	if _, err := p.apply(memory.Memory{Content: "x", Layer: memory.Episodic}, now, "body."); err != nil {
 		return memory.Memory{}, false, err
 	}
-	var vector memory.Vector
+	var vector []memory.Vector
 	var changed memory.Memory
 	kept, replayed, err := once(ctx, s, scope, key, func() error {
 		standing, err := s.Get(ctx, scope, id, memory.View{})
@@ -106,7 +106,7 @@ func (s *Service) Patch(ctx context.Context, scope memory.Scope, id memory.ID, p
 }
 
 // write changes the memory inside a transaction. vector belongs to the new content, if there is any.
-func (p *Patch) write(ctx context.Context, tx memory.Tx, id memory.ID, now time.Time, expected int, vector memory.Vector, why memory.Why) (memory.Memory, error) {
+func (p *Patch) write(ctx context.Context, tx memory.Tx, id memory.ID, now time.Time, expected int, vector []memory.Vector, why memory.Why) (memory.Memory, error) {
 	standing, err := tx.Get(ctx, id)
 	if err != nil {
 		return memory.Memory{}, err
@@ -121,7 +121,7 @@ func (p *Patch) write(ctx context.Context, tx memory.Tx, id memory.ID, now time.
 	if next.Content == standing.Content {
 		return tx.Replace(ctx, next, why)
 	}
-	e := entries([]memory.Memory{next}, []memory.Vector{vector})[0]
+	e := entries([]memory.Memory{next}, [][]memory.Vector{vector})[0]
 	return tx.Replace(ctx, e.Memory, why, e.vectors()...)
 }
 

@@ -15,7 +15,30 @@ func (s *Service) Get(ctx context.Context, scope memory.Scope, id memory.ID, at 
 	if err := named(scope); err != nil {
 		return memory.Memory{}, err
 	}
-	return s.Store.Get(ctx, scope, id, at)
+	m, err := s.Store.Get(ctx, scope, id, at)
+	if err != nil {
+		return memory.Memory{}, err
+	}
+	one := []memory.Memory{m}
+	err = s.nameModels(ctx, scope, at, one)
+	return one[0], err
+}
+
+// nameModels says of which models memories have vectors. What is read as it was in the past says nothing of them: vectors
+// are those of the present.
+func (s *Service) nameModels(ctx context.Context, scope memory.Scope, at memory.View, all []memory.Memory) error {
+	if s.Vectors == nil || at.KnownAt != nil || len(all) == 0 {
+		return nil
+	}
+	ids := make([]memory.ID, len(all))
+	for i := range all {
+		ids[i] = all[i].ID
+	}
+	models, err := s.Vectors.VectorModels(ctx, scope, ids)
+	for i := range all {
+		all[i].EmbeddingModels = models[all[i].ID]
+	}
+	return err
 }
 
 // List returns one page of the memories that match, newest first. Invalid names a filter at fault under "query.".
@@ -23,7 +46,11 @@ func (s *Service) List(ctx context.Context, scope memory.Scope, q memory.Query) 
 	if err := cmp.Or(named(scope), checkQuery(q)); err != nil {
 		return memory.Page{}, err
 	}
-	return s.Store.List(ctx, scope, q)
+	page, err := s.Store.List(ctx, scope, q)
+	if err != nil {
+		return memory.Page{}, err
+	}
+	return page, s.nameModels(ctx, scope, q.View, page.Memories)
 }
 
 // History returns every version of a memory, newest first.

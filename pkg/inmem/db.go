@@ -27,6 +27,7 @@ type DB struct {
 	scopes      map[memory.Scope]*partition
 	erased      memory.Seq // above every number used by scopes that have been erased
 	outbox      queue
+	models      map[memory.Scope]memory.Models // where somebody chose
 	projections map[projectionKey]projection
 	holders     int64 // locks of projections given out so far
 	// erasers let the other parts of the store take part in EraseTenant; each removes what it holds of the tenant,
@@ -39,7 +40,7 @@ func New(options Options) *DB {
 	if options.Clock == nil {
 		options.Clock = time.Now
 	}
-	return &DB{options: options, scopes: make(map[memory.Scope]*partition), projections: make(map[projectionKey]projection)}
+	return &DB{options: options, scopes: make(map[memory.Scope]*partition), projections: make(map[projectionKey]projection), models: make(map[memory.Scope]memory.Models)}
 }
 
 // now is the clock's time in the precision the durable stores keep.

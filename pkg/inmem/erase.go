@@ -47,8 +47,16 @@ func (d *DB) Sweep(ctx context.Context, limit int) (int, error) {
 	return swept, nil
 }
 
-// EraseTenant removes everything of the tenant and counts it.
+// EraseTenant removes everything of the tenant, counts it and announces that it is gone.
 func (d *DB) EraseTenant(ctx context.Context, tenant string) (memory.Receipt, error) {
+	receipt, err := d.erase(ctx, tenant)
+	if err == nil && d.options.OnCommit != nil {
+		d.options.OnCommit()
+	}
+	return receipt, err
+}
+
+func (d *DB) erase(ctx context.Context, tenant string) (memory.Receipt, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -68,7 +76,11 @@ func (d *DB) EraseTenant(ctx context.Context, tenant string) (memory.Receipt, er
 		d.erased = max(d.erased, p.head+1)
 		delete(d.scopes, scope)
 	}
+	maps.DeleteFunc(d.models, func(s memory.Scope, _ memory.Models) bool { return s.Tenant == tenant })
 	maps.DeleteFunc(d.projections, func(k projectionKey, _ projection) bool { return k.scope.Tenant == tenant })
+	d.outbox.waiting = slices.DeleteFunc(d.outbox.waiting, func(w waiting) bool { // told anew below
+		return w.Tenant == tenant && w.Type == outbox.TenantErased
+	})
 	before := len(d.outbox.waiting) + len(d.outbox.dead)
 	d.outbox.waiting = slices.DeleteFunc(d.outbox.waiting, func(w waiting) bool { return w.Tenant == tenant })
 	d.outbox.dead = slices.DeleteFunc(d.outbox.dead, func(r outbox.Record) bool { return r.Tenant == tenant })
@@ -76,5 +88,6 @@ func (d *DB) EraseTenant(ctx context.Context, tenant string) (memory.Receipt, er
 	for _, erase := range d.erasers {
 		receipt.Other += erase(tenant)
 	}
+	d.emit(ctx, &undo{}, memory.Scope{Tenant: tenant}, memory.AnnounceErasure(tenant, receipt.ErasedAt))
 	return receipt, nil
 }

@@ -26,6 +26,13 @@ func TestStoreKeepsTheContractOfAFollowedStore(t *testing.T) {
 	})
 }
 
+func TestModelsKeepTheContract(t *testing.T) {
+	t.Parallel()
+	memorytest.RunModelled(t, "inmem", func(_ *testing.T, clock func() time.Time) memorytest.ModelledStore {
+		return inmem.New(inmem.Options{Clock: clock})
+	})
+}
+
 func TestQueueKeepsTheContractOfOutboxQueue(t *testing.T) {
 	t.Parallel()
 	outboxtest.Run(t, "inmem", func(_ *testing.T, clock func() time.Time) (outbox.Queue, outboxtest.Emit) {

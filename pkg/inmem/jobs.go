@@ -63,7 +63,7 @@ func (s *Jobs) Create(ctx context.Context, scope memory.Scope, j job.Job, key me
 		if id, known := s.keys[named]; known && key.Key != "" {
 			row := s.rows[jobID{scope, id}]
 			if row.Fingerprint != key.Fingerprint {
-				return fault.New(fault.Conflict, "this idempotency key was used for another request")
+				return key.Reused()
 			}
 			made = row.Clone()
 			return nil
@@ -181,6 +181,27 @@ func (s *Jobs) Cancel(ctx context.Context, scope memory.Scope, id memory.ID) (jo
 // Unpark implements job.Store.
 func (s *Jobs) Unpark(ctx context.Context, scope memory.Scope, id memory.ID, records ...outbox.Record) (job.Job, error) {
 	return s.change(ctx, scope, id, records, func(row *job.Row, now time.Time) error { return row.Unpark(now) })
+}
+
+// Sweep implements job.Store.
+func (s *Jobs) Sweep(ctx context.Context, kept time.Duration, limit int) (swept int, err error) {
+	err = s.db.write(ctx, func(u *undo) error {
+		swept = 0
+		before := s.db.now().Add(-kept)
+		for id, row := range s.rows {
+			if swept < limit && row.Status.Final() && row.Due.Before(before) {
+				unset(u, s.rows, id)
+				swept++
+			}
+		}
+		for key, id := range s.keys {
+			if _, stands := s.rows[jobID{key.Scope, id}]; !stands {
+				unset(u, s.keys, key)
+			}
+		}
+		return nil
+	})
+	return swept, err
 }
 
 // change takes a job through do and stores what comes of it with the records.

@@ -205,7 +205,7 @@ func (t *tx) Answered(_ context.Context, key memory.Key) ([]byte, bool, error) {
 		return nil, false, nil
 	}
 	if a.fingerprint != key.Fingerprint {
-		return nil, false, reusedKey()
+		return nil, false, key.Reused()
 	}
 	return slices.Clone(a.body), true, nil
 }
@@ -267,7 +267,3 @@ func check(vectors []memory.Vector) error {
 }
 
 func notFound() error { return fault.New(fault.NotFound, "there is no such memory") }
-
-func reusedKey() error {
-	return fault.New(fault.Conflict, "this idempotency key was used for another request")
-}

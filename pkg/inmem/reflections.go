@@ -92,7 +92,7 @@ func (s *Reflections) Create(
 		if id, known := s.keys[named]; known && key.Key != "" {
 			row := s.rows[reflectionID{scope, id}]
 			if row.fingerprint != key.Fingerprint {
-				return fault.New(fault.Conflict, "this idempotency key was used for another request")
+				return key.Reused()
 			}
 			made, err = row.reflection()
 			return err

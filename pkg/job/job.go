@@ -39,7 +39,7 @@ var Operator = memory.Scope{Tenant: "-", Project: "-"}
 // Limits of what a job carries.
 const (
 	MaxKind  = 64       // characters of a kind
-	MaxJSON  = 64 << 10 // bytes of arguments, and of a cursor
+	MaxJSON  = 64 << 10 // bytes of arguments, of a cursor, and of a result
 	MaxError = 1024     // bytes of the reason a job failed; what is longer is cut
 )
 
@@ -53,6 +53,7 @@ type Job struct {
 	Arguments  json.RawMessage `json:"arguments" doc:"What it was asked to do; an object whose members its kind decides."`
 	Cursor     json.RawMessage `json:"-"` // where the next step goes on; only its kind can read it; nil at the start
 	Progress   Progress        `json:"progress"`
+	Result     json.RawMessage `json:"result,omitempty" doc:"What came of it; an object whose members its kind decides."`
 	Attempts   int             `json:"attempts" doc:"How often it was begun since it last came on."`
 	Error      string          `json:"error,omitempty" doc:"Why it failed, is tried again or is parked."`
 	NotBefore  *time.Time      `json:"not_before,omitempty" doc:"While queued or parked: when it goes on."`
@@ -73,7 +74,7 @@ func (j *Job) Scope() memory.Scope { return memory.Scope{Tenant: j.TenantID, Pro
 // Clone returns a copy that shares nothing with j.
 func (j *Job) Clone() Job {
 	c := *j
-	c.Arguments, c.Cursor = bytes.Clone(j.Arguments), bytes.Clone(j.Cursor)
+	c.Arguments, c.Cursor, c.Result = bytes.Clone(j.Arguments), bytes.Clone(j.Cursor), bytes.Clone(j.Result)
 	c.NotBefore, c.FinishedAt = copied(j.NotBefore), copied(j.FinishedAt)
 	return c
 }

@@ -15,7 +15,7 @@ import (
 type Row struct {
 	Job
 	Fence       int64     // grows with every claim and with a cancellation; a claim with another one is stale
-	Due         time.Time // while not final, when it may be claimed: when queued, at the end of the lease, of parking
+	Due         time.Time // when it may be claimed: when queued, at the end of the lease, of parking; when it ended, once it is final
 	Fingerprint string    // of the request that made it, when that had a key
 }
 
@@ -58,6 +58,9 @@ func (s *Step) check() error {
 	if s.Progress.Done < 0 || s.Progress.Total < 0 {
 		return fault.BadField("progress", "must not be negative")
 	}
+	if len(s.Result) > MaxJSON || len(s.Result) > 0 && !json.Valid(s.Result) {
+		return fault.BadField("result", "must be JSON of up to %d bytes", MaxJSON)
+	}
 	return nil
 }
 
@@ -97,7 +100,7 @@ func (r *Row) Finish(fence int64, end End, now time.Time) error {
 	case Parked:
 		r.Due = end.parkedUntil(now)
 	case Succeeded, Failed, Cancelled:
-		r.FinishedAt = &now
+		r.FinishedAt, r.Due = &now, now
 	default:
 		return fault.New(fault.Internal, "a claim cannot end %q", end.Status)
 	}
@@ -130,7 +133,7 @@ func (r *Row) Cancel(now time.Time) (changed bool, err error) {
 	case r.Status.Final():
 		return false, fault.New(fault.Conflict, "job %s has already %s", r.ID, r.Status)
 	}
-	r.Status, r.NotBefore, r.UpdatedAt, r.FinishedAt = Cancelled, nil, now, &now
+	r.Status, r.NotBefore, r.UpdatedAt, r.FinishedAt, r.Due = Cancelled, nil, now, &now, now
 	r.Fence++
 	return true, nil
 }
@@ -160,7 +163,7 @@ func (r *Row) advance(step Step, now time.Time) {
 	if !bytes.Equal(r.Cursor, step.Cursor) || r.Progress.Done != step.Progress.Done {
 		r.Attempts, r.Error = 0, ""
 	}
-	r.Cursor, r.Progress, r.UpdatedAt = step.Cursor, step.Progress, now
+	r.Cursor, r.Progress, r.Result, r.UpdatedAt = step.Cursor, step.Progress, step.Result, now
 }
 
 // cut shortens a reason to MaxError bytes, between characters.

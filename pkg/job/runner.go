@@ -29,6 +29,7 @@ const (
 type Runner struct {
 	Store    Store
 	Handlers map[string]Handler // by kind; jobs of other kinds are left to runners that know them
+	Keep     time.Duration      // how long a job that has ended is kept; 0: for ever
 	Slice    time.Duration      // longest work on one claim; 0: 20 s. A claim is leased for this and the parting.
 	Log      *slog.Logger       // nil: discarded
 }
@@ -83,6 +84,23 @@ func (r *Runner) RunDue(ctx context.Context, limit int) (int, error) {
 		}
 	}
 	return limit, nil
+}
+
+// sweepSlice is how many jobs go in one transaction.
+const sweepSlice = 500
+
+// Sweep deletes jobs that ended long enough ago, until none is left or ctx ends, and returns how many.
+func (r *Runner) Sweep(ctx context.Context) (int, error) {
+	total := 0
+	for swept := sweepSlice; r.Keep > 0 && swept == sweepSlice && ctx.Err() == nil; {
+		var err error
+		swept, err = r.Store.Sweep(ctx, r.Keep, sweepSlice)
+		total += swept
+		if err != nil && ctx.Err() == nil {
+			return total, err
+		}
+	}
+	return total, nil
 }
 
 func (r *Runner) slice() time.Duration {
@@ -203,7 +221,9 @@ func wake(j *Job) []outbox.Record {
 	return []outbox.Record{{Type: outbox.JobDue, Subject: string(j.ID), Data: data}}
 }
 
-func standing(j *Job) Step { return Step{Cursor: bytes.Clone(j.Cursor), Progress: j.Progress} }
+func standing(j *Job) Step {
+	return Step{Cursor: bytes.Clone(j.Cursor), Progress: j.Progress, Result: bytes.Clone(j.Result)}
+}
 
 func moved(from, to Step) bool {
 	return !bytes.Equal(from.Cursor, to.Cursor) || from.Progress != to.Progress

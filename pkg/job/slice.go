@@ -55,10 +55,20 @@ func (s *Slice) GoOn(cursor any) error {
 	return nil
 }
 
+// Report sets what came of the job so far, for whoever reads it.
+func (s *Slice) Report(result any) error {
+	encoded, err := json.Marshal(result)
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "encode the result of job %s", s.ID)
+	}
+	s.Result = encoded
+	return nil
+}
+
 // Tell announces something together with the step.
 func (s *Slice) Tell(r outbox.Record) { s.records = append(s.records, r) }
 
-func (s *Slice) step() Step { return Step{Cursor: s.Cursor, Progress: s.Progress} }
+func (s *Slice) step() Step { return Step{Cursor: s.Cursor, Progress: s.Progress, Result: s.Result} }
 
 // take returns what the step has told and begins the next.
 func (s *Slice) take() []outbox.Record {

@@ -43,6 +43,9 @@ type Store interface {
 	// Unpark makes a parked job, or a queued one that waits, due at once, and writes the records. Conflict when it is
 	// running or final.
 	Unpark(ctx context.Context, scope memory.Scope, id memory.ID, records ...outbox.Record) (Job, error)
+	// Sweep deletes up to limit (>= 1) jobs of any scope that ended longer ago than kept, with their keys, and returns how
+	// many.
+	Sweep(ctx context.Context, kept time.Duration, limit int) (int, error)
 }
 
 // Claim is a job that is the holder's until its lease ends.
@@ -55,6 +58,7 @@ type Claim struct {
 type Step struct {
 	Cursor   json.RawMessage
 	Progress Progress
+	Result   json.RawMessage // nil: nothing to tell yet
 }
 
 // End is how a claim ends.

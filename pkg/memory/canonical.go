@@ -118,6 +118,21 @@ func (m *Memory) Announce(kind string) outbox.Record {
 	return outbox.Record{Type: kind, Tenant: m.TenantID, Project: m.ProjectID, Subject: string(m.ID), Data: data}
 }
 
+// Erasure is the data of the event tenant.erased: whoever holds copies of what was the tenant's has to let go of them.
+type Erasure struct {
+	TenantID string    `json:"tenant_id"`
+	ErasedAt time.Time `json:"erased_at"`
+}
+
+// AnnounceErasure returns the outbox record by which every store announces that it has erased a tenant.
+func AnnounceErasure(tenant string, at time.Time) outbox.Record {
+	data, err := json.Marshal(Erasure{TenantID: tenant, ErasedAt: at.UTC()})
+	if err != nil { // a string and a time: there is nothing to fail
+		data = []byte("{}")
+	}
+	return outbox.Record{Type: outbox.TenantErased, Tenant: tenant, Subject: tenant, Data: data, Time: at.UTC()}
+}
+
 // Check reports what no store could keep: a vector without a model, without values, or with one that is no number.
 func (v *Vector) Check() error {
 	if v.Model == "" {

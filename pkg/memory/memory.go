@@ -107,9 +107,11 @@ type Memory struct {
 
 	DerivedFrom []Citation     `json:"derived_from,omitempty"` // what a reflection rests on
 	Embedding   EmbeddingState `json:"embedding"`
-	Version     int            `json:"version"` // 1 at first, +1 with every change
-	CreatedAt   time.Time      `json:"created_at"`
-	UpdatedAt   time.Time      `json:"updated_at"`
+	// EmbeddingModels names the models it has a vector of, where whoever read it asked: see Modelled.
+	EmbeddingModels []string  `json:"embedding_models,omitempty" doc:"Models it has a vector of; told where one memory or a list is read."`
+	Version         int       `json:"version"` // 1 at first, +1 with every change
+	CreatedAt       time.Time `json:"created_at"`
+	UpdatedAt       time.Time `json:"updated_at"`
 }
 
 // Scope returns the partition m lives in.
@@ -148,7 +150,7 @@ func (m *Memory) SameAs(other *Memory) bool {
 // told renders the fields a caller may set; encoding/json sorts map keys, so equal fields give equal bytes.
 func (m *Memory) told() []byte {
 	c := *m
-	c.ID, c.Version, c.Embedding = "", 0, ""
+	c.ID, c.Version, c.Embedding, c.EmbeddingModels = "", 0, "", nil
 	c.CreatedAt, c.UpdatedAt = time.Time{}, time.Time{}
 	b, err := json.Marshal(c)
 	if err != nil { // metadata came from JSON; anything else is a caller's bug that must not read as "the same"

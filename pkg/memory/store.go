@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/outbox"
 )
 
@@ -23,7 +24,8 @@ type Store interface {
 	Write(ctx context.Context, scope Scope, do func(Tx) error) error
 	// Sweep deletes up to limit expired memories of any scope, announcing each, and returns how many.
 	Sweep(ctx context.Context, limit int) (int, error)
-	// EraseTenant removes everything the store holds of the tenant, in every project, and counts it.
+	// EraseTenant removes everything the store holds of the tenant, in every project, counts it, and announces
+	// tenant.erased in the same transaction. Erasing it again announces it again and counts no announcement.
 	EraseTenant(ctx context.Context, tenant string) (Receipt, error)
 }
 
@@ -155,6 +157,11 @@ type Key struct {
 	Fingerprint string // of the request body; the same key with another one is a Conflict
 }
 
+// Reused is what whoever brings the key is told when something is remembered for another fingerprint: a Conflict.
+func (Key) Reused() error {
+	return fault.New(fault.Conflict, "this idempotency key was used for another request")
+}
+
 // Receipt counts what an erasure removed.
 type Receipt struct {
 	Tenant    string    `json:"tenant_id"`
@@ -166,4 +173,5 @@ type Receipt struct {
 	Other     int       `json:"other_rows"` // reflections, budgets, costs, reservations, jobs
 	CacheKeys int       `json:"cache_keys"`
 	ErasedAt  time.Time `json:"erased_at"`
+	Follows   []string  `json:"follows,omitempty" doc:"Functions that erase what they hold, cached answers and vectors, by the event dev.rae.tenant.erased.v1 soon after this answer, and are not counted."`
 }

@@ -19,6 +19,7 @@ const (
 	JobDue            = "job.due"        // a job asks for a worker
 	BudgetWarning     = "budget.warning"
 	BudgetExceeded    = "budget.exceeded"
+	TenantErased      = "tenant.erased" // of no project: Record.Project is empty
 )
 
 // Record is one change waiting to be told. ID is a UUIDv7 and becomes the CloudEvents id, so a redelivery is
@@ -27,7 +28,7 @@ type Record struct {
 	ID          string
 	Type        string // one of the constants above
 	Tenant      string
-	Project     string
+	Project     string // "" where it is of the tenant as a whole
 	Subject     string // what changed: a memory, reflection or budget id; records of one subject keep their order
 	Data        []byte // JSON object as eventing/schemas describes it for the type
 	Time        time.Time

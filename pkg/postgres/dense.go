@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/rae-memory/rae/pkg/search"
@@ -11,7 +12,7 @@ import (
 // hnsw.go.
 type Dense struct {
 	DB    *DB
-	Model string // id of the model whose vectors are compared
+	Model string // id of the model whose vectors are compared where the query does not name one
 	Exact int    // how many vectors are compared one by one at most; 0 = 10,000
 }
 
@@ -40,7 +41,7 @@ func (d Dense) Retrieve(ctx context.Context, q search.Query, depth int) (hits []
 	}
 	err = d.DB.view(ctx, q.Scope, func(in *session) (err error) { // beside the other legs, not after them
 		in.exec(steadyPlans)
-		n := nearest{session: in, sight: sightOf(&q), model: d.Model, vector: q.Vector, depth: depth}
+		n := nearest{session: in, sight: sightOf(&q), model: cmp.Or(q.Model, d.Model), vector: q.Vector, depth: depth}
 		hits, err = n.run(d.exact())
 		return err
 	})

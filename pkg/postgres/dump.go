@@ -41,7 +41,7 @@ func (d *DB) NextTenant(ctx context.Context, after string) (string, error) {
 			switch t.Name {
 			case "memories", "memory_versions", "memory_vectors", "tombstones":
 			default:
-				each = append(each, `(SELECT tenant FROM `+t.Name+` WHERE tenant > $1 ORDER BY tenant LIMIT 1)`)
+				each = append(each, `(SELECT tenant FROM `+t.Name+` WHERE tenant > $1`+t.Where()+` ORDER BY tenant LIMIT 1)`)
 			}
 		}
 		return s.row(`SELECT min(tenant) FROM (`+strings.Join(each, " UNION ALL ")+`) t`, []any{after}, &next)
@@ -96,7 +96,7 @@ func (s *session) dumpTable(t *backup.Table, tenant string, emit func(backup.Row
 	}
 	cursor := "dump_" + t.Name
 	s.exec(`DECLARE `+cursor+` NO SCROLL CURSOR FOR SELECT `+strings.Join(selected, ", ")+` FROM `+t.Name+`
-		WHERE tenant = $1 ORDER BY `+strings.Join(t.Order, ", "), tenant)
+		WHERE tenant = $1`+t.Where()+` ORDER BY `+strings.Join(t.Order, ", "), tenant)
 	if err := s.flush(); err != nil {
 		return err
 	}
@@ -249,7 +249,7 @@ func (s *session) holds(tenant string) (found bool, err error) {
 	var each []string
 	for _, t := range tables {
 		if t != "restores" {
-			each = append(each, `EXISTS (SELECT FROM `+pgx.Identifier{t}.Sanitize()+` WHERE tenant = $1)`)
+			each = append(each, `EXISTS (SELECT FROM `+pgx.Identifier{t}.Sanitize()+` WHERE tenant = $1`+backup.Told(t)+`)`)
 		}
 	}
 	err = s.row(`SELECT `+strings.Join(each, " OR "), []any{tenant}, &found)

@@ -5,7 +5,7 @@ import (
 	"github.com/rae-memory/rae/pkg/relevance"
 )
 
-// link writes which entities a version names. Those of older versions stay, for a view of the past.
+// link writes which entities a version names, and how it spells them. Those of older versions stay, for a view of the past.
 func (t *tx) link(m *memory.Memory, document memory.Seq, named []relevance.Entity) {
 	if len(named) == 0 {
 		return
@@ -15,12 +15,11 @@ func (t *tx) link(m *memory.Memory, document memory.Seq, named []relevance.Entit
 		ids = append(ids, relevance.EntityID(t.scope, entity.Key))
 		names, types = append(names, entity.Name), append(types, entity.Type)
 	}
-	t.exec(`INSERT INTO graph_nodes (tenant, project, id, name, type, since)
-		SELECT $1, $2, n.*, $6 FROM unnest($3::uuid[], $4::text[], $5::text[]) n
-		ON CONFLICT (tenant, project, id) DO UPDATE SET type = excluded.type WHERE graph_nodes.type = '' AND excluded.type <> ''`,
-		t.scope.Tenant, t.scope.Project, ids, names, types, document)
-	t.exec(`INSERT INTO graph_edges (tenant, project, node_id, document, memory_id)
-		SELECT $1, $2, n, $4, $5 FROM unnest($3::uuid[]) n`, t.scope.Tenant, t.scope.Project, ids, document, string(m.ID))
+	t.exec(`INSERT INTO graph_nodes (tenant, project, id, since) SELECT $1, $2, n, $4 FROM unnest($3::uuid[]) n
+		ON CONFLICT (tenant, project, id) DO NOTHING`, t.scope.Tenant, t.scope.Project, ids, document)
+	t.exec(`INSERT INTO graph_edges (tenant, project, node_id, document, memory_id, name, type)
+		SELECT $1, $2, n.id, $6, $7, n.name, n.type FROM unnest($3::uuid[], $4::text[], $5::text[]) n (id, name, type)`,
+		t.scope.Tenant, t.scope.Project, ids, names, types, document, string(m.ID))
 }
 
 // unlink removes the edges of a memory that is being deleted, and the entities that nothing else names.

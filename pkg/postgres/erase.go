@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/outbox"
 )
 
 // EraseTenant removes every row of the tenant from every table that has a tenant column, whoever made the table, and
@@ -18,6 +19,7 @@ func (d *DB) EraseTenant(ctx context.Context, tenant string) (memory.Receipt, er
 		receipt = memory.Receipt{Tenant: tenant}
 		s.exec(lockTenant, tenant)
 		s.exec(`UPDATE erased SET head = greatest(head, (SELECT coalesce(max(head) + 1, 0) FROM scopes WHERE tenant = $1))`, tenant)
+		s.exec(`DELETE FROM outbox WHERE tenant = $1 AND type = $2`, tenant, outbox.TenantErased) // told anew below
 		tables, err := s.tenantTables()
 		if err != nil {
 			return err
@@ -33,6 +35,7 @@ func (d *DB) EraseTenant(ctx context.Context, tenant string) (memory.Receipt, er
 		for i, table := range tables {
 			tally(&receipt, table, int(rows[i]))
 		}
+		d.emit(ctx, s, memory.Scope{Tenant: tenant}, memory.AnnounceErasure(tenant, receipt.ErasedAt))
 		return nil
 	})
 	if err != nil {
@@ -55,7 +58,7 @@ func tally(receipt *memory.Receipt, table string, rows int) {
 		receipt.Events += rows
 	case "idempotency_keys":
 		receipt.Answers += rows
-	case "scopes", "tombstones", "consumed_events", "projections", "restores", "term_blocks", "graph_nodes", "graph_edges": // bookkeeping of the rows already counted
+	case "scopes", "tombstones", "consumed_events", "projections", "restores", "embedding_models", "term_blocks", "graph_nodes", "graph_edges": // bookkeeping of the rows already counted
 	default:
 		receipt.Other += rows
 	}

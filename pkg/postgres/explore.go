@@ -26,11 +26,13 @@ func (g Graph) Entities(ctx context.Context, scope memory.Scope, view memory.Vie
 	return nodes, nil
 }
 
-// nodes reads the entities n that visible memories m mention, by their edges e.
+// nodes reads the entities n that visible memories m mention, by their edges e. The first of these memories tells the
+// name, the first that knows it the type.
 func (in *session) nodes(s *sight, from string) (nodes []search.Node, err error) {
-	err = in.rows(`SELECT n.id::text, n.name, n.type, count(*) FROM `+from+s.where()+` AND m.id = e.memory_id AND m.document = e.document
-		AND n.tenant = $1 AND n.project = $2 GROUP BY n.id, n.name, n.type
-		ORDER BY 4 DESC, n.name COLLATE "C", n.id`, s.args, func(rows pgx.Rows) error {
+	err = in.rows(`SELECT n.id::text, (array_agg(e.name ORDER BY m.updated_at, m.id))[1] COLLATE "C" AS name,
+		coalesce((array_agg(e.type ORDER BY m.updated_at, m.id) FILTER (WHERE e.type <> ''))[1], ''), count(*) FROM `+from+s.where()+` AND m.id = e.memory_id AND m.document = e.document
+		AND n.tenant = $1 AND n.project = $2 GROUP BY n.id
+		ORDER BY 4 DESC, name, n.id`, s.args, func(rows pgx.Rows) error {
 		var n search.Node
 		err := rows.Scan(&n.ID, &n.Name, &n.Type, &n.Mentions)
 		nodes = append(nodes, n)

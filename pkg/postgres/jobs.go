@@ -106,7 +106,7 @@ func (s *Jobs) Create(
 		case stands == nil:
 			return fault.New(fault.Conflict, "job %s exists", row.ID)
 		case stands.Fingerprint != key.Fingerprint:
-			return fault.New(fault.Conflict, "this idempotency key was used for another request")
+			return key.Reused()
 		}
 		made = stands.Job
 		return nil
@@ -235,6 +235,17 @@ func (s *Jobs) Cancel(ctx context.Context, scope memory.Scope, id memory.ID) (jo
 // Unpark implements job.Store.
 func (s *Jobs) Unpark(ctx context.Context, scope memory.Scope, id memory.ID, records ...outbox.Record) (job.Job, error) {
 	return s.change(ctx, scope, id, records, func(row *job.Row, now time.Time) error { return row.Unpark(now) })
+}
+
+// Sweep implements job.Store.
+func (s *Jobs) Sweep(ctx context.Context, kept time.Duration, limit int) (int, error) {
+	var swept int64
+	err := s.db.system(ctx, func(tx *session) error {
+		tx.affect(&swept, `DELETE FROM jobs WHERE (tenant, project, id) IN (SELECT tenant, project, id FROM jobs
+			WHERE status IN ('succeeded', 'failed', 'cancelled') AND due_at < rae_now() - $1::interval LIMIT $2)`, kept, limit)
+		return tx.flush()
+	})
+	return int(swept), s.db.failed(ctx, "sweep jobs", err)
 }
 
 // change locks a job, takes it through do, and stores what comes of it with the records.

@@ -38,3 +38,10 @@ func TestStoreKeepsTheContractOfAFollowedStore(t *testing.T) {
 		return open(t, postgres.Options{Clock: clock})
 	})
 }
+
+func TestModelsKeepTheContract(t *testing.T) {
+	t.Parallel()
+	memorytest.RunModelled(t, "postgres", func(t *testing.T, clock func() time.Time) memorytest.ModelledStore {
+		return open(t, postgres.Options{Clock: clock})
+	})
+}

@@ -92,7 +92,7 @@ func (s *Reflections) Create(
 		case stands == nil: // made under the key, and erased since
 			return again(fmt.Errorf("reflection %s", r.ID), "the store is busy")
 		case !fresh && stands.fingerprint != key.Fingerprint:
-			return fault.New(fault.Conflict, "this idempotency key was used for another request")
+			return key.Reused()
 		case fresh:
 			s.db.emitAll(ctx, tx, scope, records)
 		}

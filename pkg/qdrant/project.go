@@ -79,6 +79,29 @@ func (p *Projector) catchUp(ctx context.Context, scope memory.Scope, told func(m
 	return mark, err
 }
 
+// Disown takes back that anything of the scope is in the index: searches do without it, until the scope has been followed
+// from the beginning again. Unavailable while another process is at it, or Qdrant is away.
+func (p *Projector) Disown(ctx context.Context, scope memory.Scope) error {
+	leave, err := p.enter(ctx, scope)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	generation, err := p.prepare(ctx)
+	if err != nil {
+		return away(err)
+	}
+	name, mine := p.Index.projection(generation), false
+	_, err = p.Marks.Project(ctx, scope, name, func(memory.Seq) (memory.Seq, error) {
+		mine = true
+		return 0, nil
+	})
+	if err == nil && !mine {
+		err = fault.New(fault.Unavailable, "another process is at the vector index of this project")
+	}
+	return err
+}
+
 // prepare sees to the collection.
 func (p *Projector) prepare(ctx context.Context) (generation string, err error) {
 	err = p.Index.writing.do(ctx, writeTimeout, func(ctx context.Context) error {

@@ -75,59 +75,13 @@ func (a *Answers) Put(ctx context.Context, answer search.CachedAnswer) {
 	}
 }
 
-const (
-	scanPage      = 1000
-	forgetAtATime = 500
-)
-
 // ForgetTenant implements search.Cache: what was put before the call is removed. A search that is under way may still
 // put an answer, which names memories nobody is shown any more.
 func (a *Answers) ForgetTenant(ctx context.Context, tenant string) (int, error) {
-	names, err := a.names(ctx, tenantPrefix(tenant))
+	removed, err := a.client.forget(ctx, tenantPrefix(tenant))
 	if err != nil {
-		return 0, unsure(err)
-	}
-	removed, err := a.remove(ctx, names)
-	if err != nil {
-		return removed, unsure(err)
-	}
-	return removed, nil
-}
-
-func unsure(err error) error {
-	return fault.Wrap(fault.Unavailable, err, "redis may still hold answers of the tenant, for %s at most; repeat this to be sure", longestAnswer)
-}
-
-// names lists the keys with the prefix, some perhaps twice. Nothing is removed while it looks: cursors need not
-// survive that everywhere.
-func (a *Answers) names(ctx context.Context, prefix string) (names []string, err error) {
-	for cursor := uint64(0); ; {
-		var page []string
-		err := a.client.guard.do(ctx, "forget", func(ctx context.Context) (err error) {
-			page, cursor, err = a.client.redis.Scan(ctx, cursor, prefix+"*", scanPage).Result()
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		if names = append(names, page...); cursor == 0 {
-			return names, nil
-		}
-	}
-}
-
-func (a *Answers) remove(ctx context.Context, names []string) (removed int, err error) {
-	for len(names) > 0 {
-		some := names[:min(forgetAtATime, len(names))]
-		names = names[len(some):]
-		err := a.client.guard.do(ctx, "forget", func(ctx context.Context) error {
-			n, err := a.client.redis.Del(ctx, some...).Result()
-			removed += int(n)
-			return err
-		})
-		if err != nil {
-			return removed, err
-		}
+		return removed, fault.Wrap(fault.Unavailable, err,
+			"redis may still hold answers of the tenant, for %s at most; repeat this to be sure", longestAnswer)
 	}
 	return removed, nil
 }

@@ -10,6 +10,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/rae-memory/rae/pkg/embed"
+	"github.com/rae-memory/rae/pkg/fault"
 )
 
 // Vectors is a cache of vectors that instances share. A vector lies under "rae:vectors:v1:" and the digest of what it
@@ -93,6 +94,15 @@ func (v *Vectors) put(ctx context.Context, keys []embed.CacheKey, vectors [][]fl
 	if err == nil {
 		g.count("vector_put", "ok", kept)
 	}
+}
+
+// Forget implements embed.Cache.
+func (v *Vectors) Forget(ctx context.Context) (int, error) {
+	removed, err := v.client.forget(ctx, vectorsPrefix)
+	if err != nil {
+		return removed, fault.Wrap(fault.Unavailable, err, "redis may still hold vectors, for %s at most; repeat this to be sure", vectorsFor)
+	}
+	return removed, nil
 }
 
 func encode(vector []float32) []byte {

@@ -66,15 +66,16 @@ type CachedResult struct {
 // cacheFor bounds how long recency scores may stand still.
 const cacheFor = 5 * time.Minute
 
-// cacheKey names the answer to r at seq. Instances that weigh legs differently share no answers.
-func (s *Service) cacheKey(r *Request, seq memory.Seq) (CacheKey, error) {
+// cacheKey names the answer to r at seq, by the model. Instances that weigh legs differently share no answers.
+func (s *Service) cacheKey(r *Request, seq memory.Seq, model string) (CacheKey, error) {
 	asked := *r
 	asked.AtLeast, asked.Scope = 0, memory.Scope{} // the answer at seq is the same whatever the caller insisted on
 	b, err := json.Marshal(struct {
 		Request Request
 		Weights Weights
 		Legs    int
-	}{asked, s.Weights, len(s.Legs)})
+		Model   string `json:",omitempty"`
+	}{asked, s.Weights, len(s.Legs), model})
 	if err != nil {
 		return CacheKey{}, err
 	}

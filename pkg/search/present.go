@@ -29,6 +29,10 @@ func (s *Service) present(q *inquiry, results []scored, found map[string][]Hit, 
 	for name := range found {
 		weights[name] = q.weights[name]
 	}
+	model := q.model
+	if _, compared := found[string(Dense)]; !compared {
+		model = ""
+	}
 	out := make([]Result, len(results))
 	for i, r := range results {
 		importance, recency := r.memory.Importance, r.recency
@@ -58,7 +62,7 @@ func (s *Service) present(q *inquiry, results []scored, found map[string][]Hit, 
 		}
 		out[i] = Result{
 			Memory: r.memory, Score: 1 - math.Exp(-2*max(0, r.final)), Scores: scores,
-			Explain: &Explanation{MatchedTerms: terms, Fused: r.fused, Profile: q.profile.Name, Weights: weights, Context: r.context, Features: r.features.nonzero()},
+			Explain: &Explanation{MatchedTerms: terms, Fused: r.fused, Profile: q.profile.Name, Weights: weights, Model: model, Context: r.context, Features: r.features.nonzero()},
 		}
 	}
 	return out

@@ -83,9 +83,9 @@ func (u *understanding) any(words []string) bool {
 
 // weights are what the legs count for one request: what it says itself, else the deployment's weights as the profile
 // has them.
-func (s *Service) weights(p *Profile, r *Request) (Weights, error) {
+func (s *Service) weights(base Weights, p *Profile, r *Request) (Weights, error) {
 	weights := Weights{}
-	maps.Copy(weights, s.Weights)
+	maps.Copy(weights, base)
 	for name, factor := range p.Factor {
 		if weight, known := weights[name]; known {
 			weights[name] = weight * factor

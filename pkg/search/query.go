@@ -24,6 +24,7 @@ type Query struct {
 	Scope  memory.Scope
 	Text   string
 	Vector []float32 // embedding of Text; nil when no leg needs it or the embedder failed
+	Model  string    // that made Vector; a leg compares it with vectors of the same model only. "": the leg's own
 	Filter memory.Filter
 	View   memory.View
 }
@@ -77,6 +78,12 @@ type Freshness interface {
 // Embedder turns a query into a vector of the space the memories' vectors live in.
 type Embedder interface {
 	EmbedQuery(ctx context.Context, text string) ([]float32, error)
+}
+
+// Spaces tells which model a scope's questions are embedded by, and embeds by it. While a scope is moved from one model to
+// another every search uses one of them alone: the one Space named when it began.
+type Spaces interface {
+	Space(ctx context.Context, scope memory.Scope) (model string, e Embedder, err error)
 }
 
 // Reranker takes a second, costlier look at candidates. Rerank scores each id against the query, 0..1, in the order

@@ -18,6 +18,7 @@ type inquiry struct {
 	*understanding
 	profile Profile
 	weights Weights
+	space
 }
 
 // inquire reads a request. Relative times are told from as_of, or from now.
@@ -31,8 +32,8 @@ func (s *Service) inquire(r *Request) (*inquiry, error) {
 	if err != nil {
 		return nil, err
 	}
-	weights, err := s.weights(&profile, r)
-	return &inquiry{r, &u, profile, weights}, err
+	weights, err := s.weights(s.Weights, &profile, r)
+	return &inquiry{Request: r, understanding: &u, profile: profile, weights: weights}, err
 }
 
 // depth is how many candidates each leg is asked for.
@@ -73,7 +74,7 @@ func (s *Service) retrieve(ctx context.Context, r *inquiry) (found map[string][]
 		return nil, nil, fault.BadField("body.mode", "%q is not offered by this deployment", r.Mode)
 	}
 	found = map[string][]Hit{}
-	q := Query{Scope: r.Scope, Text: r.Query, Filter: r.Filter, View: r.View}
+	q := Query{Scope: r.Scope, Text: r.Query, Filter: r.Filter, View: r.View, Model: r.model}
 	failure := s.ask(ctx, r, &q, main, found)
 	if len(failure) == 0 {
 		failure = s.askWithin(ctx, r, q, main, found)
@@ -138,9 +139,12 @@ type failed struct {
 func (s *Service) ask(ctx context.Context, r *inquiry, q *Query, legs []Leg, found map[string][]Hit) (failures []failed) {
 	legs = slices.Clone(legs)
 	dense := slices.IndexFunc(legs, func(l Leg) bool { return l.Name() == string(Dense) })
-	if dense >= 0 && q.Vector == nil && s.Embedder != nil && strings.TrimSpace(r.Query) != "" {
+	if dense >= 0 && q.Vector == nil && (r.embedder != nil || r.space.err != nil) && strings.TrimSpace(r.Query) != "" {
 		err := s.stage(ctx, "embed", func(ctx context.Context) (err error) {
-			q.Vector, err = s.Embedder.EmbedQuery(ctx, r.Query)
+			if r.space.err != nil {
+				return r.space.err
+			}
+			q.Vector, err = r.embedder.EmbedQuery(ctx, r.Query)
 			return err
 		})
 		if err != nil {

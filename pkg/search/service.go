@@ -21,7 +21,9 @@ type Service struct {
 	Memories      Finder
 	Freshness     Freshness
 	Neighbourhood Neighbourhood
-	Embedder      Embedder
+	Embedder      Embedder // of every scope, unless Spaces says otherwise
+	Spaces        Spaces
+	ModelWeights  func(model string) Weights // in place of Weights for searches by the model Spaces tells; nil: there are none
 	Reranker      Reranker
 	Cache         Cache
 	Sittings      Sittings
@@ -75,6 +77,7 @@ type Explanation struct {
 	Fused        float64            `json:"fused" doc:"Its share of what the legs could give, 0 to 1."`
 	Profile      string             `json:"profile" doc:"The type of question it was taken for, which has a say in the weights."`
 	Weights      Weights            `json:"weights" doc:"How much each leg counts. A negative one is asked only when the others found too little, and counts by its size."`
+	Model        string             `json:"model,omitempty" doc:"Embedding model by which question and memories were compared."`
 	Features     map[string]float64 `json:"features" doc:"What the last look saw in it."`
 	Context      contextShare       `json:"context" doc:"What it borrowed from the turns around it, its session, and being said by somebody the question names."`
 }
@@ -113,11 +116,16 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 		}
 		response.Seq = seq
 	}
+	if q.space = s.space(ctx, r.Scope); q.model != "" && s.ModelWeights != nil {
+		if q.weights, err = s.weights(s.ModelWeights(q.model), &q.profile, &r); err != nil {
+			return Response{}, err
+		}
+	}
 	var key CacheKey
 	caching := s.Cache != nil
 	if caching {
 		var err error
-		if key, err = s.cacheKey(&r, response.Seq); err != nil {
+		if key, err = s.cacheKey(&r, response.Seq, q.model); err != nil {
 			caching = false
 		} else if cached, ok := s.recall(ctx, &r, key); ok {
 			return cached, nil

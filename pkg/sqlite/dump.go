@@ -22,7 +22,7 @@ func (d *DB) NextTenant(ctx context.Context, after string) (string, error) {
 	}
 	var each []string
 	for _, t := range backup.Tables() {
-		each = append(each, `SELECT min(tenant) AS tenant FROM `+t.Name+` WHERE tenant > ?1`)
+		each = append(each, `SELECT min(tenant) AS tenant FROM `+t.Name+` WHERE tenant > ?1`+t.Where())
 	}
 	var next sql.NullString
 	err = db.QueryRowContext(ctx, `SELECT min(tenant) FROM (`+strings.Join(each, " UNION ALL ")+`)`, after).Scan(&next)
@@ -63,7 +63,7 @@ func halfRestored(tenant string) error {
 }
 
 func dumpTable(ctx context.Context, tx *sql.Tx, t *backup.Table, tenant string, emit func(backup.Row) error) error {
-	rows, err := tx.QueryContext(ctx, `SELECT `+columnsOf(t)+` FROM `+t.Name+` WHERE tenant = ? ORDER BY `+strings.Join(t.Order, ", "), tenant)
+	rows, err := tx.QueryContext(ctx, `SELECT `+columnsOf(t)+` FROM `+t.Name+` WHERE tenant = ?`+t.Where()+` ORDER BY `+strings.Join(t.Order, ", "), tenant)
 	if err != nil {
 		return fmt.Errorf("read table %s: %w", t.Name, err)
 	}
@@ -178,7 +178,7 @@ func holds(ctx context.Context, db asked, tenant string) (bool, error) {
 	}
 	for _, t := range tables {
 		var any bool
-		err := db.QueryRowContext(ctx, fmt.Sprintf(`SELECT EXISTS (SELECT 1 FROM %q WHERE %q = ?)`, t.name, t.column), tenant).Scan(&any)
+		err := db.QueryRowContext(ctx, fmt.Sprintf(`SELECT EXISTS (SELECT 1 FROM %q WHERE %q = ?%s)`, t.name, t.column, backup.Told(t.name)), tenant).Scan(&any)
 		if err != nil || any && t.name != "restores" {
 			return any, err
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/outbox"
 )
 
 // EraseTenant removes every row of the tenant from every table that has a tenant column, whoever made the table, and
@@ -41,6 +42,10 @@ func (d *DB) erase(ctx context.Context, tx *sql.Tx, tenant string) (memory.Recei
 	if err != nil {
 		return receipt, err
 	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM outbox WHERE tenant = ? AND type = ?`, tenant, outbox.TenantErased) // told anew below
+	if err != nil {
+		return receipt, err
+	}
 	tables, err := tenantTables(ctx, tx)
 	if err != nil {
 		return receipt, err
@@ -69,15 +74,17 @@ func (d *DB) erase(ctx context.Context, tx *sql.Tx, tenant string) (memory.Recei
 			receipt.Events += rows
 		case "idempotency_keys":
 			receipt.Answers += rows
-		case "scopes", "memory_tags", "tombstones", "consumed_events", "projections", "restores": // bookkeeping of the rows already counted
+		case "scopes", "memory_tags", "tombstones", "consumed_events", "projections", "restores", "embedding_models": // bookkeeping of the rows already counted
 		default:
 			receipt.Other += rows
 		}
 	}
 	if removed > 0 {
-		_, err = tx.ExecContext(ctx, `UPDATE erased SET unscrubbed = 1`)
+		if _, err = tx.ExecContext(ctx, `UPDATE erased SET unscrubbed = 1`); err != nil {
+			return receipt, err
+		}
 	}
-	return receipt, err
+	return receipt, d.emit(ctx, tx, memory.Scope{Tenant: tenant}, memory.AnnounceErasure(tenant, receipt.ErasedAt))
 }
 
 type tenantTable struct{ name, column string }

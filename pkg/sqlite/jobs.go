@@ -76,7 +76,7 @@ func (s *Jobs) Create(ctx context.Context, scope memory.Scope, j job.Job, key me
 			standing, err := jobBy(ctx, tx, scope, "route = ? AND key = ? AND key <> ''", key.Route, key.Key)
 			switch {
 			case err == nil && standing.Fingerprint != key.Fingerprint:
-				return fault.New(fault.Conflict, "this idempotency key was used for another request")
+				return key.Reused()
 			case err == nil:
 				made = standing.Job
 				return nil
@@ -260,6 +260,35 @@ func (s *Jobs) Cancel(ctx context.Context, scope memory.Scope, id memory.ID) (jo
 func (s *Jobs) Unpark(ctx context.Context, scope memory.Scope, id memory.ID, records ...outbox.Record) (job.Job, error) {
 	return s.change(ctx, scope, id, records, func(row *job.Row) error { return row.Unpark(s.db.now()) })
 }
+
+// Sweep implements job.Store.
+func (s *Jobs) Sweep(ctx context.Context, kept time.Duration, limit int) (swept int, err error) {
+	before := micros(s.db.now().Add(-kept))
+	db, err := s.db.read(ctx)
+	if err != nil {
+		return 0, err
+	}
+	// Most looks find nothing; those need no turn among the writers.
+	var old bool
+	err = db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE `+endedBefore+`)`, before).Scan(&old)
+	if err != nil || !old {
+		return 0, classify(ctx, err)
+	}
+	err = s.db.write(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(context.WithoutCancel(ctx), `DELETE FROM jobs WHERE rowid IN
+			(SELECT rowid FROM jobs WHERE `+endedBefore+` LIMIT ?)`, before, limit)
+		if err != nil {
+			return fmt.Errorf("sweep jobs: %w", err)
+		}
+		n, err := result.RowsAffected()
+		swept = int(n)
+		return err
+	})
+	return swept, err
+}
+
+// endedBefore is the condition of the index of jobs that have ended.
+const endedBefore = `status IN ('succeeded', 'failed', 'cancelled') AND due_at < ?`
 
 // change takes a job through do and stores what comes of it with the records.
 func (s *Jobs) change(

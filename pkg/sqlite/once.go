@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 
-	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
@@ -25,7 +24,7 @@ func (t *tx) Answered(_ context.Context, key memory.Key) ([]byte, bool, error) {
 	case err != nil:
 		return nil, false, t.failed("look up an idempotency key", err)
 	case fingerprint != key.Fingerprint:
-		return nil, false, fault.New(fault.Conflict, "this idempotency key was used for another request")
+		return nil, false, key.Reused()
 	}
 	return answer, true, nil
 }

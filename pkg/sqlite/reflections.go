@@ -83,7 +83,7 @@ func (s *Reflections) Create(
 			standing, err := reflectionBy(ctx, tx, scope, "route = ? AND key = ? AND key <> ''", key.Route, key.Key)
 			switch {
 			case err == nil && standing.fingerprint != key.Fingerprint:
-				return fault.New(fault.Conflict, "this idempotency key was used for another request")
+				return key.Reused()
 			case err == nil:
 				made = standing.Reflection
 				return nil

@@ -44,6 +44,13 @@ func TestStoreKeepsTheContractOfAFollowedStore(t *testing.T) {
 	})
 }
 
+func TestModelsKeepTheContract(t *testing.T) {
+	t.Parallel()
+	memorytest.RunModelled(t, "sqlite", func(t *testing.T, clock func() time.Time) memorytest.ModelledStore {
+		return open(t, sqlite.Options{Clock: clock})
+	})
+}
+
 func TestQueueKeepsTheContractOfOutboxQueue(t *testing.T) {
 	t.Parallel()
 	outboxtest.Run(t, "sqlite", func(t *testing.T, clock func() time.Time) (outbox.Queue, outboxtest.Emit) {

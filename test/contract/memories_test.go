@@ -35,7 +35,7 @@ func newFar(t *testing.T) far {
 	db, log := inmem.New(inmem.Options{}), slog.New(slog.DiscardHandler)
 	rt := serve.Runtime{Log: log, Metrics: prometheus.NewRegistry(), Version: "test"}
 	embedder := new(embed.Hash)
-	searching, err := searchfn.New(searchfn.Config{StageTimeout: 5 * time.Second, IndexMegabyte: 64, CacheAnswers: 16}, &database.DB{Memories: db}, embedder, rt)
+	searching, err := searchfn.New(searchfn.Config{StageTimeout: 5 * time.Second, IndexMegabyte: 64, CacheAnswers: 16}, &database.DB{Memories: db}, &embed.Spaces{Store: db, Resolve: embed.One(embedder)}, rt)
 	if err != nil {
 		t.Fatal(err)
 	}

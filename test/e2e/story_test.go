@@ -139,7 +139,7 @@ func TestTheDocumentationNeedsNothingElse(t *testing.T) {
 	for _, path := range []string{
 		"/v1/memories", "/v1/memories/import", "/v1/conversations", "/v1/search", "/v1/context", "/v1/entities",
 		"/v1/graph/query", "/v1/embeddings", "/v1/models", "/v1/rerank", "/v1/reflections", "/v1/budgets",
-		"/v1/reservations", "/v1/jobs", "/v1/jobs/{id}", "/v1/costs", "/v1/prices", "/v1/tenants/{tenant}/data",
+		"/v1/reservations", "/v1/jobs", "/v1/jobs/{id}", "/v1/embedding-models", "/v1/costs", "/v1/prices", "/v1/tenants/{tenant}/data",
 	} {
 		if paths[path] == nil {
 			t.Errorf("no path %s", path)

@@ -39,18 +39,22 @@ func (p *program) oneTenant(c *cobra.Command) string {
 	return ""
 }
 
-// withQdrant is with, for what needs a Qdrant.
-func (p *program) withQdrant(ctx context.Context, do func(*rae.Engine) error) error {
-	return p.with(ctx, func(e *rae.Engine) error {
+// withQdrant is with, for what needs a Qdrant: over the vectors of the model, "" being the deployment's.
+func (p *program) withQdrant(ctx context.Context, model string, do func(*rae.Engine) error) error {
+	return p.with(ctx, func(e *rae.Engine) (err error) {
 		if e.Qdrant == nil {
 			return &serve.ConfigError{Name: "RAE_QDRANT_URL", Missing: true, Allowed: "where Qdrant listens for gRPC, such as grpc://127.0.0.1:6334"}
+		}
+		if e.Qdrant, err = e.Copy(model); err != nil {
+			return err
 		}
 		return do(e)
 	})
 }
 
 func (p *program) reindex() *cobra.Command {
-	return &cobra.Command{
+	var model string
+	c := &cobra.Command{
 		Use:   "reindex qdrant",
 		Short: "Make the copy of the vectors in Qdrant anew",
 		Long: `reindex writes every vector of the store to Qdrant and drops what does not belong there. It goes project by project and
@@ -63,10 +67,14 @@ cannot be used (another size of vectors, say) is replaced.
   rae reindex qdrant --tenant acme`,
 		Args: indexName,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return p.withQdrant(c.Context(), func(e *rae.Engine) error { return p.doReindex(c.Context(), e, p.oneTenant(c)) })
+			return p.withQdrant(c.Context(), model, func(e *rae.Engine) error { return p.doReindex(c.Context(), e, p.oneTenant(c)) })
 		},
 	}
+	c.Flags().StringVar(&model, "model", "", modelHelp)
+	return c
 }
+
+const modelHelp = "embedding model whose vectors are meant, where it is not RAE_EMBED_MODEL"
 
 func (p *program) doReindex(ctx context.Context, e *rae.Engine, tenant string) error {
 	show := &reindexing{program: p}
@@ -105,6 +113,7 @@ func (r *reindexing) finish() {
 
 func (p *program) verify() *cobra.Command {
 	var repair bool
+	var model string
 	c := &cobra.Command{
 		Use:   "verify qdrant",
 		Short: "Compare the copy of the vectors in Qdrant with the store",
@@ -117,9 +126,10 @@ it looks at that tenant alone. Exit code 1 tells that something differs and was 
   rae verify qdrant --tenant acme --repair`,
 		Args: indexName,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return p.withQdrant(c.Context(), func(e *rae.Engine) error { return p.doVerify(c.Context(), e, p.oneTenant(c), repair) })
+			return p.withQdrant(c.Context(), model, func(e *rae.Engine) error { return p.doVerify(c.Context(), e, p.oneTenant(c), repair) })
 		},
 	}
+	c.Flags().StringVar(&model, "model", "", modelHelp)
 	c.Flags().BoolVar(&repair, "repair", false, "make the projects that differ anew")
 	return c
 }

@@ -34,9 +34,15 @@ func TestReembedDoesEveryProjectAndSaysSo(t *testing.T) {
 func TestReembedRefusesWhatCannotBeMeant(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
-	wantLine(t, raeIn(t, data, "", "reembed"), exitUsage, "--to is required: the id of an embedding model")
+	one := "one of --to, --switch, --rollback and --forget is required"
+	wantLine(t, raeIn(t, data, "", "reembed"), exitUsage, one)
+	wantLine(t, raeIn(t, data, "", "reembed", "--switch", "--rollback"), exitUsage, one)
+	wantLine(t, raeIn(t, data, "", "reembed", "--switch", "--covered", "2"), exitUsage, "--covered 2 must be 0 to 1")
+	wantLine(t, raeIn(t, data, "", "reembed", "--switch"), exitFailed, "default/default: the project is on its way to no other model; it uses static-256-v1")
+	wantLine(t, raeIn(t, data, "", "reembed", "--rollback"), exitFailed, "default/default: the project was not switched, or the model before static-256-v1 is forgotten")
+	wantLine(t, raeIn(t, data, "", "reembed", "--forget", static), exitFailed, "default/default: searches use static-256-v1")
 	wantLine(t, raeIn(t, data, "", "reembed", "--to", static, "--project", "a", "--all-projects"), exitUsage,
 		"--project and --all-projects exclude each other")
 	wantLine(t, raeIn(t, data, "", "reembed", "--to", "dream-1"), exitUsage,
-		`embedding model "dream-1" is unknown; provider static has: static-256-v1`)
+		`default/default: embedding model "dream-1" is unknown; provider static has: static-256-v1`)
 }

@@ -42,6 +42,21 @@ func RunCache(t *testing.T, on string, open func(*testing.T) embed.Cache) {
 			wantVectors(t, cache, []embed.CacheKey{Key("a")}, [][]float32{v})
 		}
 	})
+	run.Clause(t, "what is forgotten is gone, and something new is kept", func(t *testing.T) {
+		cache := open(t)
+		a, b := Key("a"), Key("b")
+		cache.Put(t.Context(), []embed.CacheKey{a, b}, [][]float32{{1, 0}, {0, 1}})
+		wantVectors(t, cache, []embed.CacheKey{a, b}, [][]float32{{1, 0}, {0, 1}})
+		if n, err := cache.Forget(t.Context()); n < 2 || err != nil {
+			t.Errorf("forgot %d, %v", n, err)
+		}
+		wantVectors(t, cache, []embed.CacheKey{a, b}, [][]float32{nil, nil})
+		if n, err := cache.Forget(t.Context()); n != 0 || err != nil {
+			t.Errorf("forgot %d of nothing, %v", n, err)
+		}
+		cache.Put(t.Context(), []embed.CacheKey{a}, [][]float32{{1, 0}})
+		wantVectors(t, cache, []embed.CacheKey{a, b}, [][]float32{{1, 0}, nil})
+	})
 	run.Clause(t, "a batch may be large", func(t *testing.T) {
 		cache := open(t)
 		keys, vectors := make([]embed.CacheKey, 1000), make([][]float32, 1000)

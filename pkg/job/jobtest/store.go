@@ -45,6 +45,7 @@ func Store(t *testing.T, open Open) {
 		{"work given back waits as long as it was told to", waits},
 		{"a parked job waits until its time, or until it is unparked", parks},
 		{"a cancelled job is not worked on", cancels},
+		{"what ended long enough ago is swept, and nothing else", sweeps},
 		{"of many claiming at once each gets another job", claimsAtOnce},
 		{"of many claiming one job at once one gets it", claimsOneAtOnce},
 	}

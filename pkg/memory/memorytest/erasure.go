@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/outbox"
 )
 
 func erasureClauses() []clause {
@@ -48,7 +49,7 @@ func eraseCounts(t *testing.T, w *world) {
 	want := memory.Receipt{Tenant: "acme", Memories: 2, Versions: 3, Vectors: 2, Answers: 1, ErasedAt: now}
 	if queue, ok := w.queue(); ok {
 		want.Events = 5
-		same(t, "records left", len(relay(t, queue)), 0)
+		told(t, queue, now)
 	}
 	same(t, "receipt", receipt, want)
 	for _, scope := range []memory.Scope{acme, home} {
@@ -62,6 +63,27 @@ func eraseCounts(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	same(t, "second receipt", receipt, memory.Receipt{Tenant: "acme", ErasedAt: now})
+	if queue, ok := w.queue(); ok {
+		for range 2 { // while the news of the last time waits
+			if receipt, err = w.store.EraseTenant(t.Context(), "acme"); err != nil {
+				t.Fatal(err)
+			}
+			same(t, "third receipt", receipt, memory.Receipt{Tenant: "acme", ErasedAt: now})
+		}
+		told(t, queue, now)
+	}
+}
+
+// told takes all records from the queue: the one that tells that acme was erased.
+func told(t *testing.T, queue outbox.Queue, at time.Time) {
+	t.Helper()
+	records := relay(t, queue)
+	if len(records) != 1 {
+		t.Fatalf("%d records left", len(records))
+	}
+	r := records[0]
+	same(t, "tells", []any{r.Type, r.Tenant, r.Project}, []any{outbox.TenantErased, "acme", ""})
+	same(t, "data", string(r.Data), string(memory.AnnounceErasure("acme", at).Data))
 }
 
 func eraseSpares(t *testing.T, w *world) {
@@ -74,7 +96,7 @@ func eraseSpares(t *testing.T, w *world) {
 	same(t, "read", w.get(t, other, kept.ID, memory.View{}), kept)
 	same(t, "head", w.head(t, other), 1)
 	if queue, ok := w.queue(); ok {
-		same(t, "announced", len(relay(t, queue)), 1)
+		same(t, "announced", len(relay(t, queue)), 2)
 	}
 }
 

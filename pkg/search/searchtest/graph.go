@@ -1,6 +1,7 @@
 package searchtest
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ func graphClauses() []clause {
 		{"who mentions more of the entities asked for stands higher", moreEntities},
 		{"what stands beside an entity is followed one step, and ranks behind", secondHop},
 		{"no step leads over a memory that may not be seen", hopsOverVisible},
+		{"an entity is spelt as the first memory that can be seen spells it", spelling},
 	}
 }
 
@@ -69,4 +71,51 @@ func hopsOverVisible(t *testing.T, w *world) {
 	same(t, "under a filter", w.found(t, w.Graph, search.Query{Text: "Anna", Filter: memory.Filter{UserID: "ann"}}), []string{"near"})
 	w.advance(time.Hour)
 	same(t, "once the bridge expired", w.found(t, w.Graph, search.Query{Text: "Anna"}), []string{"near"})
+}
+
+// lister is a graph leg that tells the entities it knows.
+type lister interface {
+	Entities(ctx context.Context, scope memory.Scope, view memory.View) ([]search.Node, error)
+}
+
+func spelling(t *testing.T, w *world) {
+	graph, ok := w.Graph.(lister)
+	if !ok {
+		t.Fatal("the graph leg cannot list entities")
+	}
+	spelt := func(m memory.Memory, name, kind string) memory.Memory {
+		m.Entities = []memory.Entity{{Name: name, Type: kind}}
+		return w.put(t, acme, m)[0]
+	}
+	named := func(when string, view memory.View, want ...string) {
+		t.Helper()
+		w.catchUp(t, acme)
+		nodes, err := graph.Entities(t.Context(), acme, view)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := []string{}
+		for _, n := range nodes {
+			got = append(got, n.Name, n.Type)
+		}
+		same(t, when, got, want)
+	}
+	brief := memory.Memory{Content: "a"}
+	brief.ExpiresAt = at(start.Add(time.Hour))
+	spelt(brief, "WILLOW", "")
+	w.advance(time.Second)
+	second := spelt(memory.Memory{Content: "b"}, "Willów", "tree")
+	then := w.advance(time.Second)
+	third := spelt(memory.Memory{Content: "c"}, "Willow", "dog")
+	named("at first", memory.View{}, "WILLOW", "tree")
+	w.remove(t, second)
+	named("when the one that told its type is deleted", memory.View{}, "WILLOW", "dog")
+	w.advance(2 * time.Hour)
+	named("when the one that told its name has expired", memory.View{}, "Willow", "dog")
+	third.Entities = []memory.Entity{{Name: "willow", Type: "dog"}}
+	w.replace(t, third)
+	named("when that is corrected", memory.View{}, "willow", "dog")
+	named("as it was known", memory.View{KnownAt: at(then.Add(time.Minute))}, "Willow", "dog")
+	w.remove(t, third)
+	named("when nobody tells of it", memory.View{})
 }
