@@ -74,31 +74,22 @@ func directed(vector []float32) bool {
 	return norm > 0 && !math.IsInf(norm, 0)
 }
 
-// entry is a memory on its way into the store, with its vector where there is one.
-type entry struct {
-	memory.Memory
-	vector memory.Vector
+// entry is the memory with its vector, where there is one.
+func entry(m memory.Memory, v memory.Vector) memory.Entry {
+	e := memory.Entry{Memory: m}
+	if v.Values != nil {
+		e.Vectors = []memory.Vector{v}
+	}
+	return e
 }
 
-// entries pairs memories with their vectors and marks which are still to come.
-func entries(memories []memory.Memory, vectors []memory.Vector) []entry {
-	all := make([]entry, len(memories))
+// entries pairs memories with their vectors.
+func entries(memories []memory.Memory, vectors []memory.Vector) []memory.Entry {
+	all := make([]memory.Entry, len(memories))
 	for i := range memories {
-		all[i] = entry{Memory: memories[i], vector: vectors[i]}
-		all[i].Embedding = memory.EmbeddingPending
-		if vectors[i].Values != nil {
-			all[i].Embedding = memory.EmbeddingReady
-		}
+		all[i] = entry(memories[i], vectors[i])
 	}
 	return all
-}
-
-// vectors is the entry's vector in the form the store takes, nil while pending.
-func (e *entry) vectors() []memory.Vector {
-	if e.vector.Values == nil {
-		return nil
-	}
-	return []memory.Vector{e.vector}
 }
 
 // contents lists the texts to embed.

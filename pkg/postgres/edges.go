@@ -1,26 +1,46 @@
 package postgres
 
-import (
-	"github.com/rae-memory/rae/pkg/memory"
-	"github.com/rae-memory/rae/pkg/relevance"
-)
+import "github.com/rae-memory/rae/pkg/relevance"
 
-// link writes which entities a version names. Those of older versions stay, for a view of the past.
-func (t *tx) link(m *memory.Memory, document memory.Seq, named []relevance.Entity) {
-	if len(named) == 0 {
+// link writes which entities versions name. Those of older versions stay, for a view of the past.
+func (t *tx) link(rows []*row) {
+	type node struct {
+		id, name, kind string
+		since          int64
+	}
+	type edge struct {
+		node, memory string
+		document     int64
+	}
+	var nodes []*node
+	var edges []edge
+	seen := map[string]*node{}
+	for _, r := range rows {
+		for _, entity := range r.named {
+			id := relevance.EntityID(t.scope, entity.Key)
+			edges = append(edges, edge{id, string(r.ID), int64(r.seq)})
+			switch n := seen[id]; {
+			case n == nil:
+				seen[id] = &node{id, entity.Name, entity.Type, int64(r.seq)}
+				nodes = append(nodes, seen[id])
+			case n.kind == "":
+				n.kind = entity.Type
+			}
+		}
+	}
+	if len(edges) == 0 {
 		return
 	}
-	var ids, names, types []string
-	for _, entity := range named {
-		ids = append(ids, relevance.EntityID(t.scope, entity.Key))
-		names, types = append(names, entity.Name), append(types, entity.Type)
-	}
 	t.exec(`INSERT INTO graph_nodes (tenant, project, id, name, type, since)
-		SELECT $1, $2, n.*, $6 FROM unnest($3::uuid[], $4::text[], $5::text[]) n
+		SELECT $1, $2, n.* FROM unnest($3::uuid[], $4::text[], $5::text[], $6::bigint[]) n
 		ON CONFLICT (tenant, project, id) DO UPDATE SET type = excluded.type WHERE graph_nodes.type = '' AND excluded.type <> ''`,
-		t.scope.Tenant, t.scope.Project, ids, names, types, document)
+		t.scope.Tenant, t.scope.Project, column(nodes, func(n *node) string { return n.id }),
+		column(nodes, func(n *node) string { return n.name }), column(nodes, func(n *node) string { return n.kind }),
+		column(nodes, func(n *node) int64 { return n.since }))
 	t.exec(`INSERT INTO graph_edges (tenant, project, node_id, document, memory_id)
-		SELECT $1, $2, n, $4, $5 FROM unnest($3::uuid[]) n`, t.scope.Tenant, t.scope.Project, ids, document, string(m.ID))
+		SELECT $1, $2, e.* FROM unnest($3::uuid[], $4::bigint[], $5::uuid[]) e`,
+		t.scope.Tenant, t.scope.Project, column(edges, func(e edge) string { return e.node }),
+		column(edges, func(e edge) int64 { return e.document }), column(edges, func(e edge) string { return e.memory }))
 }
 
 // unlink removes the edges of a memory that is being deleted, and the entities that nothing else names.
