@@ -41,10 +41,10 @@ bin/rae:
 	$(BUILD) -o bin/ ./functions/cmd/rae
 
 .PHONY: eval
-eval: ## score retrieval: make eval SET=dir [MODE=hybrid|lexical|dense]
-	@test -n "$(SET)" || { echo 'usage: make eval SET=dir [MODE=hybrid|lexical|dense]' >&2; exit 2; }
+eval: ## score retrieval side by side with plain BM25: make eval SET=dir [MODE=…] [REPORT=file.md] [BASELINE=file.json]
+	@test -n "$(SET)" || { echo 'usage: make eval SET=dir [MODE=hybrid|lexical|dense|floor] [REPORT=file.md [NOTES=file.md]] [BASELINE=file.json]' >&2; exit 2; }
 	@$(MAKE) bin/rae
-	bin/rae eval --set "$(SET)" $(if $(MODE),--mode $(MODE))
+	bin/rae eval --set "$(SET)" $(if $(MODE),--mode $(MODE)) $(if $(REPORT),--report "$(REPORT)" $(if $(NOTES),--notes "$(NOTES)")) $(if $(BASELINE),--baseline "$(BASELINE)")
 
 # Prove
 
@@ -75,8 +75,8 @@ fuzz: ## every fuzz target in turn, FUZZTIME (30s) each
 	  done; done
 
 .PHONY: bench
-bench: ## time the real programs against named baselines of the same run, as a table
-	go run ./test/bench
+bench: ## time the real programs against named baselines of the same run: make bench [STORE=postgres] [SIZES=1k,10k,100k] [REPORT=file]
+	go run ./test/bench $(if $(STORE),-store $(STORE)) $(if $(SIZES),-sizes $(SIZES)) $(if $(REPORT),-report $(REPORT)) $(BENCHFLAGS)
 
 .PHONY: microbench
 microbench: ## time single packages, BENCHTIME (1s) each

@@ -17,6 +17,7 @@ const (
 	capability ring = "capability" // verbs, with the ports only they use
 	suite      ring = "suite"      // a port's contract, run by the tests of everything that implements it
 	adapter    ring = "adapter"    // ports filled with a product, or with this process' memory
+	transport  ring = "transport"  // how adapters reach a product over the network
 	wiring     ring = "wiring"     // which adapter fills a port, by the settings
 	edge       ring = "edge"       // where the outside world comes in: HTTP, credentials, settings, logs
 	events     ring = "events"     // the catalogue of CloudEvents and how they travel
@@ -39,8 +40,10 @@ var rings = []struct {
 		"a verb declares the ports it needs and is handed them; tests hand it inmem, which keeps every contract"},
 	{suite, []ring{domain, capability, suite}, nil,
 		"a contract knows the port and nothing that fills it, so that a stranger's adapter can run it; suites share how they are counted"},
-	{adapter, []ring{domain, capability}, []ring{adapter, suite},
+	{adapter, []ring{domain, capability, transport}, []ring{adapter, suite},
 		"an adapter fills ports and is exchanged for another: none may lean on another"},
+	{transport, []ring{domain}, nil,
+		"what adapters of one kind do alike knows no product and no port"},
 	{edge, []ring{domain, capability}, nil,
 		"HTTP, credentials and settings are the same for every function and know none"},
 	{events, []ring{domain}, []ring{capability, adapter, suite},
@@ -70,6 +73,7 @@ var packages = []struct {
 	{"pkg/outbox", domain, "changes that wait to be announced"},
 	{"pkg/relevance", domain, "which terms a memory holds, what a question's are worth, what they earn"},
 	{"pkg/text", domain, "words, stems and sentences of a text"},
+	{"pkg/tokens", domain, "how many tokens a text is to a language model"},
 
 	{"pkg/backup", capability, "everything of a tenant in an archive, and back"},
 	{"pkg/budget", capability, "spending within limits"},
@@ -90,18 +94,26 @@ var packages = []struct {
 	{"pkg/outbox/outboxtest", suite, "of outbox.Queue"},
 	{"pkg/reflection/reflectiontest", suite, "of reflection.Store"},
 	{"pkg/qdrant/qdranttest", suite, "a Qdrant in this process, as far as RAE uses one"},
+	{"pkg/provider/providertest", suite, "of every adapter to a provider of models: servers that fail"},
 	{"pkg/rerank/reranktest", suite, "of rerank.Reranker"},
 	{"pkg/search/searchtest", suite, "of search.Leg, Neighbourhood, Freshness and Reranker"},
 	{"pkg/search/cachetest", suite, "of search.Cache"},
 	{"pkg/serve/limittest", suite, "of serve.Limiter"},
 	{"pkg/servicetest", suite, "real services for tests to run against: of no port, but like a suite, for tests alone"},
 
+	{"pkg/cohere", adapter, "vectors and scores of Cohere, and of those who speak its rerank API"},
+	{"pkg/gemini", adapter, "vectors of Gemini"},
 	{"pkg/index", adapter, "search's legs over an index in this process that follows memory.Feed"},
 	{"pkg/inmem", adapter, "stores in this process"},
+	{"pkg/openai", adapter, "vectors of OpenAI, and of those who speak its API"},
 	{"pkg/postgres", adapter, "stores in PostgreSQL, for any number of processes"},
 	{"pkg/qdrant", adapter, "search's dense leg over a copy of the vectors in Qdrant, and what keeps the copy"},
 	{"pkg/redis", adapter, "caches and limits that instances share"},
 	{"pkg/sqlite", adapter, "stores in one file"},
+	{"pkg/tei", adapter, "scores of Text Embeddings Inference"},
+	{"pkg/voyage", adapter, "scores of Voyage AI"},
+
+	{"pkg/provider", transport, "how providers of models are asked over HTTP"},
 
 	{"pkg/auth", edge, "who is calling"},
 	{"pkg/client", edge, "the API from its callers' side, in the words of the domain"},
@@ -112,6 +124,7 @@ var packages = []struct {
 	{"eventing", events, "the catalogue, codec, relay and local broker"},
 
 	{"pkg/database", wiring, "the store RAE_STORE names"},
+	{"pkg/models", wiring, "the embedder and the reranker that RAE_EMBED_* and RAE_RERANK_* name, behind a meter"},
 
 	{"functions/budget", function, ""},
 	{"functions/embed", function, ""},
@@ -154,8 +167,8 @@ var libraries = []struct {
 	by     []string // packages, or folders ending in "/"
 	why    string
 }{
-	{"net/http", []string{"pkg/auth", "pkg/client", "pkg/httpapi", "pkg/serve", "eventing", "functions/", "."},
-		"HTTP is spoken at the edges; a capability that knows it cannot be called by event"},
+	{"net/http", []string{"pkg/auth", "pkg/client", "pkg/httpapi", "pkg/provider", "pkg/provider/providertest", "pkg/serve", "eventing", "functions/", "."},
+		"HTTP is spoken at the edges, and to providers in one place; a capability that knows it cannot be called by event"},
 	{"database/sql", []string{"pkg/sqlite"}, "SQL stays behind the stores"},
 	{"os/exec", []string{"pkg/servicetest"}, "RAE starts no programs; its tests start the services it stands on"},
 	{"unsafe", nil, "no memory is read but by its type"},
@@ -163,8 +176,8 @@ var libraries = []struct {
 	{"log", nil, "log/slog, from the Runtime a function was given"},
 	{"expvar", nil, "metrics are Prometheus', on the host's registry"},
 	{"net/http/pprof", nil, "it registers itself with everything that serves http.DefaultServeMux"},
-	{"net/http/httptest", nil, "for tests"},
-	{"testing", []string{"pkg/backup/backuptest", "pkg/budget/budgettest", "pkg/contract", "pkg/embed/embedtest", "pkg/job/jobtest", "pkg/memory/memorytest", "pkg/outbox/outboxtest", "pkg/qdrant/qdranttest", "pkg/reflection/reflectiontest", "pkg/rerank/reranktest", "pkg/search/cachetest", "pkg/search/searchtest", "pkg/serve/limittest", "pkg/servicetest"},
+	{"net/http/httptest", []string{"pkg/provider/providertest"}, "for tests and suites"},
+	{"testing", []string{"pkg/backup/backuptest", "pkg/budget/budgettest", "pkg/contract", "pkg/embed/embedtest", "pkg/job/jobtest", "pkg/memory/memorytest", "pkg/outbox/outboxtest", "pkg/provider/providertest", "pkg/qdrant/qdranttest", "pkg/reflection/reflectiontest", "pkg/rerank/reranktest", "pkg/search/cachetest", "pkg/search/searchtest", "pkg/serve/limittest", "pkg/servicetest"},
 		"for tests and suites"},
 
 	{"github.com/blevesearch/snowballstem", []string{"pkg/text"}, "one stemmer, or an index and its queries disagree"},
@@ -202,8 +215,8 @@ var names = []struct {
 	by       []string
 	why      string
 }{
-	{"net/http", "Status*", []string{"pkg/httpapi", "pkg/serve", "eventing", "functions/", "."},
-		"errors have kinds; httpapi and eventing each hold the one table that turns kinds into statuses"},
+	{"net/http", "Status*", []string{"pkg/httpapi", "pkg/provider", "pkg/serve", "eventing", "functions/", "."},
+		"errors have kinds; httpapi and eventing each hold the one table that turns kinds into statuses, provider the one that turns others' statuses into kinds"},
 	{"net/http", "DefaultClient", nil, "a global anybody can change"},
 	{"net/http", "DefaultServeMux", nil, "a global anybody can change"},
 	{"net/http", "DefaultTransport", []string{"pkg/client"}, "a global anybody can change; the client copies its proxy and its deadlines"},

@@ -3,7 +3,6 @@
 package rae
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,10 +23,10 @@ import (
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/job"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/models"
 	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/reflection"
-	"github.com/rae-memory/rae/pkg/rerank"
 	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/serve"
 )
@@ -79,16 +78,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	embedder, err := embed.BuiltIn(cfg.Embed.Provider, cfg.Embed.Model)
-	if err != nil {
-		return nil, err
-	}
 	if e.redis, err = cfg.Search.OpenRedis(rt); err != nil {
-		return nil, err
-	}
-	embedder = embed.WithCache(embedder, e.redis.Vectors())
-	reranker, err := rerank.BuiltIn(cfg.Rerank.Provider, cfg.Rerank.Model)
-	if err != nil {
 		return nil, err
 	}
 	db, err := database.Open(&cfg.Store.Config, rt.Log, e.wake)
@@ -96,6 +86,16 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 		return nil, err
 	}
 	e.store, e.Ledger = db.Memories, db.Ledger(policy)
+	deps := models.Deps{Meter: &budget.Guard{Ledger: e.Ledger, Log: rt.Log}, Vectors: e.redis.Vectors(), Log: rt.Log}
+	embedders := cfg.Embed.Embedding.Open(deps)
+	embedder, err := embedders("")
+	if err != nil {
+		return nil, err
+	}
+	reranker, err := cfg.Rerank.Reranking.Open(deps)
+	if err != nil {
+		return nil, err
+	}
 	e.Jobs = &job.Runner{Store: db.Jobs, Log: rt.Log}
 	e.Reflections = &reflection.Service{
 		Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Store: db.Reflections, Log: rt.Log,
@@ -103,26 +103,29 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	if cfg.Reflect.Decay == "off" {
 		e.Reflections.Keeper = nil
 	}
-	e.Reembed = &embed.Reembed{Memories: e.store, Embedder: func(model string) (embed.Embedder, error) {
-		return embed.BuiltIn(cfg.Embed.Provider, cmp.Or(model, cfg.Embed.Model))
-	}}
+	e.Reembed = &embed.Reembed{Memories: e.store, Embedder: embedders}
 	e.Jobs.Handlers = map[string]job.Handler{embed.ReembedKind: e.Reembed.Step}
 	searching, err := searchfn.New(cfg.Search, db, embedder, rt)
 	if err != nil {
 		return nil, err
 	}
 	searching.Share(e.redis.Answers())
+	if cfg.Rerank.Remote() {
+		searching.Assist(reranker, cfg.Rerank.RerankTimeout)
+	}
 	e.Search, e.Qdrant = searching.Service(), searching.Qdrant()
 	e.Memories = &ingest.Service{
 		Store: e.store, Embedder: embedder, EmbedTimeout: cfg.Store.EmbedTimeout, Log: rt.Log, Erasers: []ingest.Eraser{searching},
 	}
 	storing := storefn.New(e.Memories, nil, rt.Log) // Run drains; a tick that waited for its turn would keep a worker from other events
 	storing.Jobs = e.Jobs
+	embedding := embedfn.New(embedder, e.store, cfg.Embed.EmbedTimeout, rt.Log)
+	embedding.PutOff(func(ctx context.Context, scope memory.Scope) error { return e.Reembed.Await(ctx, e.Jobs, scope, "") })
 	e.functions = []serve.Function{
 		storing,
 		searching,
-		embedfn.New(embedder, e.store, cfg.Embed.Timeout, rt.Log),
-		rerankfn.New(reranker, cfg.Rerank.Timeout),
+		embedding,
+		rerankfn.New(reranker, cfg.Rerank.RerankTimeout),
 		reflectfn.New(e.Reflections, rt.Log),
 		budgetfn.New(e.Ledger, auth.RequireAdmin, rt.Log),
 		&foundation{db.Backing, e.redis},

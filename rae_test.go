@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -33,29 +34,43 @@ type running struct {
 	*rae.Engine
 	t       *testing.T
 	handler http.Handler
+	stop    func() // ends it before the test does
 }
 
 func start(t *testing.T) *running { return startWith(t, func(*rae.Config) {}) }
 
 // startWith is start with settings of the test's own.
-func startWith(t *testing.T, set func(*rae.Config)) *running {
+func startWith(t *testing.T, set func(*rae.Config)) *running { return startLogging(t, io.Discard, set) }
+
+// startLogging is startWith with a log, to be read after stop.
+func startLogging(t *testing.T, log io.Writer, set func(*rae.Config)) *running {
 	t.Helper()
-	e := open(t, set)
+	e := openLogging(t, log, set)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		e.Run(ctx)
 	}()
-	t.Cleanup(func() { // before the engine closes
+	closed := e.stop
+	e.stop = sync.OnceFunc(func() {
 		stop()
 		<-ended
+		closed()
 	})
+	t.Cleanup(e.stop)
 	return e
 }
 
 // open is startWith for an engine that answers requests and does nothing by itself.
 func open(t *testing.T, set func(*rae.Config)) *running {
+	t.Helper()
+	e := openLogging(t, io.Discard, set)
+	t.Cleanup(e.stop)
+	return e
+}
+
+func openLogging(t *testing.T, log io.Writer, set func(*rae.Config)) *running {
 	t.Helper()
 	cfg, err := rae.Load()
 	if err != nil {
@@ -63,20 +78,20 @@ func open(t *testing.T, set func(*rae.Config)) *running {
 	}
 	cfg.Store.DataDir = t.TempDir()
 	set(&cfg)
-	opened, err := rae.Open(cfg, serve.Runtime{Log: slog.New(slog.DiscardHandler), Metrics: telemetry.NewRegistry(), Version: "test"})
+	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	opened, err := rae.Open(cfg, serve.Runtime{Log: logger, Metrics: telemetry.NewRegistry(), Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := opened.Close(context.Background()); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
 	server, err := opened.Serve(serve.LocalDefaults())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &running{Engine: opened, t: t, handler: server.Handler()}
+	return &running{Engine: opened, t: t, handler: server.Handler(), stop: sync.OnceFunc(func() {
+		if err := opened.Close(context.Background()); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})}
 }
 
 // call sends a request as a client on this machine and returns the status and the parsed answer.

@@ -8,6 +8,7 @@ import (
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
@@ -22,11 +23,15 @@ type Backfill struct {
 	Store    Store
 	Embedder embed.Embedder
 	Timeout  time.Duration // of one call of the embedder; 0: the context's alone
+	// PutOff sees to it that pending memories of the scope get their vectors when the budget has been refilled; nil: what
+	// the budget refuses is an error.
+	PutOff func(ctx context.Context, scope memory.Scope) error
 }
 
 // Run embeds the memory if it still waits for its vector, attaches the vector and announces memory.embedded, all or
-// nothing. done is false, and nothing is wrong, when there was nothing to do: the memory is gone, has its vector, or
-// was changed meanwhile, which announced itself and will be filled in on its own. Running again changes nothing.
+// nothing. done is false, and nothing is wrong, when there was nothing to do (the memory is gone, has its vector, or was
+// changed meanwhile, which announced itself and will be filled in on its own) or what there was has been put off. Running
+// again changes nothing.
 func (b *Backfill) Run(ctx context.Context, scope memory.Scope, id memory.ID) (done bool, err error) {
 	m, err := b.Store.Get(ctx, scope, id, memory.View{})
 	switch {
@@ -37,7 +42,10 @@ func (b *Backfill) Run(ctx context.Context, scope memory.Scope, id memory.ID) (d
 	case m.Embedding != memory.EmbeddingPending:
 		return false, nil
 	}
-	vectors, err := embed.Documents(ctx, b.Embedder, b.Timeout, []string{m.Content})
+	vectors, err := embed.Documents(llm.WithPayer(ctx, scope), b.Embedder, b.Timeout, []string{m.Content})
+	if fault.KindOf(err) == fault.OverBudget && b.PutOff != nil {
+		return false, b.PutOff(ctx, scope)
+	}
 	if err != nil {
 		return false, fmt.Errorf("embed memory %s: %w", id, err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/inmem"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
 )
@@ -83,6 +84,35 @@ func types(records []outbox.Record) []string {
 		all = append(all, r.Type)
 	}
 	return all
+}
+
+// broke is an embedder the budget refuses, and keeps who should have paid.
+type broke struct {
+	embed.Hash
+	payer memory.Scope
+}
+
+func (b *broke) EmbedDocuments(ctx context.Context, _ []string) ([][]float32, error) {
+	b.payer, _ = llm.PayerOf(ctx)
+	return nil, fault.New(fault.OverBudget, "no money")
+}
+
+func TestWhatTheBudgetRefusesIsPutOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	embedder := &broke{}
+	b := function.Backfill{Store: w.db, Embedder: embedder}
+	if _, err := b.Run(t.Context(), w.scope, w.m.ID); fault.KindOf(err) != fault.OverBudget || embedder.payer != w.scope {
+		t.Errorf("got %v, to be paid by %v", err, embedder.payer)
+	}
+	var later []memory.Scope
+	b.PutOff = func(_ context.Context, scope memory.Scope) error {
+		later = append(later, scope)
+		return nil
+	}
+	if done, err := b.Run(t.Context(), w.scope, w.m.ID); done || err != nil || len(later) != 1 || later[0] != w.scope {
+		t.Errorf("done %t, %v, put off %v", done, err, later)
+	}
 }
 
 func TestAPendingMemoryGetsItsVectorOnce(t *testing.T) {

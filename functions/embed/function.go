@@ -12,6 +12,9 @@ import (
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
+	"github.com/rae-memory/rae/pkg/job"
+	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/models"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/serve"
 	"github.com/rae-memory/rae/pkg/telemetry"
@@ -22,23 +25,21 @@ const name = "embed"
 // Config is what the environment says to this function.
 type Config struct {
 	database.Config
-
-	Provider string        `envconfig:"RAE_EMBED_PROVIDER" default:"hash" allowed:"hash"`
-	Model    string        `envconfig:"RAE_EMBED_MODEL"` // empty: the provider's own choice
-	Timeout  time.Duration `envconfig:"RAE_EMBED_TIMEOUT" default:"10s" min:"1ms" max:"10m"`
+	models.Embedding
+	models.Budget
 
 	RedisURL         telemetry.Secret `envconfig:"RAE_REDIS_URL"` // empty: no Redis
 	RedisDialTimeout time.Duration    `envconfig:"RAE_REDIS_DIAL_TIMEOUT" default:"100ms" min:"1ms" max:"10s"`
 	RedisTimeout     time.Duration    `envconfig:"RAE_REDIS_TIMEOUT" default:"50ms" min:"1ms" max:"10s"`
 }
 
-// Check refuses a model the provider does not have, and an address that is none.
+// Check implements serve.Checker.
 func (c *Config) Check() error {
 	if err := c.Config.Check(); err != nil {
 		return err
 	}
-	if _, err := embed.BuiltIn(c.Provider, c.Model); err != nil {
-		return &serve.ConfigError{Name: "RAE_EMBED_MODEL", Value: c.Model, Allowed: "unset or " + new(embed.Hash).Model()}
+	if err := c.Embedding.Check(); err != nil {
+		return err
 	}
 	if redis.Check(c.RedisURL.Reveal()) != nil {
 		return &serve.ConfigError{Name: "RAE_REDIS_URL", Secret: true, Allowed: redis.Address}
@@ -73,13 +74,20 @@ func New(embedder embed.Embedder, store Store, timeout time.Duration, log *slog.
 	return f
 }
 
+// PutOff has what the budget refuses to embed looked after later, instead of coming back as a failed event.
+func (f *Function) PutOff(later func(ctx context.Context, scope memory.Scope) error) {
+	if f.backfill != nil {
+		f.backfill.PutOff = later
+	}
+}
+
 // Open reads the environment and opens the store it names, in which memories wait for their vectors.
 func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	var cfg Config
 	if err := serve.Load(&cfg); err != nil {
 		return nil, err
 	}
-	embedder, err := embed.BuiltIn(cfg.Provider, cfg.Model)
+	meter, err := cfg.Meter(rt.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -89,11 +97,18 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
+	embedders := cfg.Embedding.Open(models.Deps{Meter: meter, Vectors: shared.Vectors(), Log: rt.Log})
+	embedder, err := embedders("")
+	if err != nil {
+		return nil, err
+	}
 	db, err := database.Open(&cfg.Config, rt.Log, nil)
 	if err != nil {
 		return nil, err
 	}
-	f := New(embed.WithCache(embedder, shared.Vectors()), db.Memories, cfg.Timeout, rt.Log)
+	f := New(embedder, db.Memories, cfg.EmbedTimeout, rt.Log)
+	reembed, jobs := embed.Reembed{Memories: db.Memories, Embedder: embedders}, job.Runner{Store: db.Jobs, Log: rt.Log}
+	f.PutOff(func(ctx context.Context, scope memory.Scope) error { return reembed.Await(ctx, &jobs, scope, "") })
 	f.alone = &alone{db.Backing, shared}
 	return f, nil
 }

@@ -9,6 +9,9 @@ import (
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/httpapi"
+	"github.com/rae-memory/rae/pkg/llm"
+	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/telemetry"
 )
 
 const (
@@ -16,6 +19,9 @@ const (
 
 	formatFloat  = "float"
 	formatBase64 = "base64"
+
+	inputDocument = "document"
+	inputQuery    = "query"
 
 	// modelsSince is when this API first listed its models, 2026-11-23; vendors say when a model was made.
 	modelsSince = 1795392000
@@ -48,6 +54,7 @@ type createInput struct {
 		Input          input  `json:"input"`
 		Model          string `json:"model,omitempty" doc:"Id of a model of GET /v1/models, or default." example:"default"`
 		Dimensions     *int   `json:"dimensions,omitempty" minimum:"1" doc:"Shorten the vectors to this many values; they keep length 1."`
+		InputType      string `json:"input_type,omitempty" enum:"document,query" default:"document" doc:"What the texts are: some models embed a question otherwise than what answers it. An extension of OpenAI's API."`
 		EncodingFormat string `json:"encoding_format,omitempty" enum:"float,base64" default:"float" doc:"base64 holds little-endian 32-bit floats."`
 	}
 }
@@ -83,12 +90,22 @@ func (f *Function) create(ctx context.Context, in *createInput) (*createOutput, 
 	if b.Dimensions != nil && (*b.Dimensions < 1 || *b.Dimensions > f.embedder.Dimensions()) {
 		return nil, fault.BadField("body.dimensions", "must be 1 to %d for model %s", f.embedder.Dimensions(), f.embedder.Model())
 	}
+	switch b.InputType {
+	case "", inputDocument, inputQuery:
+	default:
+		return nil, fault.BadField("body.input_type", "must be %s or %s", inputDocument, inputQuery)
+	}
 	switch b.EncodingFormat {
 	case "", formatFloat, formatBase64:
 	default:
 		return nil, fault.BadField("body.encoding_format", "must be %s or %s", formatFloat, formatBase64)
 	}
-	vectors, err := embed.Documents(ctx, f.embedder, f.timeout, b.Input.texts)
+	ask := embed.Documents
+	if b.InputType == inputQuery {
+		ask = embed.Queries
+	}
+	tenant, project := telemetry.CallOf(ctx).Scope()
+	vectors, err := ask(llm.WithPayer(ctx, memory.Scope{Tenant: tenant, Project: project}), f.embedder, f.timeout, b.Input.texts)
 	if err != nil {
 		return nil, err
 	}
@@ -111,15 +128,15 @@ type model struct {
 	OwnedBy string `json:"owned_by"`
 }
 
-type models struct {
+type modelList struct {
 	Object string  `json:"object" enum:"list"`
 	Data   []model `json:"data"`
 }
 
-type listOutput struct{ Body models }
+type listOutput struct{ Body modelList }
 
 func (f *Function) list(context.Context, *struct{}) (*listOutput, error) {
-	return &listOutput{models{Object: "list", Data: []model{f.describe()}}}, nil
+	return &listOutput{modelList{Object: "list", Data: []model{f.describe()}}}, nil
 }
 
 type getInput struct {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/rae-memory/rae/pkg/models"
 	"github.com/rae-memory/rae/pkg/rerank"
 	"github.com/rae-memory/rae/pkg/serve"
 )
@@ -14,18 +15,12 @@ const name = "rerank"
 
 // Config is what the environment says to this function.
 type Config struct {
-	Provider string        `envconfig:"RAE_RERANK_PROVIDER" default:"lexical" allowed:"lexical"`
-	Model    string        `envconfig:"RAE_RERANK_MODEL"` // empty: the provider's own choice
-	Timeout  time.Duration `envconfig:"RAE_RERANK_TIMEOUT" default:"10s" min:"1ms" max:"10m"`
+	models.Reranking
+	models.Budget
 }
 
-// Check refuses a model the provider does not have.
-func (c *Config) Check() error {
-	if _, err := rerank.BuiltIn(c.Provider, c.Model); err != nil {
-		return &serve.ConfigError{Name: "RAE_RERANK_MODEL", Value: c.Model, Allowed: "unset or " + rerank.Lexical{}.Model()}
-	}
-	return nil
-}
+// Check implements serve.Checker.
+func (c *Config) Check() error { return c.Reranking.Check() }
 
 // Function is the rerank function.
 type Function struct {
@@ -41,16 +36,20 @@ func New(reranker rerank.Reranker, timeout time.Duration) *Function {
 }
 
 // Open reads the environment.
-func Open(context.Context, serve.Runtime) (serve.Function, error) {
+func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	var cfg Config
 	if err := serve.Load(&cfg); err != nil {
 		return nil, err
 	}
-	reranker, err := rerank.BuiltIn(cfg.Provider, cfg.Model)
+	meter, err := cfg.Meter(rt.Log)
 	if err != nil {
 		return nil, err
 	}
-	return New(reranker, cfg.Timeout), nil
+	reranker, err := cfg.Reranking.Open(models.Deps{Meter: meter, Log: rt.Log})
+	if err != nil {
+		return nil, err
+	}
+	return New(reranker, cfg.RerankTimeout), nil
 }
 
 // Name returns "rerank".

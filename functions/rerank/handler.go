@@ -14,8 +14,10 @@ import (
 
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/httpapi"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/rerank"
+	"github.com/rae-memory/rae/pkg/telemetry"
 	"github.com/rae-memory/rae/pkg/text"
 )
 
@@ -152,7 +154,8 @@ func (f *Function) rerank(ctx context.Context, in *rerankInput) (*rerankOutput, 
 func (f *Function) scores(ctx context.Context, query string, texts []string) ([]float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
-	scores, err := f.reranker.Rerank(ctx, query, texts)
+	tenant, project := telemetry.CallOf(ctx).Scope()
+	scores, err := f.reranker.Rerank(llm.WithPayer(ctx, memory.Scope{Tenant: tenant, Project: project}), query, texts)
 	if err != nil {
 		return nil, err
 	}

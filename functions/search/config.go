@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/pkg/database"
+	"github.com/rae-memory/rae/pkg/models"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/serve"
 	"github.com/rae-memory/rae/pkg/telemetry"
@@ -12,8 +13,10 @@ import (
 // Config is what the environment says to the function.
 type Config struct {
 	database.Config
+	models.Embedding
+	models.Reranking
+	models.Budget
 
-	EmbedProvider string        `envconfig:"RAE_EMBED_PROVIDER" default:"hash" allowed:"hash"`
 	StageTimeout  time.Duration `envconfig:"RAE_SEARCH_STAGE_TIMEOUT" default:"2s" min:"10ms" max:"60s"`
 	Index         string        `envconfig:"RAE_SEARCH_INDEX" default:"auto" allowed:"auto|process"` // auto: PostgreSQL finds by itself
 	IndexMegabyte int64         `envconfig:"RAE_SEARCH_INDEX_MB" default:"1024" min:"16" max:"1048576"`
@@ -31,8 +34,10 @@ type Config struct {
 
 // Check implements serve.Checker.
 func (c *Config) Check() error {
-	if err := c.Config.Check(); err != nil {
-		return err
+	for _, check := range []func() error{c.Config.Check, c.Embedding.Check, c.Reranking.Check} {
+		if err := check(); err != nil {
+			return err
+		}
 	}
 	if redis.Check(c.RedisURL.Reveal()) != nil {
 		return &serve.ConfigError{Name: "RAE_REDIS_URL", Secret: true, Allowed: redis.Address}

@@ -15,10 +15,12 @@ import (
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/models"
 	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/serve"
+	"github.com/rae-memory/rae/pkg/tokens"
 )
 
 var _ serve.Function = (*Function)(nil)
@@ -37,10 +39,14 @@ type Function struct {
 // alone is what the function opened for itself besides its database.
 type alone struct{ redis *redis.Client }
 
-// weights of the legs. The built-in embedder sees the words BM25 sees, only blurred, so it helps out instead of adding
-// up; a model that knows meanings will weigh in.
-func weights() search.Weights {
-	return search.Weights{string(search.Lexical): 1, string(search.Graph): .1, string(search.Dense): -.3}
+// weights of the legs. Hashed n-grams see the words BM25 sees, only blurred, so they help out instead of adding up; a
+// model that knows meanings weighs in.
+func weights(embedder embed.Embedder) search.Weights {
+	dense := .4
+	if embedder.Model() == embed.ModelOf(embed.ProviderHash) {
+		dense = -.3
+	}
+	return search.Weights{string(search.Lexical): 1, string(search.Graph): .1, string(search.Dense): dense}
 }
 
 // New returns the function over a store somebody else opens, watches and closes.
@@ -66,12 +72,14 @@ func New(cfg Config, db *database.DB, embedder embed.Embedder, rt serve.Runtime)
 	f := &Function{parts: p, qdrant: projector, log: rt.Log}
 	f.service = &search.Service{
 		Legs:          []search.Leg{p.lexical, f.throughQdrant(store, embedder, p.dense), p.entities},
-		Weights:       weights(),
+		Weights:       weights(embedder),
 		Memories:      store,
 		Freshness:     p.freshness,
 		Neighbourhood: p.neighbourhood,
 		Embedder:      embedder,
 		Reranker:      p.reranker,
+		Sittings:      p.sittings,
+		Tokens:        new(tokens.Counter),
 		Log:           rt.Log,
 		StageTimeout:  cfg.StageTimeout,
 		Observe: func(stage string, took time.Duration, err error) {
@@ -93,7 +101,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err := serve.Load(&cfg); err != nil {
 		return nil, err
 	}
-	embedder, err := embed.BuiltIn(cfg.EmbedProvider, "")
+	meter, err := cfg.Meter(rt.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -101,16 +109,28 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
+	deps := models.Deps{Meter: meter, Vectors: shared.Vectors(), Log: rt.Log}
+	embedder, err := cfg.Embedding.Open(deps)("")
+	if err != nil {
+		return nil, err
+	}
+	reranker, err := cfg.Reranking.Open(deps)
+	if err != nil {
+		return nil, err
+	}
 	db, err := database.Open(&cfg.Config, rt.Log, nil)
 	if err != nil {
 		return nil, err
 	}
-	f, err := New(cfg, db, embed.WithCache(embedder, shared.Vectors()), rt)
+	f, err := New(cfg, db, embedder, rt)
 	if err != nil {
 		return nil, err
 	}
 	f.Backing, f.alone = db.Backing, &alone{shared}
 	f.Share(shared.Answers())
+	if cfg.Remote() {
+		f.Assist(reranker, cfg.RerankTimeout)
+	}
 	return f, nil
 }
 
@@ -120,6 +140,11 @@ func (f *Function) Share(answers search.Cache) {
 	if answers != nil && f.service.Cache != nil {
 		f.service.Cache = search.Layered{Near: f.service.Cache, Far: answers}
 	}
+}
+
+// Assist has a reranker asked besides the built-in one, which waits for it no longer than the timeout and the stage.
+func (f *Function) Assist(reranker search.Scorer, timeout time.Duration) {
+	f.service.Reranker = search.Assisted{BuiltIn: f.parts.reranker, Scorer: reranker, Memories: f.service.Memories, Timeout: timeout}
 }
 
 // Health asks what the function stands on. Without Redis and Qdrant it still answers.

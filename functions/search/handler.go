@@ -25,8 +25,8 @@ func (f *Function) Register(api huma.API) {
 		"Lexical, dense and graph retrieval run at once and are fused; a turn borrows from its conversation. A stage that "+
 			"failed is named in `degraded`. A long query is cut, never refused.", http.StatusServiceUnavailable), f.search)
 	httpapi.Register(api, op("context", http.MethodPost, "/v1/context", "Pack what matters into a token budget",
-		"The text never exceeds `max_tokens`, counted as four ASCII characters or one other character to a token. Every "+
-			"citation names the bytes of the memory and the same bytes of the text.", http.StatusServiceUnavailable), f.context)
+		"The text never exceeds `max_tokens`, counted as cl100k_base and o200k_base do, whichever counts more. Repeats are "+
+			"left out. Every line that is no date has a citation, which names the bytes of the memory and the same bytes of the text.", http.StatusServiceUnavailable), f.context)
 	f.registerGraph(api, op)
 }
 
@@ -113,8 +113,8 @@ type contextInput struct {
 
 type contextOutput struct {
 	Body struct {
-		Text      string            `json:"text" doc:"One memory a line, in the order things happened."`
-		Tokens    int               `json:"tokens" doc:"Estimated tokens of the text; at most max_tokens."`
+		Text      string            `json:"text" doc:"One memory a line, by session in the order things happened, under lines with the date where max_tokens is 100 or more."`
+		Tokens    int               `json:"tokens" doc:"Tokens of the text; at most max_tokens."`
 		Citations []search.Citation `json:"citations" doc:"Where every part of the text comes from."`
 		Truncated bool              `json:"truncated" doc:"Whether something relevant did not fit."`
 		Degraded  []string          `json:"degraded" doc:"Legs or stages that failed."`

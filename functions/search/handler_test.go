@@ -20,8 +20,8 @@ import (
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/httpapi"
 	"github.com/rae-memory/rae/pkg/memory"
-	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/serve"
+	counter "github.com/rae-memory/rae/pkg/tokens"
 )
 
 var here = memory.Scope{Tenant: "acme", Project: "default"}
@@ -290,13 +290,13 @@ func TestContextCitesBytes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	turns := w.conversation()
-	status, answer := w.call("POST", "/v1/context", `{"query":"What did Mara adopt from the shelter?","max_tokens":60}`)
+	status, answer := w.call("POST", "/v1/context", `{"query":"What did Mara adopt from the shelter?","max_tokens":100,"filters":{"session_id":"s1"}}`)
 	if status != 200 {
 		t.Fatalf("%d %v", status, answer)
 	}
 	text, tokens := answer["text"].(string), int(answer["tokens"].(float64))
-	if tokens > 60 || tokens != search.EstimateTokens(text) {
-		t.Errorf("%d tokens, %d counted", tokens, search.EstimateTokens(text))
+	if counted := new(counter.Counter).Count(text); tokens > 100 || tokens != counted || !strings.HasPrefix(text, "2026-03-04 Wed 09:00\n- Mara: I adopted") {
+		t.Errorf("%d tokens, %d counted: %s", tokens, counted, text)
 	}
 	byID := map[string]string{}
 	for _, m := range turns {

@@ -20,7 +20,8 @@ type parts struct {
 	neighbourhood            search.Neighbourhood
 	freshness                search.Freshness
 	reranker                 search.Reranker
-	places                   qdrant.Places // nil: hits of Qdrant don't tell where they stand in a conversation
+	sittings                 search.Sittings // nil: the parts share nothing
+	places                   qdrant.Places   // nil: hits of Qdrant don't tell where they stand in a conversation
 
 	// refresh does what a change of the scope makes worth doing before the next search.
 	refresh func(ctx context.Context, scope memory.Scope) error
@@ -59,7 +60,7 @@ func inPostgres(db *postgres.DB, embedder embed.Embedder) parts {
 	}
 	return parts{
 		lexical: legs.Lexical, dense: legs.Dense, entities: legs.Graph, graph: legs.Graph,
-		neighbourhood: legs.Neighbourhood, freshness: legs.Freshness, reranker: legs.Reranker,
+		neighbourhood: legs.Neighbourhood, freshness: legs.Freshness, reranker: legs.Reranker, sittings: db,
 		refresh: refresh, forget: func(string) int { return 0 },
 	}
 }

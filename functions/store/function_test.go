@@ -25,7 +25,7 @@ func runtime() serve.Runtime {
 func TestASettingThatCannotBeUsedStopsTheStartWithOneLine(t *testing.T) {
 	for _, c := range []struct{ name, value, want string }{
 		{"RAE_STORE", "oracle", "RAE_STORE=oracle is not allowed: it must be sqlite or postgres or inmem"},
-		{"RAE_EMBED_MODEL", "bge-m3", "RAE_EMBED_MODEL=bge-m3 is not allowed: it must be unset or hash-384-v1"},
+		{"RAE_EMBED_MODEL", "bge-m3", "RAE_EMBED_MODEL=bge-m3 is not allowed: it must be unset or static-256-v1"},
 		{"K_SINK", "broker:80", "K_SINK=broker:80 is not allowed: it must be unset or an http or https URL"},
 		{"RAE_STORE", "inmem", ""},
 	} {

@@ -1,28 +1,26 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"net/url"
 	"sync"
-	"time"
 
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/job"
+	"github.com/rae-memory/rae/pkg/models"
 	"github.com/rae-memory/rae/pkg/serve"
 )
 
 // Config is what the environment says to the function.
 type Config struct {
 	database.Config
+	models.Embedding
+	models.Budget
 
-	EmbedProvider string        `envconfig:"RAE_EMBED_PROVIDER" default:"hash" allowed:"hash"`
-	EmbedModel    string        `envconfig:"RAE_EMBED_MODEL"` // empty: the provider's own choice
-	EmbedTimeout  time.Duration `envconfig:"RAE_EMBED_TIMEOUT" default:"10s" min:"1ms" max:"10m"`
-	Sink          string        `envconfig:"K_SINK"` // the broker's ingress; empty: events wait in the outbox
+	Sink string `envconfig:"K_SINK"` // the broker's ingress; empty: events wait in the outbox
 }
 
 // Check implements serve.Checker.
@@ -30,8 +28,8 @@ func (c *Config) Check() error {
 	if err := c.Config.Check(); err != nil {
 		return err
 	}
-	if _, err := embed.BuiltIn(c.EmbedProvider, c.EmbedModel); err != nil {
-		return &serve.ConfigError{Name: "RAE_EMBED_MODEL", Value: c.EmbedModel, Allowed: "unset or " + new(embed.Hash).Model()}
+	if err := c.Embedding.Check(); err != nil {
+		return err
 	}
 	if c.Sink == "" {
 		return nil
@@ -42,11 +40,6 @@ func (c *Config) Check() error {
 	return nil
 }
 
-// embedder returns the embedder of a model of the provider; "" is the one that is set.
-func (c *Config) embedder(model string) (embed.Embedder, error) {
-	return embed.BuiltIn(c.EmbedProvider, cmp.Or(model, c.EmbedModel))
-}
-
 // Open reads the environment and opens the store it names. What changes is sent to the broker at K_SINK as soon as it
 // is committed, and again with every drain.due until the broker has it.
 func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
@@ -54,7 +47,12 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err := serve.Load(&cfg); err != nil {
 		return nil, err
 	}
-	embedder, err := embed.BuiltIn(cfg.EmbedProvider, cfg.EmbedModel)
+	meter, err := cfg.Meter(rt.Log)
+	if err != nil {
+		return nil, err
+	}
+	embedders := cfg.Embedding.Open(models.Deps{Meter: meter, Log: rt.Log})
+	embedder, err := embedders("")
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +66,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 		f.closers = append(f.closers, db.Release)
 	}
 	f.Memories.Store = db.Memories
-	reembed := &embed.Reembed{Memories: db.Memories, Embedder: cfg.embedder}
+	reembed := &embed.Reembed{Memories: db.Memories, Embedder: embedders}
 	f.Jobs = &job.Runner{Store: db.Jobs, Log: rt.Log, Handlers: map[string]job.Handler{embed.ReembedKind: reembed.Step}}
 	if cfg.Sink == "" {
 		return f, nil

@@ -6,12 +6,14 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
 	"golang.org/x/sync/singleflight"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/llm"
 )
 
 // Cache keeps vectors by what they were made of. It may lose any of them at any time. Get and Put must not fail: what
@@ -27,16 +29,16 @@ type Cache interface {
 // CacheKey names a vector by the digest of model, kind and text.
 type CacheKey [sha256.Size]byte
 
-// kind tells documents from queries: a model may embed the same text differently.
-type kind byte
+// Kind tells documents from queries: a model may embed the same text differently.
+type Kind byte
 
 const (
-	document kind = 'd'
-	query    kind = 'q'
+	Document Kind = 'd'
+	Query    Kind = 'q'
 )
 
 // keyOf is equal for equal parts only, wherever model and text are cut.
-func keyOf(model string, k kind, text string) CacheKey {
+func keyOf(model string, k Kind, text string) CacheKey {
 	content := sha256.Sum256([]byte(text))
 	h := sha256.New()
 	_ = binary.Write(h, binary.BigEndian, uint64(len(model))) // a hash takes everything
@@ -51,10 +53,11 @@ const nearVectors = 4096
 
 // WithCache puts a cache in this process before an embedder that is worth one, and behind it far, which instances share
 // and which may be nil. Every other embedder is returned as it is. This is the one place that decides it: the built-in
-// embedder makes a vector in microseconds, less than it takes to look one up over a network, and costs nothing; whatever
+// embedders make a vector in microseconds, less than it takes to look one up over a network, and cost nothing; whatever
 // else there is asks another process or a heavy model.
 func WithCache(e Embedder, far Cache) Embedder {
-	if _, builtIn := e.(*Hash); builtIn {
+	switch e.(type) {
+	case *Hash, *Static:
 		return e
 	}
 	var cache Cache = NewLRU(nearVectors)
@@ -65,7 +68,7 @@ func WithCache(e Embedder, far Cache) Embedder {
 }
 
 // Cached is an Embedder that asks another one only for what its cache doesn't hold. However many ask for the same
-// texts at once, the upstream is asked once.
+// texts at once on behalf of one payer, the upstream is asked once.
 //
 // The upstream works on when the caller that came first goes away, because others may be waiting for the same vectors;
 // Timeout bounds it instead.
@@ -92,12 +95,12 @@ func (c *Cached) EmbedDocuments(ctx context.Context, texts []string) ([][]float3
 	if len(texts) == 0 {
 		return nil, ctx.Err()
 	}
-	return c.embed(ctx, document, texts, c.Upstream.EmbedDocuments)
+	return c.embed(ctx, Document, texts, c.Upstream.EmbedDocuments)
 }
 
 // EmbedQuery asks the upstream when the cache doesn't hold the text.
 func (c *Cached) EmbedQuery(ctx context.Context, text string) ([]float32, error) {
-	vectors, err := c.embed(ctx, query, []string{text}, func(ctx context.Context, texts []string) ([][]float32, error) {
+	vectors, err := c.embed(ctx, Query, []string{text}, func(ctx context.Context, texts []string) ([][]float32, error) {
 		v, err := c.Upstream.EmbedQuery(ctx, texts[0])
 		return [][]float32{v}, err
 	})
@@ -112,11 +115,14 @@ type ask func(ctx context.Context, texts []string) ([][]float32, error)
 
 // embed joins the flight of those that want the same texts, or starts it. The cache is asked within the flight: who
 // comes a moment after it ended finds there what it brought.
-func (c *Cached) embed(ctx context.Context, k kind, texts []string, upstream ask) ([][]float32, error) {
+func (c *Cached) embed(ctx context.Context, k Kind, texts []string, upstream ask) ([][]float32, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	keys, name := make([]CacheKey, len(texts)), sha256.New()
+	if payer, known := llm.PayerOf(ctx); known { // a refusal is the payer's own: nobody else is to read of its budget
+		_, _ = io.WriteString(name, payer.Tenant+"\x00"+payer.Project+"\x00")
+	}
 	for i, text := range texts {
 		keys[i] = keyOf(c.Model(), k, text)
 		_, _ = name.Write(keys[i][:])

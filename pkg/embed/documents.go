@@ -10,12 +10,31 @@ import (
 // Documents embeds texts within the timeout (0: the context's alone) and makes sure of what came back: one vector per
 // text, each fit to be stored. An embedder that answers otherwise is Unavailable.
 func Documents(ctx context.Context, e Embedder, timeout time.Duration, texts []string) ([][]float32, error) {
+	return made(ctx, e, timeout, texts, e.EmbedDocuments)
+}
+
+// Queries is Documents for texts that are questions.
+func Queries(ctx context.Context, e Embedder, timeout time.Duration, texts []string) ([][]float32, error) {
+	return made(ctx, e, timeout, texts, func(ctx context.Context, texts []string) ([][]float32, error) {
+		vectors := make([][]float32, len(texts))
+		for i, text := range texts {
+			v, err := e.EmbedQuery(ctx, text)
+			if err != nil {
+				return nil, err
+			}
+			vectors[i] = v
+		}
+		return vectors, nil
+	})
+}
+
+func made(ctx context.Context, e Embedder, timeout time.Duration, texts []string, embed ask) ([][]float32, error) {
 	if timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
-	vectors, err := e.EmbedDocuments(ctx, texts)
+	vectors, err := embed(ctx, texts)
 	if err != nil {
 		return nil, err
 	}

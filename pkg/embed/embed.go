@@ -27,20 +27,37 @@ type Embedder interface {
 	EmbedQuery(ctx context.Context, text string) ([]float32, error)
 }
 
-// ProviderHash is the name of the built-in provider in RAE_EMBED_PROVIDER.
-const ProviderHash = "hash"
+// The names of the built-in providers in RAE_EMBED_PROVIDER.
+const (
+	ProviderStatic = "static" // Static: knows meanings, of English
+	ProviderHash   = "hash"   // Hash: knows words, of any language
+)
 
 // BuiltIn returns the embedder of a provider that computes in process. Model may be empty (the provider's only one)
 // or must be its id. The Invalid error names what exists, in one line fit for the start of a program.
 func BuiltIn(provider, model string) (Embedder, error) {
-	if provider != ProviderHash {
-		return nil, fault.New(fault.Invalid, "embedding provider %q is unknown; this build has: %s", provider, ProviderHash)
+	var e Embedder
+	switch provider {
+	case ProviderStatic:
+		e = new(Static)
+	case ProviderHash:
+		e = new(Hash)
+	default:
+		return nil, fault.New(fault.Invalid, "embedding provider %q is unknown; this build has: %s, %s", provider, ProviderStatic, ProviderHash)
 	}
-	h := new(Hash)
-	if model != "" && model != h.Model() {
-		return nil, fault.New(fault.Invalid, "embedding model %q is unknown; provider %s has: %s", model, ProviderHash, h.Model())
+	if model != "" && model != e.Model() {
+		return nil, fault.New(fault.Invalid, "embedding model %q is unknown; provider %s has: %s", model, provider, e.Model())
 	}
-	return h, nil
+	return e, nil
+}
+
+// ModelOf is the id of a built-in provider's model, "" where there is no such provider.
+func ModelOf(provider string) string {
+	e, err := BuiltIn(provider, "")
+	if err != nil {
+		return ""
+	}
+	return e.Model()
 }
 
 // Check refuses, as Invalid, a vector that must not be stored: one whose length is not dim, one that holds NaN or

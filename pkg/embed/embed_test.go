@@ -70,8 +70,8 @@ func TestBuiltInNamesWhatExists(t *testing.T) {
 	for _, c := range []struct{ provider, model, want string }{
 		{"hash", "", ""},
 		{"hash", "hash-384-v1", ""},
-		{"openai", "", `embedding provider "openai" is unknown; this build has: hash`},
-		{"", "", `embedding provider "" is unknown; this build has: hash`},
+		{"openai", "", `embedding provider "openai" is unknown; this build has: static, hash`},
+		{"", "", `embedding provider "" is unknown; this build has: static, hash`},
 		{"hash", "all-minilm", `embedding model "all-minilm" is unknown; provider hash has: hash-384-v1`},
 	} {
 		got := ""

@@ -37,7 +37,7 @@ const (
 	seedRaw   = 0x2545f4914f6cdd1d
 )
 
-// Hash is the built-in embedder, model "hash-384-v1": hashed features with random signs (the "hashing trick") in
+// Hash is a built-in embedder, model "hash-384-v1": hashed features with random signs (the "hashing trick") in
 // 384 dimensions. It needs no file and no network and knows no synonyms: texts are near when they share words or
 // parts of words.
 //
@@ -76,7 +76,7 @@ func (h *Hash) EmbedQuery(ctx context.Context, s string) ([]float32, error) {
 	}
 	f, ok := h.scratch.Get().(*features)
 	if !ok {
-		f = &features{words: map[string]int{}}
+		f = &features{sums: make([]int64, hashDimensions), words: map[string]int{}}
 	}
 	v := f.vector(s)
 	if len(f.words) <= maxWordsKept {
@@ -88,13 +88,13 @@ func (h *Hash) EmbedQuery(ctx context.Context, s string) ([]float32, error) {
 
 // features collects what one text is made of.
 type features struct {
-	sums  [hashDimensions]int64
+	sums  []int64        // one per dimension
 	words map[string]int // occurrences
 	runes []rune         // of the word at hand
 }
 
 func (f *features) vector(s string) []float32 {
-	f.sums = [hashDimensions]int64{}
+	clear(f.sums)
 	for _, w := range text.Words(s) {
 		f.words[w.Term]++
 	}
@@ -106,7 +106,13 @@ func (f *features) vector(s string) []float32 {
 		f.add(hashBytes(seedWord, word), weight)
 		f.addNgrams(word, weight)
 	}
-	if len(f.words) == 0 {
+	return f.finish(s, len(f.words) == 0)
+}
+
+// finish returns the sums at length 1. Where s has no words, its characters come first into the sums; where they are
+// all zero, because s is blank or every feature met its opposite, its bytes do.
+func (f *features) finish(s string, wordless bool) []float32 {
+	if wordless {
 		for _, r := range s {
 			if !unicode.IsSpace(r) {
 				f.add(hashRune(seedRune, r), one)
@@ -114,7 +120,7 @@ func (f *features) vector(s string) []float32 {
 		}
 	}
 	v, ok := f.normalised()
-	if !ok { // blank, or every feature met its opposite
+	if !ok {
 		f.add(hashBytes(seedRaw, s), one)
 		v, _ = f.normalised()
 	}
@@ -126,7 +132,7 @@ func (f *features) add(hash uint64, weight int64) {
 	hash ^= hash >> 32
 	hash *= 0xd6e8feb86659fd93
 	hash ^= hash >> 32
-	dimension := (hash >> 32) * hashDimensions >> 32
+	dimension := (hash >> 32) * uint64(len(f.sums)) >> 32
 	sign := -int64(hash & 1) // 0 or -1
 	f.sums[dimension] += (weight ^ sign) - sign
 }
@@ -162,7 +168,7 @@ func (f *features) normalised() ([]float32, bool) {
 		return nil, false
 	}
 	norm := math.Sqrt(squares)
-	v := make([]float32, hashDimensions)
+	v := make([]float32, len(f.sums))
 	for i, x := range f.sums {
 		v[i] = float32(float64(x) / norm)
 	}

@@ -23,12 +23,18 @@ func TestHashKeepsTheContract(t *testing.T) {
 // changed them or give the model a new id.
 func TestHashIsTheSameOnEveryMachineAndInEveryVersion(t *testing.T) {
 	t.Parallel()
+	wantVectors(t, new(embed.Hash), "98bd4706571cdf74471001333239ea108ce3bde38bef4841d37d4824da34cb91")
+}
+
+// wantVectors holds the vectors of some texts, to the bit, to their checksum.
+func wantVectors(t *testing.T, e embed.Embedder, want string) {
+	t.Helper()
 	sum := sha256.New()
 	for _, s := range []string{
 		"", " \n", "🎉", "to be or not to be", "When did Caroline go to the LGBTQ support group?", "Zoë's café, 3.5 km",
 		"我今天去了超市", "ذهبت إلى السوق", "Привет, мир", strings.Repeat("buffalo buffaloes ", 1000), "a\xffb",
 	} {
-		v, err := new(embed.Hash).EmbedQuery(t.Context(), s)
+		v, err := e.EmbedQuery(t.Context(), s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,9 +42,8 @@ func TestHashIsTheSameOnEveryMachineAndInEveryVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const want = "98bd4706571cdf74471001333239ea108ce3bde38bef4841d37d4824da34cb91"
 	if got := hex.EncodeToString(sum.Sum(nil)); got != want {
-		t.Errorf("%s makes other vectors than it did: %s", new(embed.Hash).Model(), got)
+		t.Errorf("%s makes other vectors than it did: %s", e.Model(), got)
 	}
 }
 
@@ -46,8 +51,7 @@ func TestHashGivesEveryTextAVectorThatMayBeStored(t *testing.T) {
 	t.Parallel()
 	h := new(embed.Hash)
 	rapid.Check(t, func(t *rapid.T) {
-		s := rapid.OneOf(rapid.String(), rapid.StringMatching(`[a-c .]{0,40}`),
-			rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) })).Draw(t, "text")
+		s := anyText().Draw(t, "text")
 		v, err := h.EmbedQuery(context.Background(), s)
 		if err != nil {
 			t.Fatal(err)
@@ -58,42 +62,49 @@ func TestHashGivesEveryTextAVectorThatMayBeStored(t *testing.T) {
 	})
 }
 
+// anyText draws texts of any characters, of few and of any bytes.
+func anyText() *rapid.Generator[string] {
+	return rapid.OneOf(rapid.String(), rapid.StringMatching(`[a-c .]{0,40}`),
+		rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }))
+}
+
 func TestHashTellsTextsWithoutWordsApart(t *testing.T) {
 	t.Parallel()
-	v, err := new(embed.Hash).EmbedDocuments(t.Context(), []string{"🎉🎉", "🎉", "🐍", "", "  "})
+	wantTextsWithoutWordsApart(t, new(embed.Hash))
+}
+
+func wantTextsWithoutWordsApart(t *testing.T, e embed.Embedder) {
+	t.Helper()
+	v, err := e.EmbedDocuments(t.Context(), []string{"🎉🎉", "🎉", "🐍", "", "  "})
 	if err != nil {
 		t.Fatal(err)
 	}
-	same := func(a, b []float32) bool {
-		var dot float64
-		for i := range a {
-			dot += float64(a[i]) * float64(b[i])
-		}
-		return dot > .999
-	}
-	if !same(v[0], v[1]) {
+	const same = .999
+	if cosine(v[0], v[1]) < same {
 		t.Error("one and two of the same emoji point elsewhere")
 	}
 	for i := 1; i < len(v); i++ {
 		for j := i + 1; j < len(v); j++ {
-			if same(v[i], v[j]) {
+			if cosine(v[i], v[j]) > same {
 				t.Errorf("texts %d and %d have the same vector", i, j)
 			}
 		}
 	}
 }
 
-func BenchmarkHash(b *testing.B) {
+func BenchmarkHash(b *testing.B) { benchmarkSentences(b, new(embed.Hash)) }
+
+func benchmarkSentences(b *testing.B, e embed.Embedder) {
 	for _, c := range []struct{ name, text string }{
 		{"10words", "Caroline went to the LGBTQ support group yesterday and loved it"},
 		{"30words", "I went to a support group yesterday and it was so powerful, the stories were inspiring and I was " +
 			"thankful for all the love and the help that everybody gave to me"},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			h, ctx := new(embed.Hash), b.Context()
+			ctx := b.Context()
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := h.EmbedQuery(ctx, c.text); err != nil {
+				if _, err := e.EmbedQuery(ctx, c.text); err != nil {
 					b.Fatal(err)
 				}
 			}

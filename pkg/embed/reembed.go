@@ -9,6 +9,7 @@ import (
 
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/job"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
@@ -73,6 +74,21 @@ func (r *Reembed) Start(ctx context.Context, jobs *job.Runner, scope memory.Scop
 		return jobs.Store.Get(ctx, scope, standing.ID)
 	}
 	return resumed, err
+}
+
+// Await queues a job that embeds the scope by the model, for memories that could not be embedded now; one that has not
+// ended will find them, and is left to its own time.
+func (r *Reembed) Await(ctx context.Context, jobs *job.Runner, scope memory.Scope, model string) error {
+	embedder, err := r.Embedder(model)
+	if err != nil {
+		return err
+	}
+	_, found, err := r.open(ctx, jobs.Store, scope, reembedOrder{Model: embedder.Model()})
+	if err != nil || found {
+		return err
+	}
+	_, err = r.Start(ctx, jobs, scope, model)
+	return err
 }
 
 // open finds the job of the order that has not ended.
@@ -160,7 +176,7 @@ func (r *Reembed) attach(ctx context.Context, scope memory.Scope, e Embedder, mi
 	for i, m := range missing {
 		texts[i] = m.Content
 	}
-	vectors, err := Documents(ctx, e, reembedCall, texts)
+	vectors, err := Documents(llm.WithPayer(ctx, scope), e, reembedCall, texts)
 	if err != nil {
 		return fmt.Errorf("embed %d memories: %w", len(missing), err)
 	}

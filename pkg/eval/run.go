@@ -6,48 +6,69 @@ import (
 	"time"
 )
 
-// Engine is what is measured.
-type Engine interface {
+// Keeper takes in what is searched.
+type Keeper interface {
 	// Remember stores the documents of one haystack, in order.
 	Remember(ctx context.Context, scope string, documents []Document) error
+}
+
+// Finder is a way of finding.
+type Finder interface {
 	// Ask returns the ids of the documents found for the question in its haystack, best first.
 	Ask(ctx context.Context, scope, question string, limit int) ([]string, error)
 }
 
-// Progress is told how far a run has come.
-type Progress func(stage string, done, total int)
+// Packer is a way of packing what is found into a prompt.
+type Packer interface {
+	Pack(ctx context.Context, scope, question string, maxTokens int) (Packed, error)
+}
+
+// Packed is a text for a prompt: its tokens, and how many bytes of which documents (by id) are in it.
+type Packed struct {
+	Tokens int
+	Bytes  map[string]int
+}
+
+// Progress is told how far a stage of a run has come.
+type Progress func(done, total int)
 
 // depth is how many answers each question asks for: what the deepest figure needs.
 const depth = 10
 
-// Run loads the set into the engine and asks every question.
-func Run(ctx context.Context, engine Engine, s *Set, progress Progress) (Figures, error) {
+// Fill stores the set, one haystack after the other.
+func Fill(ctx context.Context, k Keeper, s *Set, progress Progress) error {
 	byScope := map[string][]Document{}
 	for _, d := range s.Documents {
 		byScope[d.Scope] = append(byScope[d.Scope], d)
 	}
 	stored := 0
 	for _, scope := range s.Scopes() {
-		if err := engine.Remember(ctx, scope, byScope[scope]); err != nil {
-			return Figures{}, fmt.Errorf("load %s: %w", scope, err)
+		if err := k.Remember(ctx, scope, byScope[scope]); err != nil {
+			return fmt.Errorf("load %s: %w", scope, err)
 		}
 		stored += len(byScope[scope])
-		progress("load", stored, len(s.Documents))
+		progress(stored, len(s.Documents))
 	}
-	for _, scope := range s.Scopes() { // the first question of a scope builds its index; that is not a search's time
-		if _, err := engine.Ask(ctx, scope, "warm up", 1); err != nil {
-			return Figures{}, fmt.Errorf("warm up %s: %w", scope, err)
+	return nil
+}
+
+// Ask puts every question of the set, in order. The first question of a scope builds its index; that is no search's
+// time, so each scope is asked something else before.
+func Ask(ctx context.Context, f Finder, s *Set, progress Progress) ([]Answer, error) {
+	for _, scope := range s.Scopes() {
+		if _, err := f.Ask(ctx, scope, "warm up", 1); err != nil {
+			return nil, fmt.Errorf("warm up %s: %w", scope, err)
 		}
 	}
 	answers := make([]Answer, 0, len(s.Questions))
 	for i, q := range s.Questions {
 		began := time.Now()
-		found, err := engine.Ask(ctx, q.Scope, q.Text, depth)
+		found, err := f.Ask(ctx, q.Scope, q.Text, depth)
 		if err != nil {
-			return Figures{}, fmt.Errorf("ask %s: %w", q.ID, err)
+			return nil, fmt.Errorf("ask %s: %w", q.ID, err)
 		}
 		answers = append(answers, Answer{Question: q, Found: found, Took: time.Since(began)})
-		progress("ask", i+1, len(s.Questions))
+		progress(i+1, len(s.Questions))
 	}
-	return Measure(s, answers), nil
+	return answers, nil
 }

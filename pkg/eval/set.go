@@ -83,6 +83,50 @@ func (s *Set) Scopes() []string {
 	return scopes
 }
 
+// Name is what reports and committed figures call the set: the last two elements of its folder's path, wherever the
+// folder was reached from.
+func (s *Set) Name() string {
+	dir, err := filepath.Abs(s.Dir)
+	if err != nil {
+		dir = s.Dir
+	}
+	return filepath.Base(filepath.Dir(dir)) + "/" + filepath.Base(dir)
+}
+
+// Half names every other haystack of a set, in the order of their names.
+type Half string
+
+// The halves. What is fitted to the odd ones is reported on the even ones.
+const (
+	Odd  Half = "odd"  // the first, third, fifth …
+	Even Half = "even" // the second, fourth, sixth …
+)
+
+// HalfOf returns the part of the set that lies in a half of its haystacks. Invalid when no question does.
+func (s *Set) HalfOf(half Half) (*Set, error) {
+	scopes := s.Scopes()
+	slices.Sort(scopes)
+	taken := map[string]bool{}
+	for i, scope := range scopes {
+		taken[scope] = (half == Odd) == (i%2 == 0)
+	}
+	part := &Set{Dir: s.Dir, Relevant: s.Relevant}
+	for _, d := range s.Documents {
+		if taken[d.Scope] {
+			part.Documents = append(part.Documents, d)
+		}
+	}
+	for _, q := range s.Questions {
+		if taken[q.Scope] {
+			part.Questions = append(part.Questions, q)
+		}
+	}
+	if len(part.Questions) == 0 {
+		return nil, fault.New(fault.Invalid, "%s has no question in an %s scope", s.Dir, half)
+	}
+	return part, nil
+}
+
 // Find returns the folders at or below dir that hold a set, in name order. NotFound when there is none.
 func Find(dir string) ([]string, error) {
 	var found []string

@@ -2,15 +2,13 @@ package index
 
 import (
 	"context"
-	"runtime"
-	"sync"
 
 	"github.com/rae-memory/rae/pkg/search"
 )
 
-// Dense is the leg that matches meaning as far as the embedder sees it: cosine similarity of unit vectors, every one of
-// them compared. A scope of 100,000 is read from memory in about ten milliseconds (BenchmarkRetrieve), so there is no
-// approximate index that could miss.
+// Dense is the leg that matches meaning as far as the embedder sees it: cosine similarity of unit vectors. Every one of
+// them is compared, in a large scope by its code first (codes), so that what is missed is missed by chance and rarely:
+// TestDenseFindsTheNearest bounds it.
 type Dense struct{ Set *Set }
 
 // Name returns "dense".
@@ -49,7 +47,11 @@ type vectors struct {
 	entry      []uint32 // by slot: which entry it belongs to; nobody where it is free
 	slot       map[uint32]int
 	free       []int
+	codes      *codes // nil while every vector is compared in full
 }
+
+// coded is the number of vectors from which they are looked through by code: below, comparing all of them takes no longer.
+const coded = 16 * blockSize
 
 const nobody = ^uint32(0)
 
@@ -76,6 +78,13 @@ func (vs *vectors) set(n uint32, v []float32) {
 		vs.slot[n] = slot
 	}
 	copy(vs.at(slot), v)
+	switch {
+	case vs.codes != nil:
+		vs.codes.grow(slot)
+		vs.codes.set(slot, v)
+	case len(vs.slot) >= coded:
+		vs.codes = newCodes(vs)
+	}
 }
 
 // drop forgets the vector of entry n and overwrites it.
@@ -85,6 +94,9 @@ func (vs *vectors) drop(n uint32) {
 		return
 	}
 	clear(vs.at(slot))
+	if vs.codes != nil {
+		vs.codes.drop(slot)
+	}
 	delete(vs.slot, n)
 	vs.entry[slot] = nobody
 	vs.free = append(vs.free, slot)
@@ -103,49 +115,49 @@ func (vs *vectors) at(slot int) []float32 {
 	return vs.blocks[slot/blockSize][offset : offset+vs.dimensions]
 }
 
-// alone is the number of blocks below which sharing the work costs more than it gives.
-const alone = 16
-
 // nearest returns the best depth visible entries.
 func (s *scope) nearest(ctx context.Context, query []float32, lens *lens, depth int) []candidate {
-	vs := &s.vectors
-	workers := 1
-	if len(vs.blocks) >= alone {
-		workers = min(runtime.GOMAXPROCS(0), len(vs.blocks)/(alone/2))
-	}
-	tops := make([]*top, workers)
-	var running sync.WaitGroup
-	for w := range tops {
-		tops[w] = newTop(depth)
-		scan := func() {
-			for b := w; b < len(vs.blocks) && ctx.Err() == nil; b += workers {
-				s.scan(vs, b, query, lens, tops[w])
-			}
-		}
-		if workers == 1 {
-			scan()
-		} else {
-			running.Go(scan)
-		}
-	}
-	running.Wait()
-	best := tops[0]
-	for _, other := range tops[1:] {
-		for _, c := range other.kept {
-			best.offer(c, s)
-		}
+	best := newTop(depth)
+	if s.vectors.codes != nil {
+		s.compareCoded(query, lens, best)
+	} else {
+		s.compareAll(ctx, query, lens, best)
 	}
 	return best.sorted(s)
 }
 
-// scan compares one block.
-func (s *scope) scan(vs *vectors, block int, query []float32, lens *lens, best *top) {
-	values := vs.blocks[block]
-	for i, n := range vs.entry[block*blockSize : min((block+1)*blockSize, len(vs.entry))] {
+// Of a search by code, so many are compared in full: five times what is asked for, and never so few that one of the ten
+// nearest of a hundred thousand would be missed more than rarely.
+const (
+	comparedTimes = 5
+	comparedLeast = 1000
+)
+
+// compareCoded compares in full what looks near by its code.
+func (s *scope) compareCoded(query []float32, lens *lens, best *top) {
+	vs := &s.vectors
+	shown := func(slot int) bool {
+		n := vs.entry[slot]
+		return n != nobody && lens.shows(&s.entries[n])
+	}
+	for _, g := range vs.codes.promising(query, max(comparedTimes*best.limit, comparedLeast), shown) {
+		if score := float64(dot(query, vs.at(g.slot))); score > 0 && best.admits(score) {
+			best.offer(candidate{vs.entry[g.slot], min(1, score)}, s)
+		}
+	}
+}
+
+// compareAll compares every vector in full.
+func (s *scope) compareAll(ctx context.Context, query []float32, lens *lens, best *top) {
+	vs := &s.vectors
+	for slot, n := range vs.entry {
 		if n == nobody {
 			continue
 		}
-		score := float64(dot(query, values[i*vs.dimensions:(i+1)*vs.dimensions]))
+		if slot%blockSize == 0 && ctx.Err() != nil {
+			return
+		}
+		score := float64(dot(query, vs.at(slot)))
 		if score > 0 && best.admits(score) && lens.shows(&s.entries[n]) {
 			best.offer(candidate{n, min(1, score)}, s)
 		}

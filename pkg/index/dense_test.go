@@ -69,40 +69,109 @@ func filled(tb testing.TB, n int) (*index.Set, *embed.Hash, []string) {
 	return set, model, all
 }
 
-// TestDenseIsExact compares the ten nearest with those found by looking at every vector, in a scope large enough that
-// several workers share it.
-func TestDenseIsExact(t *testing.T) {
+// TestDenseFindsTheNearest compares the ten nearest with those found by looking at every vector, in a scope so large that
+// vectors are looked through by code: vectors of hashed words, and clusters far from the origin, whose leading dimensions
+// say most, as those of many models.
+func TestDenseFindsTheNearest(t *testing.T) {
 	t.Parallel()
 	const n = 20_000
-	set, model, all := filled(t, n)
-	vectors, err := model.EmbedDocuments(t.Context(), all)
+	r := rand.New(rand.NewPCG(3, 5))
+	mean, centres := spread(r, 0), make([][]float64, 500)
+	for i := range centres {
+		centres[i] = spread(r, .02)
+	}
+	model := new(embed.Hash)
+	all := sentences(n)
+	hashed, err := model.EmbedDocuments(t.Context(), append(all, "unlike anything"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, q := range []string{all[17], strings.Join(strings.Fields(all[4711])[:5], " "), "unlike anything"} {
-		query, err := model.EmbedQuery(t.Context(), q)
+	clustered := make([][]float32, n+40)
+	for i := range clustered {
+		centre, own, v := centres[r.IntN(len(centres))], spread(r, .02), make([]float32, len(mean))
+		for j := range v {
+			v[j] = float32(mean[j] + centre[j] + .7*own[j])
+		}
+		clustered[i] = embed.Shorten(v, len(v))
+	}
+	for name, c := range map[string]struct{ stored, asked [][]float32 }{
+		"hashed words": {hashed[:n], append(hashed[40:80:80], hashed[n])}, "clusters": {clustered[:n], clustered[n:]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			set := holding(t, c.stored)
+			for _, filter := range []memory.Filter{{}, {AgentID: "a7"}} {
+				missed := 0
+				for _, query := range c.asked {
+					hits, err := index.Dense{Set: set}.Retrieve(t.Context(), search.Query{Scope: here, Vector: query, Filter: filter}, 10)
+					if err != nil || len(hits) != 10 {
+						t.Fatalf("%d hits, %v", len(hits), err)
+					}
+					tenth := nearestScores(c.stored, query, filter.AgentID != "")[9]
+					for _, hit := range hits {
+						if hit.Score < tenth-1e-4 {
+							missed++
+						}
+					}
+				}
+				if missed*100 > len(c.asked)*10 {
+					t.Errorf("filter %+v: %d of the ten nearest of %d queries were missed", filter, missed, len(c.asked))
+				}
+			}
+		})
+	}
+}
+
+// spread draws 256 normal values, each dimension smaller than the one before by the share decay.
+func spread(r *rand.Rand, decay float64) []float64 {
+	v := make([]float64, 256)
+	for i := range v {
+		v[i] = r.NormFloat64() * math.Exp(-decay*float64(i))
+	}
+	return v
+}
+
+// holding is an index over memories with these vectors; number i is of agent i modulo 100.
+func holding(t *testing.T, vectors [][]float32) *index.Set {
+	t.Helper()
+	db := inmem.New(inmem.Options{})
+	for start := 0; start < len(vectors); start += 1000 {
+		err := db.Write(t.Context(), here, func(tx memory.Tx) error {
+			for i := start; i < min(start+1000, len(vectors)); i++ {
+				m := memory.Memory{Content: fmt.Sprint(i), Layer: memory.Episodic, AgentID: fmt.Sprint("a", i%100)}
+				if _, _, err := tx.Put(t.Context(), m, memory.Why{}, memory.Vector{Model: "m", Values: vectors[i]}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		var want []float64
-		for _, v := range vectors {
-			dot := 0.0
-			for i := range v {
-				dot += float64(v[i]) * float64(query[i])
-			}
-			want = append(want, dot)
-		}
-		slices.Sort(want)
-		hits, err := index.Dense{Set: set}.Retrieve(t.Context(), search.Query{Scope: here, Text: q, Vector: query}, 10)
-		if err != nil || len(hits) != 10 {
-			t.Fatalf("%d hits, %v", len(hits), err)
-		}
-		for i, hit := range hits {
-			if exact := want[len(want)-1-i]; math.Abs(hit.Score-exact) > 1e-4 {
-				t.Errorf("%q: number %d scores %g, want %g", q, i+1, hit.Score, exact)
-			}
-		}
 	}
+	set := index.NewSet(db, "m")
+	if _, err := set.CatchUp(t.Context(), here); err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// nearestScores are the products of all vectors, or of agent 7's, with the query, highest first.
+func nearestScores(vectors [][]float32, query []float32, agent7 bool) []float64 {
+	var all []float64
+	for i, v := range vectors {
+		if agent7 && i%100 != 7 {
+			continue
+		}
+		product := 0.0
+		for j := range v {
+			product += float64(v[j]) * float64(query[j])
+		}
+		all = append(all, product)
+	}
+	slices.Sort(all)
+	slices.Reverse(all)
+	return all
 }
 
 func BenchmarkRetrieve(b *testing.B) {

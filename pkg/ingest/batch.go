@@ -54,7 +54,7 @@ func (s *Service) Batch(ctx context.Context, scope memory.Scope, items []json.Ra
 		}
 		good, at = append(good, m), append(at, i)
 	}
-	vectors, err := s.embed(ctx, contents(good))
+	vectors, err := s.embed(ctx, scope, contents(good))
 	if err != nil {
 		return nil, false, err
 	}

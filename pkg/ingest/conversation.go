@@ -92,7 +92,7 @@ func (s *Service) Conversation(ctx context.Context, scope memory.Scope, in Conve
 		}
 		post.plan = align(in.Messages, post.standing)
 		recorded, replayed, err := once(ctx, s, scope, key, func() error {
-			return s.embedNew(ctx, &post)
+			return s.embedNew(ctx, scope, &post)
 		}, func(tx memory.Tx) (Recorded, error) {
 			return post.write(ctx, tx, why)
 		})
@@ -188,7 +188,7 @@ func (p *posted) known(i int) bool {
 }
 
 // embedNew fetches the vectors of the turns to be written that have none yet.
-func (s *Service) embedNew(ctx context.Context, p *posted) error {
+func (s *Service) embedNew(ctx context.Context, scope memory.Scope, p *posted) error {
 	var at []int
 	var texts []string
 	for i := range p.turns {
@@ -196,7 +196,7 @@ func (s *Service) embedNew(ctx context.Context, p *posted) error {
 			at, texts = append(at, i), append(texts, p.turns[i].Content)
 		}
 	}
-	fresh, err := s.embed(ctx, texts)
+	fresh, err := s.embed(ctx, scope, texts)
 	for i := range fresh {
 		p.vectors[at[i]] = fresh[i]
 	}

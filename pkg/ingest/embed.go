@@ -6,16 +6,18 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
 // maxDimensions is the widest vector stores take.
 const maxDimensions = 16000
 
-// embed returns one vector per text. Where the embedder is away, slow or wrong the vectors are empty: a memory is
-// worth keeping without its vector, which then follows by event. Only the caller's own end is an error. It is called
-// outside of any transaction.
-func (s *Service) embed(ctx context.Context, texts []string) ([]memory.Vector, error) {
+// embed returns one vector per text, paid by the scope. Where the embedder is away, slow or wrong the vectors are empty:
+// a memory is worth keeping without its vector, which then follows by event. So it is where the budget is used up, unless
+// it says that its callers shall be refused. That and the caller's own end are the only errors. It is called outside of
+// any transaction.
+func (s *Service) embed(ctx context.Context, scope memory.Scope, texts []string) ([]memory.Vector, error) {
 	vectors := make([]memory.Vector, len(texts))
 	if s.Embedder == nil || len(texts) == 0 {
 		return vectors, ctx.Err()
@@ -24,11 +26,14 @@ func (s *Service) embed(ctx context.Context, texts []string) ([]memory.Vector, e
 	if limit <= 0 {
 		limit = 10 * time.Second
 	}
-	within, cancel := context.WithTimeout(ctx, limit)
+	within, cancel := context.WithTimeout(llm.WithPayer(ctx, scope), limit)
 	defer cancel()
 	values, err := s.Embedder.EmbedDocuments(within, texts)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
+	}
+	if llm.Rejected(err) {
+		return nil, err
 	}
 	if err == nil {
 		err = checkShape(values, len(texts))
@@ -50,6 +55,16 @@ func (s *Service) embed(ctx context.Context, texts []string) ([]memory.Vector, e
 		s.log().WarnContext(ctx, "vectors without a direction refused", "vectors", useless, "model", s.Embedder.Model())
 	}
 	return vectors, nil
+}
+
+// embedAside is embed for work that no caller waits for, whom a refusal by the budget could reach.
+func (s *Service) embedAside(ctx context.Context, scope memory.Scope, texts []string) ([]memory.Vector, error) {
+	vectors, err := s.embed(ctx, scope, texts)
+	if llm.Rejected(err) {
+		s.log().WarnContext(ctx, "embedding put off", "memories", len(texts), "model", s.Embedder.Model(), "kind", fault.OverBudget.String())
+		return make([]memory.Vector, len(texts)), nil
+	}
+	return vectors, err
 }
 
 // checkShape refuses an answer whose vectors cannot be told apart or compared.

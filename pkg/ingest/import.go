@@ -165,7 +165,7 @@ func (im *importing) refuse(line int, err error) {
 // flush stores the slice gathered so far.
 func (im *importing) flush(ctx context.Context, progress func(Summary)) error {
 	if len(im.memories) > 0 {
-		vectors, err := im.service.embed(ctx, contents(im.memories))
+		vectors, err := im.service.embed(ctx, im.scope, contents(im.memories))
 		if err != nil {
 			return err
 		}

@@ -86,7 +86,7 @@ func (s *Service) Patch(ctx context.Context, scope memory.Scope, id memory.ID, p
 		if err != nil || next.Content == standing.Content {
 			return err
 		}
-		vectors, err := s.embed(ctx, []string{next.Content})
+		vectors, err := s.embed(ctx, scope, []string{next.Content})
 		if err == nil {
 			vector = vectors[0]
 		}

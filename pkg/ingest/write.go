@@ -29,7 +29,7 @@ func (s *Service) Put(ctx context.Context, scope memory.Scope, d Draft, key memo
 	var e memory.Entry
 	var stored Stored
 	kept, replayed, err := once(ctx, s, scope, key, func() error {
-		vectors, err := s.embed(ctx, []string{m.Content})
+		vectors, err := s.embed(ctx, scope, []string{m.Content})
 		if err == nil {
 			e = entry(m, vectors[0])
 		}

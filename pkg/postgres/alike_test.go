@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -30,6 +31,8 @@ type script struct {
 	words []string
 	ids   []memory.ID
 	times []time.Time
+
+	asking context.Context // of what is compared: sometimes the parts of a search share what they read
 }
 
 func newScript(t *testing.T, seed uint64) *script {
@@ -204,8 +207,12 @@ func (s *script) compare(questions int) {
 	if _, err := set.CatchUp(s.Context(), acme); err != nil {
 		s.Fatal(err)
 	}
-	for range questions {
+	for n := range questions {
 		q, depth := s.query(), 1+s.IntN(60)
+		end := func() {}
+		if s.asking = s.Context(); n%2 == 0 {
+			s.asking, end = s.db.Sit(s.Context(), q)
+		}
 		hits := s.sameHits(q, depth, postgres.Lexical{DB: s.db}, index.Lexical{Set: set})
 		s.sameHits(q, 1+depth/4, postgres.Lexical{DB: s.db}.Sparing(), index.Lexical{Set: set})
 		s.sameHits(q, depth, postgres.Graph{DB: s.db}, index.Graph{Set: set})
@@ -213,13 +220,14 @@ func (s *script) compare(questions int) {
 		s.sameGraph(q, postgres.Graph{DB: s.db}, index.Graph{Set: set})
 		s.sameAround(q, hits, postgres.Neighbourhood{DB: s.db}, index.Neighbourhood{Set: set})
 		s.sameScores(q, postgres.Reranker{DB: s.db}, index.Reranker{Set: set})
+		end()
 	}
 }
 
 // sameNearest compares scores: what two ways of adding tell apart may change places.
 func (s *script) sameNearest(q search.Query, depth int, got, want search.Leg) {
 	s.Helper()
-	found, err := got.Retrieve(s.Context(), q, depth)
+	found, err := got.Retrieve(s.asking, q, depth)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -242,7 +250,7 @@ func (s *script) sameNearest(q search.Query, depth int, got, want search.Leg) {
 // sameGraph compares what does not depend on the order in which entities were first met.
 func (s *script) sameGraph(q search.Query, got postgres.Graph, want index.Graph) {
 	s.Helper()
-	found, err := got.Entities(s.Context(), acme, q.View)
+	found, err := got.Entities(s.asking, acme, q.View)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -261,7 +269,7 @@ func (s *script) sameGraph(q search.Query, got postgres.Graph, want index.Graph)
 		s.Fatalf("entities at %+v:\n%v, in the index\n%v", q.View, found, expected)
 	}
 	for _, depth := range []int{0, 1, 2} {
-		sub, err := got.Explore(s.Context(), acme, q.View, q.Text, depth)
+		sub, err := got.Explore(s.asking, acme, q.View, q.Text, depth)
 		like, likeErr := want.Explore(s.Context(), acme, q.View, q.Text, depth)
 		if fault.KindOf(err) != fault.KindOf(likeErr) || (err == nil) != (likeErr == nil) {
 			s.Fatalf("explore %q: %v, in the index %v", q.Text, err, likeErr)
@@ -289,7 +297,7 @@ func (s *script) sameAround(q search.Query, hits []search.Hit, got, want search.
 	reach := s.IntN(4)
 	hits = slices.DeleteFunc(hits, func(h search.Hit) bool { return h.Place.Session == "" })
 	hits = hits[:min(len(hits), 5)]
-	found, err := got.Around(s.Context(), q, hits, reach)
+	found, err := got.Around(s.asking, q, hits, reach)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -304,7 +312,7 @@ func (s *script) sameAround(q search.Query, hits []search.Hit, got, want search.
 
 func (s *script) sameScores(q search.Query, got, want search.Reranker) {
 	s.Helper()
-	found, err := got.Rerank(s.Context(), q, s.ids)
+	found, err := got.Rerank(s.asking, q, s.ids)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -319,7 +327,7 @@ func (s *script) sameScores(q search.Query, got, want search.Reranker) {
 
 func (s *script) sameHits(q search.Query, depth int, got, want search.Leg) []search.Hit {
 	s.Helper()
-	found, err := got.Retrieve(s.Context(), q, depth)
+	found, err := got.Retrieve(s.asking, q, depth)
 	if err != nil {
 		s.Fatal(err)
 	}

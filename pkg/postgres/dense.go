@@ -38,7 +38,8 @@ func (d Dense) Retrieve(ctx context.Context, q search.Query, depth int) (hits []
 	if depth < 1 || len(q.Vector) == 0 || len(q.Vector) > maxDimensions {
 		return nil, ctx.Err()
 	}
-	err = d.DB.view(ctx, q.Scope, func(in *session) (err error) {
+	err = d.DB.view(ctx, q.Scope, func(in *session) (err error) { // beside the other legs, not after them
+		in.exec(steadyPlans)
 		n := nearest{session: in, sight: sightOf(&q), model: d.Model, vector: q.Vector, depth: depth}
 		hits, err = n.run(d.exact())
 		return err
@@ -56,6 +57,7 @@ type nearest struct {
 	model  string
 	vector []float32
 	depth  int
+	few    bool // the sight shows few vectors of a large scope
 }
 
 func (n *nearest) run(exact int) ([]search.Hit, error) {
@@ -91,6 +93,9 @@ func (n *nearest) run(exact int) ([]search.Hit, error) {
 func (s *sight) sameSpace(n *nearest) (join, cosine string) {
 	model, vector, dimensions := s.arg(n.model), s.arg(n.vector), s.arg(len(n.vector))
 	join = ` JOIN memory_vectors v ON v.tenant = $1 AND v.project = $2 AND v.memory_id = m.id AND v.model = ` + model
+	if n.few { // one by one
+		join = ` CROSS JOIN LATERAL (SELECT x.* FROM memory_vectors x WHERE x.tenant = $1 AND x.project = $2 AND x.memory_id = m.id AND x.model = ` + model + ` OFFSET 0) v`
+	}
 	if s.past {
 		join += ` JOIN memories c ON c.tenant = $1 AND c.project = $2 AND c.id = m.id AND c.content = m.content`
 	}
@@ -102,6 +107,10 @@ func (s *sight) sameSpace(n *nearest) (join, cosine string) {
 func (n *nearest) compareSeen() ([]search.Hit, bool, error) {
 	s := *n.sight
 	join, cosine := s.sameSpace(n)
+	if !n.few {
+		n.exec(`SET LOCAL enable_nestloop = off`) // each side is read once
+		defer n.exec(`SET LOCAL enable_nestloop = on`)
+	}
 	// OFFSET 0: each is compared once, and not again where it is selected and sorted
 	hits, _, err := n.hits(&s, `SELECT d.* FROM (SELECT `+cosine+` AS score, `+placedColumns+` FROM `+s.from+join+s.where()+` OFFSET 0) d
 		WHERE d.score > 0 ORDER BY d.score DESC, d.id COLLATE "C" LIMIT `+s.arg(n.depth))
@@ -121,7 +130,7 @@ func (n *nearest) compareAll() ([]search.Hit, bool, error) {
 			SELECT c.memory_id, c.score FROM (SELECT v.memory_id, `+cosine+` AS score FROM memory_vectors v
 				WHERE v.tenant = $1 AND v.project = $2 AND v.model = $3 OFFSET 0) c
 			WHERE c.score > 0 ORDER BY c.score DESC, c.memory_id LIMIT `+s.arg(most)+`) d
-		LEFT JOIN memories m ON m.id = d.memory_id AND m.tenant = $1 AND m.project = $2`+s.text+` ORDER BY d.score DESC, d.memory_id`)
+		LEFT JOIN LATERAL `+currentAt("id", "d.memory_id")+` m ON m.id = d.memory_id`+s.text+` ORDER BY d.score DESC, d.memory_id`)
 	enough := len(hits) >= n.depth || read < most
 	return hits[:min(len(hits), n.depth)], enough, err
 }

@@ -15,8 +15,9 @@ import (
 // Entities lists the entities named by at least one visible memory, most mentioned first, ties by name.
 func (g Graph) Entities(ctx context.Context, scope memory.Scope, view memory.View) (nodes []search.Node, err error) {
 	s := sightOf(&search.Query{Scope: scope, View: view})
-	err = g.DB.view(ctx, scope, func(in *session) (err error) {
-		nodes, err = in.nodes(s, ``)
+	err = g.DB.look(ctx, scope, func(in *session) (err error) {
+		in.exec(`SET LOCAL enable_nestloop = off`) // all of everything: each table is read once
+		nodes, err = in.nodes(s, `graph_nodes n JOIN graph_edges e ON e.tenant = $1 AND e.project = $2 AND e.node_id = n.id JOIN `+s.from+` ON true`)
 		return err
 	})
 	if err != nil {
@@ -25,12 +26,10 @@ func (g Graph) Entities(ctx context.Context, scope memory.Scope, view memory.Vie
 	return nodes, nil
 }
 
-// nodes reads the entities that visible memories mention and for which the condition holds.
-func (in *session) nodes(s *sight, condition string) (nodes []search.Node, err error) {
-	err = in.rows(`SELECT n.id::text, n.name, n.type, count(*) FROM graph_nodes n
-		JOIN graph_edges e ON e.tenant = $1 AND e.project = $2 AND e.node_id = n.id
-		JOIN `+s.from+` ON m.id = e.memory_id AND m.document = e.document`+s.where()+`
-		AND n.tenant = $1 AND n.project = $2`+condition+` GROUP BY n.id, n.name, n.type
+// nodes reads the entities n that visible memories m mention, by their edges e.
+func (in *session) nodes(s *sight, from string) (nodes []search.Node, err error) {
+	err = in.rows(`SELECT n.id::text, n.name, n.type, count(*) FROM `+from+s.where()+` AND m.id = e.memory_id AND m.document = e.document
+		AND n.tenant = $1 AND n.project = $2 GROUP BY n.id, n.name, n.type
 		ORDER BY 4 DESC, n.name COLLATE "C", n.id`, s.args, func(rows pgx.Rows) error {
 		var n search.Node
 		err := rows.Scan(&n.ID, &n.Name, &n.Type, &n.Mentions)
@@ -43,7 +42,7 @@ func (in *session) nodes(s *sight, condition string) (nodes []search.Node, err e
 // Explore walks depth hops (0..5) from the entities that start names: an entity's id, its name, or a question that
 // names entities. NotFound when it names none.
 func (g Graph) Explore(ctx context.Context, scope memory.Scope, view memory.View, start string, depth int) (sub search.Subgraph, err error) {
-	err = g.DB.view(ctx, scope, func(in *session) error {
+	err = g.DB.look(ctx, scope, func(in *session) error {
 		w := walk{session: in, sight: sightOf(&search.Query{Scope: scope, View: view}), evidence: map[[2]string][]memory.ID{}}
 		begin, err := in.namedIn(scope, start)
 		if err != nil {
@@ -106,7 +105,8 @@ func (w *walk) from(begin []string, depth int) (search.Subgraph, error) {
 // count reads nodes by their ids.
 func (w *walk) count(ids []string) (map[string]search.Node, error) {
 	s := *w.sight
-	nodes, err := w.nodes(&s, ` AND n.id = ANY(`+s.arg(ids)+`::uuid[])`)
+	nodes, err := w.nodes(&s, `(SELECT x.* FROM graph_nodes x WHERE x.tenant = $1 AND x.project = $2 AND x.id = ANY(`+s.arg(ids)+`::uuid[]) ORDER BY x.id) n
+		CROSS JOIN LATERAL `+edgesOf("n.id")+` e CROSS JOIN LATERAL `+s.versionAt("e.document")+` m`)
 	byID := make(map[string]search.Node, len(nodes))
 	for _, n := range nodes {
 		byID[n.ID] = n
@@ -122,10 +122,10 @@ func (w *walk) step(frontier []string) (next []string, err error) {
 	s := *w.sight
 	nodes := s.arg(frontier)
 	query := `SELECT a.node_id::text, b.node_id::text, (array_agg(m.id::text ORDER BY m.document))[1:` + s.arg(search.MaxEvidence) + `::int]
-		FROM graph_edges a JOIN ` + s.from + ` ON m.id = a.memory_id AND m.document = a.document
-		JOIN graph_edges b ON b.tenant = $1 AND b.project = $2 AND b.memory_id = a.memory_id AND b.document = a.document AND b.node_id <> a.node_id` +
-		s.where() + ` AND a.tenant = $1 AND a.project = $2 AND a.node_id = ANY(` + nodes + `::uuid[])
-		GROUP BY a.node_id, b.node_id ORDER BY array_position(` + nodes + `::uuid[], a.node_id), min(m.document), b.node_id LIMIT ` + s.arg(mostNeighbours)
+		FROM unnest(` + nodes + `::uuid[]) WITH ORDINALITY w(id, nth) CROSS JOIN LATERAL ` + edgesOf("w.id") + ` a
+		CROSS JOIN LATERAL ` + s.versionAt("a.document") + ` m CROSS JOIN LATERAL ` + edgesFrom("a.memory_id") + ` b` + s.where() + `
+		AND m.id = a.memory_id AND m.document = a.document AND b.document = a.document AND b.node_id <> a.node_id
+		GROUP BY w.nth, a.node_id, b.node_id ORDER BY w.nth, min(m.document), b.node_id LIMIT ` + s.arg(mostNeighbours)
 	reached := make(map[string]bool, len(w.order))
 	for _, id := range w.order {
 		reached[id] = true

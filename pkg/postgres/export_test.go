@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/rae-memory/rae/pkg/memory"
@@ -18,14 +17,14 @@ func (d *DB) Ask(ctx context.Context, query string, into ...any) error {
 	return pool.QueryRow(ctx, query).Scan(into...)
 }
 
-// OpenPooled opens the pool as the first use would, but prepares every connection before each of its transactions.
-func (d *DB) OpenPooled(ctx context.Context, prepare func(context.Context, *pgx.Conn) (bool, error)) error {
+// OpenWith opens the pool as the first use would, with a configuration that set has changed.
+func (d *DB) OpenWith(ctx context.Context, set func(*pgxpool.Config)) error {
 	config, err := pgxpool.ParseConfig(d.url)
 	if err != nil {
 		return err
 	}
 	d.configure(config)
-	config.PrepareConn = prepare
+	set(config)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return err

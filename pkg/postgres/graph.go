@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -24,7 +25,7 @@ func (g Graph) Retrieve(ctx context.Context, q search.Query, depth int) (hits []
 	if depth < 1 {
 		return nil, ctx.Err()
 	}
-	err = g.DB.view(ctx, q.Scope, func(in *session) error {
+	err = g.DB.look(ctx, q.Scope, func(in *session) error {
 		hits = nil
 		seeds, err := in.namedIn(q.Scope, q.Text)
 		if err != nil || len(seeds) == 0 {
@@ -79,11 +80,9 @@ type mentions struct {
 	documents []memory.Seq // what mentions a seed
 	ids       []string     // their memories
 	hits      []search.Hit
-	last      latest
 }
 
 func (m *mentions) run() ([]search.Hit, error) {
-	m.last = latest{}
 	if err := m.direct(); err != nil {
 		return nil, err
 	}
@@ -92,33 +91,32 @@ func (m *mentions) run() ([]search.Hit, error) {
 			return nil, err
 		}
 	}
-	m.seats(m.sight, m.hits, m.last)
 	return m.hits, nil
 }
 
 // shown looks, one after the other and in their order, which of the versions selected as d may be seen.
 func (m *mentions) shown(query string, s *sight, score func(named int) float64) error {
-	return m.rows(`SELECT d.named, d.document, m.* FROM (`+query+`) d CROSS JOIN LATERAL (SELECT `+placedColumns+` FROM `+s.from+s.where()+`
-		AND m.id = d.memory_id AND m.document = d.document OFFSET 0) m LIMIT `+s.arg(m.depth-len(m.hits)), s.args, func(rows pgx.Rows) error {
-		var p placed
-		var named int
-		var document memory.Seq
-		if err := rows.Scan(append([]any{&named, &document}, p.into()...)...); err != nil {
-			return err
-		}
-		m.documents, m.ids = append(m.documents, document), append(m.ids, p.id)
-		m.last.note(&p)
-		m.hits = append(m.hits, p.hit(score(named)))
-		return nil
-	})
+	before := len(m.hits)
+	var named int
+	var document memory.Seq
+	seats, err := m.placedRows(s, "a.named, a.document", `SELECT d.named, d.document, m.* FROM (`+query+`) d
+		CROSS JOIN LATERAL (SELECT `+placedColumns+` FROM `+s.versionAt("d.document")+` m`+s.where()+`
+		AND m.id = d.memory_id AND m.document = d.document OFFSET 0) m LIMIT `+s.arg(m.depth-len(m.hits)),
+		func() []any { return []any{&named, &document} }, func(p *placed) error {
+			m.documents, m.ids = append(m.documents, document), append(m.ids, p.id)
+			m.hits = append(m.hits, p.hit(score(named)))
+			return nil
+		})
+	seats.seat(m.hits[before:])
+	slices.SortFunc(m.hits[before:], byScore)
+	return err
 }
 
 // direct finds what mentions the seeds, by how many.
 func (m *mentions) direct() error {
 	s := *m.sight
-	return m.shown(`SELECT e.memory_id, e.document, count(*) AS named FROM graph_edges e
-		WHERE e.tenant = $1 AND e.project = $2 AND e.node_id = ANY(`+s.arg(m.seeds)+`::uuid[])
-		GROUP BY e.memory_id, e.document ORDER BY named DESC, e.memory_id`, &s,
+	return m.shown(`SELECT e.memory_id, e.document, count(*) AS named FROM unnest(`+s.arg(m.seeds)+`::uuid[]) w(id) CROSS JOIN LATERAL
+		`+edgesOf("w.id")+` e GROUP BY e.memory_id, e.document ORDER BY named DESC, e.memory_id`, &s,
 		func(named int) (score float64) {
 			for range named { // as other indexes add it up
 				score += 1 / float64(len(m.seeds))
@@ -127,14 +125,26 @@ func (m *mentions) direct() error {
 		})
 }
 
+// edgesOf selects the edges of the node with the id, an expression.
+func edgesOf(id string) string {
+	return `(SELECT x.* FROM graph_edges x WHERE x.tenant = $1 AND x.project = $2 AND x.node_id = ` + id + ` ORDER BY x.node_id, x.document)`
+}
+
+// edgesFrom selects the edges of the memory with the id, an expression. In its order only one index has them, see pick.go,
+// and to the planner what is equal to one value needs no order.
+func edgesFrom(id string) string {
+	return `(SELECT x.* FROM graph_edges x WHERE x.tenant = $1 AND x.project = $2 AND x.memory_id >= ` + id + ` AND x.memory_id <= ` + id +
+		` ORDER BY x.memory_id)`
+}
+
 // beside finds what mentions an entity that is mentioned beside a seed. All of it is equally good.
 func (m *mentions) beside() error {
 	s := *m.sight
 	seeds, documents, ids := s.arg(m.seeds), s.arg(m.documents), s.arg(m.ids)
 	return m.shown(`SELECT DISTINCT e.memory_id, e.document, 0 AS named FROM (
-			SELECT DISTINCT r.node_id FROM graph_edges r WHERE r.tenant = $1 AND r.project = $2 AND r.memory_id = ANY(`+ids+`::uuid[])
-			AND r.document = ANY(`+documents+`::bigint[]) AND r.node_id <> ALL(`+seeds+`::uuid[])) r
-		JOIN graph_edges e ON e.tenant = $1 AND e.project = $2 AND e.node_id = r.node_id
+			SELECT DISTINCT r.node_id FROM unnest(`+ids+`::uuid[], `+documents+`::bigint[]) w(id, document) CROSS JOIN LATERAL
+				`+edgesFrom("w.id")+` r WHERE r.document = w.document AND r.node_id <> ALL(`+seeds+`::uuid[]) OFFSET 0) r
+		CROSS JOIN LATERAL `+edgesOf("r.node_id")+` e
 		WHERE e.document <> ALL(`+documents+`::bigint[]) ORDER BY e.memory_id`, &s,
 		func(int) float64 { return secondHop / float64(len(m.seeds)) })
 }

@@ -121,16 +121,21 @@ func (n *nearest) outgrown(exact int) (bool, error) {
 	err := n.rows(`SELECT c.reltuples::bigint FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid
 		WHERE c.oid = to_regclass($1) AND i.indisvalid`, []any{vectorIndex(n.model, len(n.vector))},
 		func(rows pgx.Rows) error { return rows.Scan(&entries) })
-	if err != nil || documents <= exact || entries == 0 {
+	if err != nil || documents <= exact || entries == 0 && !n.restricted() {
 		return false, err
 	}
 	seen = documents
 	if n.restricted() {
 		s := *n.sight
 		query := `SELECT count(*) FROM (SELECT FROM ` + s.from + s.where() + ` LIMIT ` + s.arg(exact+1) + `) m`
-		if err := n.row(query, s.args, &seen); err != nil || seen <= exact {
+		err := n.row(query, s.args, &seen)
+		n.few = err == nil && seen <= exact
+		if err != nil || n.few {
 			return false, err
 		}
+	}
+	if entries == 0 {
+		return false, nil
 	}
 	visits := float64(n.depth) * float64(max(entries, documents)) / float64(seen)
 	return visits*visitCost < float64(documents) && visits < mostVisits, nil

@@ -7,8 +7,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/search"
 )
@@ -32,7 +30,7 @@ func (l Lexical) Retrieve(ctx context.Context, q search.Query, depth int) (hits 
 	if depth < 1 {
 		return nil, ctx.Err()
 	}
-	err = l.DB.view(ctx, q.Scope, func(s *session) error {
+	err = l.DB.look(ctx, q.Scope, func(s *session) error {
 		hits = nil
 		sight, most := sightOf(&q), cmp.Or(l.few, fewPostings)
 		if sight.restricted() {
@@ -42,6 +40,7 @@ func (l Lexical) Retrieve(ctx context.Context, q search.Query, depth int) (hits 
 		if err != nil || w == nil {
 			return err
 		}
+		s.sitting.keep(w, &q)
 		r := retrieval{session: s, sight: sight, question: w, depth: depth}
 		hits, err = r.run()
 		return err
@@ -112,7 +111,6 @@ type retrieval struct {
 	*question
 	depth int
 	hits  []search.Hit
-	last  latest
 }
 
 // run asks of the best candidates which may be seen, then of the next best and more of them, until there are enough. A
@@ -133,14 +131,12 @@ func (r *retrieval) run() ([]search.Hit, error) {
 			return nil, err
 		}
 	}
-	r.hits = r.hits[:min(len(r.hits), r.depth)]
-	r.seats(r.sight, r.hits, r.last)
-	return r.hits, nil
+	return r.hits[:min(len(r.hits), r.depth)], nil
 }
 
 // choose turns the best candidates that may be seen and have more than rest into hits.
 func (r *retrieval) choose(all []candidate, rest float32) error {
-	r.hits, r.last = nil, latest{}
+	r.hits = nil
 	best := bestFirst(all)
 	heap.Init(&best)
 	for n := r.depth + r.depth/4; len(best) > 0 && best[0].score > rest && len(r.hits) < r.depth; n *= 4 {
@@ -151,7 +147,8 @@ func (r *retrieval) choose(all []candidate, rest float32) error {
 	return nil
 }
 
-// admit adds those of the candidates, which are worse than all hits so far, that may be seen.
+// admit adds those of the candidates, which are worse than all hits so far, that may be seen. The words of the best are
+// read with them: a second look will ask for them.
 func (r *retrieval) admit(candidates []candidate) error {
 	documents := make([]memory.Seq, len(candidates))
 	of := make(map[memory.Seq]*candidate, len(candidates))
@@ -161,35 +158,50 @@ func (r *retrieval) admit(candidates []candidate) error {
 	}
 	before := len(r.hits)
 	s := *r.sight
-	s.and("m.document = ANY(%s::bigint[])", documents)
+	from := s.byDocument(documents)
 	body := "''"
 	if len(s.filter.Metadata) > 0 {
 		body = "m.body"
 	}
-	err := r.rows(`SELECT m.document, `+body+`, `+placedColumns+` FROM `+s.from+s.where(), s.args, func(rows pgx.Rows) error {
-		var document memory.Seq
-		var body string
-		var p placed
-		if err := rows.Scan(append([]any{&document, &body}, p.into()...)...); err != nil {
-			return err
-		}
-		passes, err := s.passes(body)
-		if err != nil || !passes {
-			return err
-		}
-		c := of[document]
-		hit := p.hit(r.Share(c.score))
-		for i, term := range r.Terms {
-			if c.terms&(1<<i) != 0 {
-				hit.Terms = append(hit.Terms, r.words[term.Asked])
+	words := `CASE WHEN m.document = ANY(` + s.arg(documents[:min(len(documents), r.wordsAhead())]) + `::bigint[]) THEN m.words END`
+	row := struct {
+		document memory.Seq
+		body     string
+		words    *string
+	}{}
+	seats, err := r.placedRows(&s, "a.document, a.body, a.words",
+		`SELECT m.document, `+body+` AS body, `+words+` AS words, `+placedColumns+` FROM `+from,
+		func() []any { return []any{&row.document, &row.body, &row.words} }, func(p *placed) error {
+			passes, err := s.passes(row.body)
+			if err != nil || !passes {
+				return err
 			}
-		}
-		r.hits = append(r.hits, hit)
-		r.last.note(&p)
-		return nil
-	})
+			c := of[row.document]
+			hit := p.hit(r.Share(c.score))
+			for i, term := range r.Terms {
+				if c.terms&(1<<i) != 0 {
+					hit.Terms = append(hit.Terms, r.words[term.Asked])
+				}
+			}
+			if row.words != nil {
+				r.sheets[hit.ID] = *row.words
+			}
+			r.hits = append(r.hits, hit)
+			return nil
+		})
+	seats.seat(r.hits[before:])
 	slices.SortFunc(r.hits[before:], byScore)
 	return err
+}
+
+// A second look reads the words of the best hits. Where it will share the transaction, so many are read with the hits.
+const reread = 128
+
+func (r *retrieval) wordsAhead() int {
+	if r.sheets == nil {
+		return 0
+	}
+	return max(0, reread-len(r.hits))
 }
 
 // byScore orders hits, best first; ties by id, so that the same question has the same answer.

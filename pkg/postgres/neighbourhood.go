@@ -17,40 +17,35 @@ var _ search.Neighbourhood = Neighbourhood{}
 // Around implements search.Neighbourhood. Turns are counted over the memories that stand in a session now; of those, the
 // versions are returned that filter and view show. Its cost grows with hits and reach, not with the sessions.
 func (n Neighbourhood) Around(ctx context.Context, q search.Query, hits []search.Hit, reach int) (around []search.Hit, err error) {
-	var ids, sessions []string
-	known := make(map[memory.ID]bool, len(hits))
+	var ids []string
+	of := make(map[memory.ID]search.Place, len(hits))
 	for _, hit := range hits {
-		known[hit.ID] = true
-		if hit.Place.Session != "" && isUUID(hit.ID) {
-			ids, sessions = append(ids, string(hit.ID)), append(sessions, hit.Place.Session)
+		if _, twice := of[hit.ID]; !twice && hit.Place.Session != "" && isUUID(hit.ID) {
+			ids = append(ids, string(hit.ID))
 		}
+		of[hit.ID] = hit.Place
 	}
 	if len(ids) == 0 || reach < 1 {
 		return nil, ctx.Err()
 	}
-	turns := make(map[memory.ID]int, len(hits))
-	for _, hit := range hits {
-		turns[hit.ID] = hit.Place.Turn
-	}
-	err = n.DB.view(ctx, q.Scope, func(in *session) error {
-		around = nil
-		seen := make(map[memory.ID]bool, len(hits))
+	near := map[memory.ID][]search.Hit{}
+	err = n.DB.look(ctx, q.Scope, func(in *session) error {
+		clear(near)
 		s := sightOf(&q)
 		if err := s.settle(in); err != nil {
 			return err
 		}
-		return in.rows(s.around(ids, sessions, reach), s.args, func(rows pgx.Rows) error {
+		return in.rows(s.around(ids, reach), s.args, func(rows pgx.Rows) error {
 			var p placed
-			var of string
+			var id memory.ID
 			var step int
-			if err := rows.Scan(append([]any{&of, &step}, p.into()...)...); err != nil {
+			if err := rows.Scan(append([]any{&id, &step}, p.into()...)...); err != nil {
 				return err
 			}
-			if id := memory.ID(p.id); !known[id] && !seen[id] {
-				seen[id] = true
+			if place := of[id]; place.Session == p.session {
 				hit := p.hit(0)
-				hit.Place.Turn = turns[memory.ID(of)] + step
-				around = append(around, hit)
+				hit.Place.Turn = place.Turn + step
+				near[id] = append(near[id], hit)
 			}
 			return nil
 		})
@@ -58,21 +53,29 @@ func (n Neighbourhood) Around(ctx context.Context, q search.Query, hits []search
 	if err != nil {
 		return nil, n.DB.failed(ctx, "look around hits in "+q.Scope.String(), err)
 	}
+	for _, id := range ids {
+		for _, hit := range near[memory.ID(id)] {
+			if _, known := of[hit.ID]; !known {
+				of[hit.ID] = hit.Place
+				around = append(around, hit)
+			}
+		}
+	}
 	return around, nil
 }
 
-// around selects the turns around memories in their sessions: the memory, how many turns away, and the turn.
-func (s *sight) around(ids, sessions []string, reach int) string {
-	i, in, n := s.arg(ids), s.arg(sessions), s.arg(reach)
-	const beside = `(SELECT a.id, row_number() OVER () AS step FROM (SELECT b.id FROM memories b WHERE b.tenant = $1 AND b.project = $2
-		AND b.session_id = c.session_id AND b.session_id <> '' AND (b.filed_at, b.id) > (c.filed_at, c.id)
-		ORDER BY b.filed_at, b.id LIMIT `
-	const before = `) a) UNION ALL (SELECT a.id, -row_number() OVER () FROM (SELECT b.id FROM memories b WHERE b.tenant = $1 AND b.project = $2
-		AND b.session_id = c.session_id AND b.session_id <> '' AND (b.filed_at, b.id) < (c.filed_at, c.id)
-		ORDER BY b.filed_at DESC, b.id DESC LIMIT `
-	return `SELECT h.id::text, t.step, ` + placedColumns + `
-		FROM unnest(` + i + `::uuid[], ` + in + `::text[]) WITH ORDINALITY h(id, session, n)
-		JOIN memories c ON c.tenant = $1 AND c.project = $2 AND c.id = h.id AND c.session_id = h.session
-		CROSS JOIN LATERAL (` + beside + n + before + n + `) a)) t
-		JOIN ` + s.from + ` ON m.id = t.id AND m.session_id = h.session` + s.where() + ` ORDER BY h.n, t.step`
+// around selects the turns around memories in their sessions, in order: the memory, how many turns away, and the turn.
+func (s *sight) around(ids []string, reach int) string {
+	keys, n := s.arg(ids)+`::uuid[]`, s.arg(reach)
+	beside := func(sign, than, order string) string {
+		return `(SELECT b.*, ` + sign + `row_number() OVER () AS step FROM (SELECT x.* FROM memories x WHERE x.tenant = $1 AND x.project = $2
+			AND x.session_id = c.session_id AND x.session_id <> '' AND (x.filed_at, x.id) ` + than + ` (c.filed_at, c.id)
+			ORDER BY x.filed_at` + order + `, x.id` + order + ` LIMIT ` + n + `) b)`
+	}
+	turns := currentAmong("id", keys) + ` c CROSS JOIN LATERAL (` + beside(``, `>`, ``) + ` UNION ALL ` + beside(`-`, `<`, ` DESC`) + `) `
+	if !s.past {
+		return `SELECT c.id::text, m.step, ` + placedColumns + ` FROM ` + turns + `m` + s.where() + ` ORDER BY 2`
+	}
+	return `SELECT w.of::text, w.step, ` + placedColumns + ` FROM (SELECT c.id AS of, c.session_id, t.step, t.id FROM ` + turns + `t OFFSET 0) w
+		CROSS JOIN LATERAL ` + s.versionsAt("w.id") + ` m` + s.where() + ` AND m.id = w.id AND m.session_id = w.session_id ORDER BY 2`
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
@@ -53,12 +54,14 @@ func TestAnAdmittedLoginBehindATransactionPoolerKeepsTheContract(t *testing.T) {
 			t.Fatal(err)
 		}
 		db := openAt(t, asRole, postgres.Options{Clock: clock})
-		err := db.OpenPooled(context.WithoutCancel(t.Context()), func(ctx context.Context, conn *pgx.Conn) (bool, error) {
-			err := anotherSession(ctx, conn, role)
-			if err != nil {
-				t.Errorf("between two transactions: %v", err)
+		err := db.OpenWith(context.WithoutCancel(t.Context()), func(config *pgxpool.Config) {
+			config.PrepareConn = func(ctx context.Context, conn *pgx.Conn) (bool, error) {
+				err := anotherSession(ctx, conn, role)
+				if err != nil {
+					t.Errorf("between two transactions: %v", err)
+				}
+				return err == nil, nil
 			}
-			return err == nil, nil
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -82,7 +82,7 @@ func (r *retrieval) complete(candidates []candidate, term int) ([]candidate, err
 		numbers[r.Terms[i].Text] = i
 	}
 	counts := make([]uint32, len(r.Terms))
-	err := r.rows(`SELECT document, words FROM memories WHERE tenant = $1 AND project = $2 AND document = ANY($3::bigint[])`,
+	err := r.rows(`SELECT m.document, m.words FROM `+currentAmong("document", "$3::bigint[]")+` m`,
 		[]any{r.sight.scope.Tenant, r.sight.scope.Project, documents}, func(rows pgx.Rows) error {
 			var s sheet
 			if err := rows.Scan(&s.document, &s.words); err != nil {

@@ -19,9 +19,10 @@ type question struct {
 
 	scope  scopeRow
 	past   bool
-	places map[string]int      // of stored terms in asked.Terms
-	found  []occurrences       // by asked.Terms
-	gone   map[memory.Seq]bool // what the blocks hold as current and the tail has superseded
+	places map[string]int       // of stored terms in asked.Terms
+	found  []occurrences        // by asked.Terms
+	gone   map[memory.Seq]bool  // what the blocks hold as current and the tail has superseded
+	sheets map[memory.ID]string // words of versions the question shows that were read on the way; nil: nobody will ask
 }
 
 // occurrences are where one term is found.
@@ -57,21 +58,13 @@ func (in *session) lookUp(q *search.Query, language text.Language, most int) (*q
 		w.asked.Terms[i] = key(word)
 		w.places[w.asked.Terms[i]] = i
 	}
-	in.ask(`SELECT head, documents, length, gathered, language FROM scopes WHERE tenant = $1 AND project = $2`,
-		[]any{q.Scope.Tenant, q.Scope.Project}, w.scanScope)
-	err := in.rows(`SELECT b.term, b.first, b.documents, b.past, CASE WHEN sum(b.documents) OVER (PARTITION BY b.term) <= $4 THEN b.postings END FROM term_blocks b
+	scope := []any{q.Scope.Tenant, q.Scope.Project}
+	in.ask(`SELECT head, documents, length, gathered, language FROM scopes WHERE tenant = $1 AND project = $2`, scope, w.scanScope)
+	in.ask(`SELECT b.term, b.first, b.documents, b.past, CASE WHEN sum(b.documents) OVER (PARTITION BY b.term) <= $4 THEN b.postings END FROM term_blocks b
 		WHERE b.tenant = $1 AND b.project = $2 AND b.term = ANY($3::text[]) ORDER BY b.term, b.first`,
-		[]any{q.Scope.Tenant, q.Scope.Project, w.asked.Terms, most}, w.scanBlock)
-	if err != nil || !w.scope.exists {
+		append(scope[:2:2], w.asked.Terms, most), w.scanBlock)
+	if err := in.rows(wholeTail, scope, w.scanTail()); err != nil || !w.scope.exists {
 		return nil, err
-	}
-	if w.scope.language != language {
-		return w, nil
-	}
-	if w.scope.head > w.scope.gathered {
-		if err := in.rows(tailQuery, []any{q.Scope.Tenant, q.Scope.Project, w.scope.gathered, w.scope.head}, w.scanTail()); err != nil {
-			return nil, err
-		}
 	}
 	w.weigh()
 	return w, nil

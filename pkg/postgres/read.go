@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -39,13 +38,14 @@ func (d *DB) Find(ctx context.Context, scope memory.Scope, ids []memory.ID, at m
 	}
 	shown := make(map[memory.ID]memory.Memory, len(ids))
 	query, args := viewQuery(scope, at)
-	err := d.view(ctx, scope, func(s *session) error {
-		return s.versions(scope, query, append(args, wanted), func(v *memory.Version) (bool, error) {
+	err := d.conclude(ctx, scope, func(s *session) error {
+		s.askVersions(scope, query, append(args, wanted), func(v *memory.Version) (bool, error) {
 			if shows(at, v) {
 				shown[v.ID] = v.Memory
 			}
 			return true, nil
 		})
+		return nil
 	})
 	if err != nil {
 		return nil, d.failed(ctx, "find memories", err)
@@ -61,9 +61,15 @@ func (d *DB) Find(ctx context.Context, scope memory.Scope, ids []memory.ID, at m
 
 // versions asks for versions and hands each that has not expired to visit, until it reports false.
 func (s *session) versions(scope memory.Scope, query string, args []any, visit func(*memory.Version) (bool, error)) error {
+	s.askVersions(scope, query, args, visit)
+	return s.flush()
+}
+
+// askVersions is versions, kept back.
+func (s *session) askVersions(scope memory.Scope, query string, args []any, visit func(*memory.Version) (bool, error)) {
 	reader := newScanner(scope)
 	more := true
-	return s.rows(query, args, func(rows pgx.Rows) error {
+	s.ask(query, args, func(rows pgx.Rows) error {
 		if !more {
 			return nil
 		}
@@ -92,12 +98,11 @@ func viewQuery(scope memory.Scope, at memory.View) (string, []any) {
 	const living = ` AND (m.expires_at IS NULL OR m.expires_at > rae_now())`
 	args := []any{scope.Tenant, scope.Project}
 	if at.KnownAt == nil {
-		return `SELECT ` + currentVersion + ` FROM memories m WHERE m.tenant = $1 AND m.project = $2 AND m.id = ANY($3::uuid[])` + living, args
+		return `SELECT ` + currentVersion + ` FROM ` + currentAmong("id", "$3::uuid[]") + ` m WHERE true` + living, args
 	}
-	const either = `SELECT ` + currentVersion + ` FROM memories m WHERE m.tenant = $1 AND m.project = $2
-		AND m.id = ANY($4::uuid[]) AND m.updated_at <= $3` + living + `
-		UNION ALL SELECT * FROM (SELECT ` + supersededVersion + ` FROM memory_versions m WHERE m.tenant = $1 AND m.project = $2
-		AND m.memory_id = ANY($4::uuid[]) AND m.updated_at <= $3 AND m.recorded_to > $3) m
+	either := `SELECT ` + currentVersion + ` FROM ` + currentAmong("id", "$4::uuid[]") + ` m WHERE m.updated_at <= $3` + living + `
+		UNION ALL SELECT * FROM (SELECT ` + supersededVersion + ` FROM ` + superseded("memory_id", " = ANY($4::uuid[])") + ` m
+		WHERE m.updated_at <= $3 AND m.recorded_to > $3) m
 		WHERE m.gone_at IS NULL OR m.gone_at > rae_now()`
 	return either, append(args, *at.KnownAt)
 }
@@ -295,11 +300,11 @@ func (d *DB) History(ctx context.Context, scope memory.Scope, id memory.ID) ([]m
 func (d *DB) Head(ctx context.Context, scope memory.Scope) (memory.Seq, error) {
 	var head memory.Seq
 	err := d.view(ctx, scope, func(s *session) error {
-		return s.row(`SELECT head FROM scopes WHERE tenant = $1 AND project = $2`, []any{scope.Tenant, scope.Project}, &head)
+		head = 0
+		s.ask(`SELECT head FROM scopes WHERE tenant = $1 AND project = $2`, []any{scope.Tenant, scope.Project},
+			func(rows pgx.Rows) error { return rows.Scan(&head) })
+		return nil
 	})
-	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, nil
-	}
 	return head, d.failed(ctx, "read the head of "+scope.String(), err)
 }
 

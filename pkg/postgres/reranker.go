@@ -30,32 +30,54 @@ func (r Reranker) Rerank(ctx context.Context, q search.Query, ids []memory.ID) (
 	if len(wanted) == 0 {
 		return scores, ctx.Err()
 	}
-	err := r.DB.view(ctx, q.Scope, func(in *session) error {
+	err := r.DB.look(ctx, q.Scope, func(in *session) error {
 		clear(scores)
-		w, err := in.consult(r.DB, &q, 0)
-		if err != nil || w == nil || len(w.Terms) == 0 {
-			return err
-		}
-		s := sightOf(&q)
-		s.and("m.id = ANY(%s::uuid[])", wanted)
-		if err := s.settle(in); err != nil {
-			return err
-		}
-		reader, document := w.Reader(), relevance.Document{}
-		return in.rows(`SELECT m.id::text, m.words FROM `+s.from+s.where(), s.args, func(rows pgx.Rows) error {
-			var id, words string
-			if err := rows.Scan(&id, &words); err != nil {
+		w := in.sitting.kept(&q)
+		if w == nil {
+			var err error
+			if w, err = in.consult(r.DB, &q, 0); err != nil || w == nil {
 				return err
 			}
+		}
+		if len(w.Terms) == 0 {
+			return nil
+		}
+		reader, document := w.Reader(), relevance.Document{}
+		return in.eachSheet(&q, w.sheets, wanted, func(id, words string) {
 			decodeWords(words, &document)
 			for _, i := range at[id] {
 				scores[i] = reader.Evidence(&document)
 			}
-			return nil
 		})
 	})
 	if err != nil {
 		return nil, r.DB.failed(ctx, "rerank in "+q.Scope.String(), err)
 	}
 	return scores, nil
+}
+
+// eachSheet hands visit the words of those of the memories that the query shows, from known where they have been read.
+func (in *session) eachSheet(q *search.Query, known map[memory.ID]string, ids []string, visit func(id, words string)) error {
+	var unknown []string
+	for _, id := range ids {
+		if words, ok := known[memory.ID(id)]; ok {
+			visit(id, words)
+		} else {
+			unknown = append(unknown, id)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	s := sightOf(q)
+	if err := s.settle(in); err != nil {
+		return err
+	}
+	from := s.byID(unknown)
+	return in.rows(`SELECT m.id::text, m.words FROM `+from, s.args, func(rows pgx.Rows) error {
+		var id, words string
+		err := rows.Scan(&id, &words)
+		visit(id, words)
+		return err
+	})
 }

@@ -34,7 +34,8 @@ type session struct {
 	broken  bool   // the connection failed
 	ended   string // how, in the database's own word: COMMIT or ROLLBACK; '' while it has not said
 
-	announced bool // something was written to the outbox
+	announced bool     // something was written to the outbox
+	sitting   *sitting // the search that shares this transaction; nil: whoever began it has it alone
 }
 
 // enter is the first statement of every transaction. All its settings end with the transaction.

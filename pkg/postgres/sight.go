@@ -1,8 +1,6 @@
 package postgres
 
 import (
-	"time"
-
 	"github.com/jackc/pgx/v5"
 
 	"github.com/rae-memory/rae/pkg/memory"
@@ -21,12 +19,10 @@ type sight struct {
 // Where a sight looks. Only a view of the past looks at superseded versions; no view shows a memory that has expired.
 const (
 	nowadays   = `memories m`
-	everything = `(SELECT tenant, project, id, document, layer, user_id, agent_id, session_id, importance, filed_at, valid_from,
-		valid_to, updated_at, NULL::timestamptz AS recorded_to, tags, speaker, words, body, content FROM memories
-		UNION ALL SELECT tenant, project, memory_id, document, layer, user_id, agent_id, session_id, importance, filed_at, valid_from,
-		valid_to, updated_at, recorded_to, tags, speaker, words, body, content FROM memory_versions) m`
+	everything = `(SELECT ` + currentColumns + ` FROM memories UNION ALL SELECT ` + supersededColumns + ` FROM memory_versions) m`
 	stillAlive = ` AND (m.expires_at IS NULL OR m.expires_at > rae_now())`
-	aliveToday = ` AND NOT EXISTS (SELECT FROM memories x WHERE x.tenant = $1 AND x.project = $2 AND x.id = m.id AND x.expires_at <= rae_now())`
+	aliveToday = ` AND coalesce((SELECT CASE WHEN a.id = m.id THEN a.expires_at END FROM ` + aliveAt + ` a) > rae_now(), true)`
+	aliveAt    = `(SELECT x.id, x.expires_at FROM memories x WHERE x.tenant = $1 AND x.project = $2 AND x.id >= m.id ORDER BY x.id LIMIT 1)`
 )
 
 // sightOf makes a query's filter and view ready. Its first two arguments are the scope.
@@ -94,95 +90,3 @@ func (s *sight) settle(in *session) error {
 	s.and("m.document = ANY(%s::bigint[])", documents)
 	return err
 }
-
-// placed is what a leg reads of a version it returns, beside its score; see placedColumns.
-type placed struct {
-	id, session, speaker string
-	filed                time.Time
-}
-
-// What a query selects for placed.into. Where m may be missing, the id is ” then.
-const (
-	placedColumns = `m.id::text AS id, m.session_id, m.speaker, m.filed_at`
-	placedIfSeen  = `coalesce(m.id::text, ''), coalesce(m.session_id, ''), coalesce(m.speaker, ''), coalesce(m.filed_at, 'epoch')`
-)
-
-func (p *placed) into() []any { return []any{&p.id, &p.session, &p.speaker, &p.filed} }
-
-func (p *placed) hit(score float64) search.Hit {
-	return search.Hit{ID: memory.ID(p.id), Score: score, Place: search.Place{Session: p.session, Speaker: p.speaker}}
-}
-
-// hits asks for hits, best first: a score, 0..1, and placedColumns. It tells how many rows there were, those without an
-// id included, and keeps the question for the turns of the hits back.
-func (in *session) hits(s *sight, query string) (hits []search.Hit, read int, err error) {
-	last := latest{}
-	err = in.rows(query, s.args, func(rows pgx.Rows) error {
-		var p placed
-		var score float64
-		if err := rows.Scan(append([]any{&score}, p.into()...)...); err != nil {
-			return err
-		}
-		read++
-		if p.id != "" {
-			last.note(&p)
-			hits = append(hits, p.hit(score))
-		}
-		return nil
-	})
-	if err == nil {
-		in.seats(s, hits, last)
-	}
-	return hits, read, err
-}
-
-// latest is, by session, the latest time that a hit in it is filed under.
-type latest map[string]time.Time
-
-func (l latest) note(p *placed) {
-	if p.session != "" && l[p.session].Before(p.filed) {
-		l[p.session] = p.filed
-	}
-}
-
-// seats keeps back a question for the turns of hits: the places of their memories in their sessions as they are now.
-func (in *session) seats(s *sight, hits []search.Hit, last latest) {
-	if len(last) == 0 {
-		return
-	}
-	var sessions, ids []string
-	var until []any
-	at := make(map[string]int, len(hits))
-	for session, end := range last {
-		sessions = append(sessions, session)
-		if s.past {
-			end = endOfTime // today it may be filed under a later time than then
-		}
-		until = append(until, end)
-	}
-	for i, hit := range hits {
-		if hit.Place.Session != "" {
-			at[string(hit.ID)] = i
-			ids = append(ids, string(hit.ID))
-		}
-	}
-	in.ask(`WITH seats AS MATERIALIZED ( -- or the ids wanted are gone through again for every session
-			SELECT t.id, t.turn, h.session FROM unnest($3::text[], $4::timestamptz[]) h(session, until) CROSS JOIN LATERAL (
-				SELECT m.id, row_number() OVER (ORDER BY m.filed_at, m.id) - 1 AS turn FROM memories m WHERE m.tenant = $1
-				AND m.project = $2 AND m.session_id = h.session AND m.session_id <> '' AND m.filed_at <= h.until) t)
-		SELECT s.id::text, s.turn, s.session FROM seats s JOIN unnest($5::uuid[]) wanted(id) ON wanted.id = s.id`,
-		[]any{s.scope.Tenant, s.scope.Project, sessions, until, ids}, func(rows pgx.Rows) error {
-			var id, session string
-			var turn int
-			if err := rows.Scan(&id, &turn, &session); err != nil {
-				return err
-			}
-			if hit := &hits[at[id]]; hit.Place.Session == session {
-				hit.Place.Turn = turn
-			}
-			return nil
-		})
-}
-
-// endOfTime is later than any time a memory can have.
-var endOfTime = time.Date(200_000, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -29,8 +29,9 @@ func (d *DB) gather(ctx context.Context, scope memory.Scope, spare int) (covered
 	var head, gathered memory.Seq
 	err = d.view(ctx, scope, func(s *session) error {
 		head, gathered = 0, 0
-		return s.rows(`SELECT head, gathered FROM scopes WHERE tenant = $1 AND project = $2`,
+		s.ask(`SELECT head, gathered FROM scopes WHERE tenant = $1 AND project = $2`,
 			[]any{scope.Tenant, scope.Project}, func(rows pgx.Rows) error { return rows.Scan(&head, &gathered) })
+		return nil
 	})
 	if err != nil || int(head-gathered) <= spare {
 		return 0, d.failed(ctx, "look at the words of "+scope.String(), err)
@@ -59,18 +60,23 @@ func (g *group) gather() error {
 	return nil
 }
 
-// tailQuery selects the versions whose document lies above $3 and not above $4: the words, whether it has been
-// superseded, the document it superseded itself, and, where that is not above $3, its words.
-const tailQuery = `SELECT m.document, m.words, false, coalesce(p.document, 0), CASE WHEN p.document <= $3 THEN p.words ELSE '' END
-	FROM memories m LEFT JOIN memory_versions p ON m.version > 1 AND p.tenant = $1 AND p.project = $2 AND p.memory_id = m.id
-		AND p.version = m.version - 1
-	WHERE m.tenant = $1 AND m.project = $2 AND m.document > $3 AND m.document <= $4
-	UNION ALL
-	SELECT m.document, m.words, true, coalesce(p.document, 0), CASE WHEN p.document <= $3 THEN p.words ELSE '' END
-	FROM memory_versions m LEFT JOIN memory_versions p ON m.version > 1 AND p.tenant = $1 AND p.project = $2
-		AND p.memory_id = m.memory_id AND p.version = m.version - 1
-	WHERE m.tenant = $1 AND m.project = $2 AND m.document > $3 AND m.document <= $4
-	ORDER BY 1`
+// tailOf selects the versions whose document lies above after and passes the further condition on x: the words, whether
+// it has been superseded, the document it superseded itself, and, where that is not above after, its words.
+func tailOf(after, further string) string {
+	versions := func(table, id, past string) string {
+		return `SELECT m.document, m.words, ` + past + `, coalesce(p.document, 0), CASE WHEN p.document <= ` + after + ` THEN p.words ELSE '' END
+			FROM (SELECT x.* FROM ` + table + ` x WHERE x.tenant = $1 AND x.project = $2 AND x.document > ` + after + further + ` ORDER BY x.document) m
+			LEFT JOIN LATERAL (SELECT o.version, o.document, o.words FROM memory_versions o WHERE m.version > 1 AND o.tenant = $1 AND o.project = $2
+				AND o.memory_id = m.` + id + ` AND o.version >= m.version - 1 ORDER BY o.memory_id, o.version LIMIT 1) p ON p.version = m.version - 1`
+	}
+	return versions(`memories`, `id`, `false`) + ` UNION ALL ` + versions(`memory_versions`, `memory_id`, `true`) + ` ORDER BY 1`
+}
+
+// The tail up to $4 of what lies above $3, and the whole of it as it stands.
+var (
+	tailSlice = tailOf(`$3`, ` AND x.document <= $4`)
+	wholeTail = tailOf(`(SELECT gathered FROM scopes WHERE tenant = $1 AND project = $2)`, ``)
+)
 
 // sliceEnd selects the document with which a slice of at most $4 versions above $3 ends, if there are more.
 const sliceEnd = `SELECT d.document FROM (
@@ -79,7 +85,7 @@ const sliceEnd = `SELECT d.document FROM (
 	(SELECT document FROM memory_versions WHERE tenant = $1 AND project = $2 AND document > $3 ORDER BY document LIMIT $4)
 	) d ORDER BY 1 LIMIT 1 OFFSET $4 - 1`
 
-// tailRow is a row of tailQuery.
+// tailRow is a row of tailOf.
 type tailRow struct {
 	sheet
 	past       bool
@@ -100,7 +106,7 @@ func (g *group) gatherSlice() error {
 	var tail []tailRow
 	superseded := map[memory.Seq]bool{}
 	older := amendments{}
-	err := g.rows(tailQuery, append(from, end), func(rows pgx.Rows) error {
+	err := g.rows(tailSlice, append(from, end), func(rows pgx.Rows) error {
 		var row tailRow
 		if err := row.scan(rows); err != nil {
 			return err

@@ -15,13 +15,13 @@ func Speaker(m *memory.Memory) string {
 		}
 	}
 	name, _, ok := strings.Cut(m.Content, ": ")
-	if ok && isName(name) && !strings.Contains(strings.TrimSpace(m.Content), "\n") {
+	if ok && IsName(name) && !strings.Contains(strings.TrimSpace(m.Content), "\n") {
 		return strings.ToLower(name)
 	}
 	return ""
 }
 
-// isName reports whether what stands before a colon may be a name: short, at most three words, no marks of a sentence.
-func isName(s string) bool {
+// IsName reports whether what stands before a colon may be a name: short, at most three words, no marks of a sentence.
+func IsName(s string) bool {
 	return len(s) <= 32 && !strings.ContainsAny(s, ".!?\n\"()[]{}<>/") && strings.Count(s, " ") < 3
 }

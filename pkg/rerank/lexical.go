@@ -7,6 +7,7 @@ import (
 
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/text"
+	"github.com/rae-memory/rae/pkg/when"
 )
 
 const lexicalModel = "lexical-v1"
@@ -94,9 +95,9 @@ func (q *query) read(document string) reading {
 			r.hits = append(r.hits, hit{term, int32(at)})
 		}
 	}
-	if q.date != (date{}) {
-		for _, d := range datesIn(document) {
-			r.date = max(r.date, q.date.agrees(d))
+	if q.date != (when.Date{}) {
+		for _, d := range when.Dates(document) {
+			r.date = max(r.date, q.date.Agrees(d))
 		}
 	}
 	return r
@@ -157,7 +158,7 @@ func (q *query) score(r *reading) float64 {
 	}
 	q.addShare(&sum, weightNumber, q.numbers, counts)
 	q.addShare(&sum, weightName, q.names, counts)
-	if q.date != (date{}) {
+	if q.date != (when.Date{}) {
 		sum.add(weightDate, r.date)
 	}
 	return min(max(sum.total/sum.weights, 0), 1)

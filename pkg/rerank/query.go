@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/rae-memory/rae/pkg/text"
+	"github.com/rae-memory/rae/pkg/when"
 )
 
 // maxTerms is how many terms of a query count. A question has ten; what is longer is a pasted text, whose beginning
@@ -22,7 +23,7 @@ type query struct {
 	places  [][]int          // where each distinct term stands in terms
 	numbers []int32          // distinct terms with a digit
 	names   []int32          // distinct terms written with a capital, unless all are
-	date    date             // asked for, or the zero date
+	date    when.Date        // asked for, or the zero date
 
 	// Set by weigh, from the candidates.
 	idf        []float64
@@ -58,7 +59,7 @@ func readQuery(s string) *query {
 	if len(q.names) == len(q.index) { // A TITLE OR A SHOUT: capitals tell nothing
 		q.names = nil
 	}
-	if dates := datesIn(s); len(dates) > 0 {
+	if dates := when.Dates(s); len(dates) > 0 {
 		q.date = dates[0]
 	}
 	return q

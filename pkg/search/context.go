@@ -1,21 +1,16 @@
 package search
 
 import (
-	"cmp"
 	"context"
-	"slices"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/rae-memory/rae/pkg/memory"
-	"github.com/rae-memory/rae/pkg/text"
 )
 
 // Context is what an agent puts before its next thought: the memories that matter, within a token budget, every line
 // with its source.
 type Context struct {
 	Text      string
-	Tokens    int // of Text, by EstimateTokens
+	Tokens    int // of Text, as Service.Tokens counts
 	Citations []Citation
 	Truncated bool // something relevant did not fit
 	Degraded  []string
@@ -30,121 +25,37 @@ type Citation struct {
 	TextEnd   int       `json:"text_end"`
 }
 
-// Bounds of what is packed.
-const (
-	contextCandidates = 50
-	sameThing         = .9 // Jaccard index of terms from which a memory repeats one already taken
-)
+// Tokens tells what a text takes up in a prompt.
+type Tokens interface {
+	// Count returns how many tokens s is. Of lines, each with its end, the whole is at most the sum.
+	Count(s string) int
+	// Fits reports whether Count(s) <= limit, in a time that depends on limit alone.
+	Fits(s string, limit int) bool
+}
 
-// Context searches and packs what it finds into at most maxTokens (1..): the most relevant first, near-copies left
-// out, then laid out in the order things happened, each line opening with its date and speaker where they are known.
+// byteTokens is Tokens where none were handed in: no tokenizer makes more tokens of a text than it has bytes.
+type byteTokens struct{}
+
+func (byteTokens) Count(s string) int            { return len(s) }
+func (byteTokens) Fits(s string, limit int) bool { return len(s) <= limit }
+
+// contextCandidates is how many memories are packed at most.
+const contextCandidates = 100
+
+// Context searches and packs what it finds into at most maxTokens (1..): the most relevant first, repeats left out, then
+// laid out by session in the order things happened. Of a memory that is too long for what is left, the sentences that
+// answer best are taken. Speakers are told where they are known, and dates where they are and maxTokens is 100 or more.
 func (s *Service) Context(ctx context.Context, r Request, maxTokens int) (Context, error) {
 	r.Limit = contextCandidates
 	found, err := s.Search(ctx, r)
 	if err != nil {
 		return Context{}, err
 	}
-	packed := Context{Degraded: found.Degraded}
-	type piece struct {
-		memory *memory.Memory
-		prefix string
-		end    int // of the content that fits
-	}
-	var pieces []piece
-	var taken []map[string]struct{}
-	used := 0
+	p := newPacker(s.Tokens, r.Query, maxTokens)
 	for i := range found.Results {
-		m := &found.Results[i].Memory
-		terms := termSet(m.Content)
-		if slices.ContainsFunc(taken, func(other map[string]struct{}) bool { return jaccard(terms, other) >= sameThing }) {
-			continue
-		}
-		p := piece{memory: m, prefix: linePrefix(m)}
-		p.end = fitting(m.Content, maxTokens-used-EstimateTokens(p.prefix)-lineTokens)
-		if p.end < len(m.Content) {
-			packed.Truncated = true
-		}
-		if p.end == 0 {
-			continue
-		}
-		used += EstimateTokens(p.prefix) + EstimateTokens(m.Content[:p.end]) + lineTokens
-		pieces = append(pieces, p)
-		taken = append(taken, terms)
+		p.offer(&found.Results[i].Memory)
 	}
-	slices.SortStableFunc(pieces, func(a, b piece) int {
-		return cmp.Or(a.memory.When().Compare(b.memory.When()), cmp.Compare(a.memory.ID, b.memory.ID))
-	})
-	var b strings.Builder
-	for _, p := range pieces {
-		b.WriteString(p.prefix)
-		start := b.Len()
-		b.WriteString(p.memory.Content[:p.end])
-		packed.Citations = append(packed.Citations, Citation{MemoryID: p.memory.ID, Start: 0, End: p.end, TextStart: start, TextEnd: b.Len()})
-		b.WriteByte('\n')
-	}
-	packed.Text = b.String()
-	packed.Tokens = EstimateTokens(packed.Text)
+	packed := p.packed()
+	packed.Degraded = found.Degraded
 	return packed, nil
-}
-
-// lineTokens pays for the line's end and for what rounding up each part separately may hide.
-const lineTokens = 1
-
-func linePrefix(m *memory.Memory) string {
-	var parts []string
-	if m.OccurredAt != nil {
-		parts = append(parts, m.OccurredAt.UTC().Format("2006-01-02 15:04"))
-	}
-	for _, key := range []string{"name", "speaker", "role"} {
-		if who, ok := m.Metadata[key].(string); ok && who != "" && len(who) <= 64 && !strings.ContainsAny(who, "\r\n[]") {
-			if !strings.HasPrefix(m.Content, who+":") {
-				parts = append(parts, who)
-			}
-			break
-		}
-	}
-	if len(parts) == 0 {
-		return "- "
-	}
-	return "- [" + strings.Join(parts, ", ") + "] "
-}
-
-// fitting returns how many bytes of content fit into the tokens: all of it, or as many whole sentences as do.
-func fitting(content string, tokens int) int {
-	if EstimateTokens(content) <= tokens {
-		return len(content)
-	}
-	end := 0
-	for _, sentence := range text.Sentences(content) {
-		if EstimateTokens(content[:sentence.End]) > tokens {
-			break
-		}
-		end = sentence.End
-	}
-	return end
-}
-
-// EstimateTokens guesses the tokens of a text without loading a tokenizer: four ASCII bytes to a token, and a token to
-// every other rune. English prose comes out a little high, code and rare words a little low.
-func EstimateTokens(s string) int {
-	ascii, other := 0, 0
-	for i := 0; i < len(s); {
-		if s[i] < utf8.RuneSelf {
-			ascii++
-			i++
-			continue
-		}
-		_, size := utf8.DecodeRuneInString(s[i:])
-		other++
-		i += size
-	}
-	return (ascii+3)/4 + other
-}
-
-func termSet(content string) map[string]struct{} {
-	set := map[string]struct{}{}
-	for _, token := range text.Analyze(content) {
-		set[token.Term] = struct{}{}
-	}
-	return set
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/rae-memory/rae/pkg/memory"
-	"github.com/rae-memory/rae/pkg/text"
 )
 
 // candidate is a memory on its way through the stages.
@@ -27,6 +26,7 @@ type candidate struct {
 type contextShare struct {
 	Neighbours float64 `json:"neighbours"`
 	Session    float64 `json:"session"`
+	Best       float64 `json:"session_best"`
 	Speaker    float64 `json:"speaker"`
 }
 
@@ -110,7 +110,7 @@ const (
 
 // addContext lets every candidate borrow from its conversation: a good answer often shares no word with the question
 // it follows. A session counts by its three best turns (1, 1/2, 1/3), never by its mean, which a long session drowns.
-func addContext(query string, all []*candidate) {
+func addContext(u *understanding, all []*candidate) {
 	sessions := map[string][]*candidate{}
 	for _, c := range all {
 		if c.place.Session != "" {
@@ -136,18 +136,14 @@ func addContext(query string, all []*candidate) {
 			for i := range reach {
 				c.context.Neighbours += fromBefore[i]*at[c.place.Turn-i-1] + fromAfter[i]*at[c.place.Turn+i+1]
 			}
-			c.context.Session = fromSession * session
+			c.context.Session, c.context.Best = session, turns[0].own
 		}
-	}
-	asked := map[string]bool{}
-	for _, word := range text.Words(query) {
-		asked[word.Term] = true
 	}
 	for _, c := range all {
-		if c.place.Speaker != "" && saidBy(c.place.Speaker, asked) {
-			c.context.Speaker = fromSpeaker
+		if c.place.Speaker != "" && saidBy(c.place.Speaker, u.words) {
+			c.context.Speaker = 1
 		}
-		c.relevant = c.own + c.context.Neighbours + c.context.Session + c.context.Speaker
+		c.relevant = c.own + c.context.Neighbours + fromSession*c.context.Session + fromSpeaker*c.context.Speaker
 	}
 	slices.SortFunc(all, byRelevance)
 }

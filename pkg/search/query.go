@@ -89,3 +89,10 @@ type Reranker interface {
 type Finder interface {
 	Find(ctx context.Context, scope memory.Scope, ids []memory.ID, at memory.View) ([]memory.Memory, error)
 }
+
+// Sittings let the parts of one search share what they need of the store. The parts are handed the context that Sit
+// returns, which lives no longer than the one it was given; end, called once when the last part has answered, gives back
+// what they shared. No part fails because of another, and each answers without a sitting, too.
+type Sittings interface {
+	Sit(ctx context.Context, q Query) (sitting context.Context, end func())
+}

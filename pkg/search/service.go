@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
@@ -26,6 +24,8 @@ type Service struct {
 	Embedder      Embedder
 	Reranker      Reranker
 	Cache         Cache
+	Sittings      Sittings
+	Tokens        Tokens // nil: a byte is a token
 	Log           *slog.Logger
 	Clock         func() time.Time
 	StageTimeout  time.Duration // bound on each leg, the query embedding and the rerank; 0 = 2 s
@@ -42,6 +42,8 @@ type Request struct {
 	View      memory.View
 	NoRerank  bool
 	Diversity float64    // 0 (off) .. 1
+	Profile   string     // which of Profiles; "" = the question's own
+	Weights   Weights    // of legs, 0..1, in place of the deployment's as the profile has them; may be nil
 	AtLeast   memory.Seq // answer only from at least this state of the scope
 }
 
@@ -69,10 +71,12 @@ type Result struct {
 
 // Explanation says why a memory stands where it stands.
 type Explanation struct {
-	MatchedTerms []string     `json:"matched_terms" doc:"Stemmed words of the question it holds."`
-	Fused        float64      `json:"fused" doc:"Its share of what the legs could give, 0 to 1."`
-	Weights      Weights      `json:"weights" doc:"How much each leg counts. A negative one is asked only when the others found too little, and counts by its size."`
-	Context      contextShare `json:"context" doc:"What it borrowed from the turns around it, its session, and being said by somebody the question names."`
+	MatchedTerms []string           `json:"matched_terms" doc:"Stemmed words of the question it holds."`
+	Fused        float64            `json:"fused" doc:"Its share of what the legs could give, 0 to 1."`
+	Profile      string             `json:"profile" doc:"The type of question it was taken for, which has a say in the weights."`
+	Weights      Weights            `json:"weights" doc:"How much each leg counts. A negative one is asked only when the others found too little, and counts by its size."`
+	Features     map[string]float64 `json:"features" doc:"What the last look saw in it."`
+	Context      contextShare       `json:"context" doc:"What it borrowed from the turns around it, its session, and being said by somebody the question names."`
 }
 
 // Response is the answer to a search.
@@ -93,6 +97,11 @@ const (
 func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 	r.Query = cut(r.Query, MaxQueryBytes)
 	r.Mode = cmp.Or(r.Mode, Hybrid)
+	ctx = llm.WithPayer(ctx, r.Scope)
+	q, err := s.inquire(&r)
+	if err != nil {
+		return Response{}, err
+	}
 	var response Response
 	if s.Freshness != nil {
 		seq, err := s.Freshness.CatchUp(ctx, r.Scope)
@@ -114,23 +123,33 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 			return cached, nil
 		}
 	}
-	found, degraded, err := s.retrieve(ctx, &r)
+	if s.Sittings != nil {
+		var end func()
+		ctx, end = s.Sittings.Sit(ctx, Query{Scope: r.Scope, Text: r.Query, Filter: r.Filter, View: r.View})
+		defer end()
+	}
+	found, degraded, err := s.retrieve(ctx, q)
 	if err != nil {
 		return Response{}, err
 	}
-	candidates := fuse(found, s.Weights)
-	reranked := s.Reranker != nil && !r.NoRerank && r.Mode != Graph && r.Mode != Dense
+	candidates := fuse(found, q.weights)
+	second := !r.NoRerank && r.Mode != Graph && r.Mode != Dense
+	reranked := second && s.Reranker != nil
 	if reranked {
 		if err := s.rerank(ctx, &r, candidates); err != nil {
-			degraded, reranked = append(degraded, "rerank"), false
+			var without *Degraded
+			degraded, reranked = append(degraded, "rerank"), errors.As(err, &without)
 		}
 	}
 	if r.Mode != Graph {
-		candidates, degraded = s.withContext(ctx, &r, candidates, degraded)
+		candidates, degraded = s.withContext(ctx, q, candidates, degraded)
 	}
 	results, err := s.hydrate(ctx, &r, candidates)
 	if err != nil {
 		return Response{}, err
+	}
+	if second {
+		q.look(candidates, results)
 	}
 	s.addPriors(results)
 	slices.SortFunc(results, func(a, b scored) int {
@@ -139,7 +158,7 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 	if r.Diversity > 0 {
 		results = diversify(results, r.Diversity, r.Limit)
 	}
-	response.Results = s.present(results[:min(r.Limit, len(results))], found, reranked)
+	response.Results = s.present(q, results[:min(r.Limit, len(results))], found, reranked)
 	response.Degraded = degraded
 	if caching {
 		s.remember(ctx, key, &response)
@@ -147,111 +166,8 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 	return response, nil
 }
 
-// retrieve asks the legs of the mode: first those that weigh in, all at once, then, when they found too little, those
-// that only help out. A leg that fails is named; only when all fail is there no answer.
-func (s *Service) retrieve(ctx context.Context, r *Request) (found map[string][]Hit, degraded []string, err error) {
-	var main, helping []Leg
-	for _, leg := range s.Legs {
-		switch {
-		case r.Mode != Hybrid && string(r.Mode) != leg.Name():
-		case r.Mode == Hybrid && s.Weights[leg.Name()] < 0:
-			helping = append(helping, leg)
-		default:
-			main = append(main, leg)
-		}
-	}
-	if len(main) == 0 {
-		main, helping = helping, nil
-	}
-	if len(main) == 0 {
-		return nil, nil, fault.BadField("body.mode", "%q is not offered by this deployment", r.Mode)
-	}
-	found = map[string][]Hit{}
-	q := Query{Scope: r.Scope, Text: r.Query, Filter: r.Filter, View: r.View}
-	failure := s.ask(ctx, r, &q, main, found)
-	if distinct(found) < r.Limit {
-		failure = append(failure, s.ask(ctx, r, &q, helping, found)...)
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, nil, err
-	}
-	for _, f := range failure {
-		degraded = append(degraded, f.leg)
-	}
-	slices.Sort(degraded)
-	degraded = slices.Compact(degraded)
-	if len(found) == 0 {
-		return nil, nil, fault.Wrap(fault.Unavailable, failure[0].err, "no way of searching is available: %s", strings.Join(degraded, ", "))
-	}
-	return found, degraded, nil
-}
-
-// failed is a leg that gave no answer, or what a leg that answered had to do without.
-type failed struct {
-	leg string
-	err error
-}
-
-// ask runs legs at once, each within its own time, and adds what they find.
-func (s *Service) ask(ctx context.Context, r *Request, q *Query, legs []Leg, found map[string][]Hit) (failures []failed) {
-	legs = slices.Clone(legs)
-	dense := slices.IndexFunc(legs, func(l Leg) bool { return l.Name() == string(Dense) })
-	if dense >= 0 && s.Embedder != nil && strings.TrimSpace(r.Query) != "" {
-		err := s.stage(ctx, "embed", func(ctx context.Context) (err error) {
-			q.Vector, err = s.Embedder.EmbedQuery(ctx, r.Query)
-			return err
-		})
-		if err != nil {
-			failures = append(failures, failed{string(Dense), err})
-			legs = slices.Delete(legs, dense, dense+1)
-		}
-	}
-	hits := make([][]Hit, len(legs))
-	errs := make([]error, len(legs))
-	without := make([]*Degraded, len(legs))
-	var running sync.WaitGroup
-	for i, leg := range legs {
-		running.Go(func() {
-			began := time.Now()
-			errs[i] = s.stage(ctx, leg.Name(), func(ctx context.Context) (err error) {
-				hits[i], err = leg.Retrieve(ctx, *q, max(legDepth, 2*r.Limit))
-				if errors.As(err, &without[i]) {
-					return nil
-				}
-				return err
-			})
-			if without[i] != nil && s.Observe != nil {
-				s.Observe(without[i].Stage, time.Since(began), without[i])
-			}
-		})
-	}
-	running.Wait()
-	for i, leg := range legs {
-		if errs[i] != nil {
-			failures = append(failures, failed{leg.Name(), errs[i]})
-			continue
-		}
-		if without[i] != nil {
-			failures = append(failures, failed{without[i].Stage, without[i]})
-		}
-		found[leg.Name()] = hits[i]
-	}
-	return failures
-}
-
-// distinct counts the memories found.
-func distinct(found map[string][]Hit) int {
-	ids := map[memory.ID]struct{}{}
-	for _, hits := range found {
-		for _, hit := range hits {
-			ids[hit.ID] = struct{}{}
-		}
-	}
-	return len(ids)
-}
-
 // withContext brings in the turns around the best candidates and lets all borrow from their conversations.
-func (s *Service) withContext(ctx context.Context, r *Request, candidates []*candidate, degraded []string) ([]*candidate, []string) {
+func (s *Service) withContext(ctx context.Context, r *inquiry, candidates []*candidate, degraded []string) ([]*candidate, []string) {
 	if s.Neighbourhood != nil && len(candidates) > 0 {
 		near := candidates[:min(len(candidates), contextDepth)]
 		hits := make([]Hit, 0, len(near))
@@ -278,32 +194,30 @@ func (s *Service) withContext(ctx context.Context, r *Request, candidates []*can
 			}
 		}
 	}
-	addContext(r.Query, candidates)
+	addContext(r.understanding, candidates)
 	return candidates, degraded
 }
 
 // scored is a candidate with its memory.
 type scored struct {
 	*candidate
-	memory  memory.Memory
-	recency float64
-	final   float64
+	memory   memory.Memory
+	features features
+	recency  float64
+	final    float64
 }
 
 // spare is how many more memories are read than asked for: priors may still swap neighbours, and the store may drop
 // what an index has not yet forgotten. Diversity needs more to choose from.
 const (
-	spare        = 8
-	diverseDepth = 50
+	spare     = 8
+	readDepth = 50
 )
 
 // hydrate reads the best candidates' memories. The store has the last word: what it does not show, or what the filter
 // does not pass, is dropped, whatever an index said.
 func (s *Service) hydrate(ctx context.Context, r *Request, candidates []*candidate) ([]scored, error) {
-	wanted := r.Limit + spare
-	if r.Diversity > 0 {
-		wanted = max(wanted, diverseDepth)
-	}
+	wanted := max(readDepth, r.Limit+spare)
 	results := make([]scored, 0, min(wanted, len(candidates)))
 	for len(candidates) > 0 && len(results) < r.Limit {
 		next := candidates[:min(wanted, len(candidates))]
@@ -341,14 +255,15 @@ func (s *Service) rerank(ctx context.Context, r *Request, candidates []*candidat
 		ids[i] = c.id
 	}
 	var scores []float64
+	var without *Degraded
 	err := s.stage(ctx, "rerank", func(ctx context.Context) (err error) {
 		scores, err = s.Reranker.Rerank(ctx, Query{Scope: r.Scope, Text: r.Query, Filter: r.Filter, View: r.View}, ids)
-		if err == nil && len(scores) != len(ids) {
+		if (err == nil || errors.As(err, &without)) && len(scores) != len(ids) {
 			err = fmt.Errorf("reranker gave %d scores for %d candidates", len(scores), len(ids))
 		}
 		return err
 	})
-	if err != nil {
+	if err != nil && without == nil || len(scores) != len(ids) {
 		return err
 	}
 	for i, c := range candidates {
@@ -359,62 +274,7 @@ func (s *Service) rerank(ctx context.Context, r *Request, candidates []*candidat
 		c.relevant = c.own
 	}
 	slices.SortFunc(candidates, byRelevance)
-	return nil
-}
-
-// Priors are gentle: together they move a score by at most a twentieth, so they order equals and nothing else.
-const (
-	importancePrior = .03
-	recencyPrior    = .02
-	halfLife        = 30 * 24 * time.Hour
-)
-
-func (s *Service) addPriors(results []scored) {
-	now := s.now()
-	for i := range results {
-		r := &results[i]
-		age := max(0, now.Sub(r.memory.When()))
-		r.recency = math.Exp2(-float64(age) / float64(halfLife))
-		r.final *= 1 + importancePrior*(r.memory.Importance-.5) + recencyPrior*(r.recency-.5)
-	}
-}
-
-// present turns scores into what the caller sees: 1-exp(-2x) keeps the order and lies in 0..1 however much context
-// added.
-func (s *Service) present(results []scored, found map[string][]Hit, reranked bool) []Result {
-	weights := Weights{}
-	for name := range found {
-		weights[name] = s.Weights[name]
-	}
-	out := make([]Result, len(results))
-	for i, r := range results {
-		importance, recency := r.memory.Importance, r.recency
-		scores := Scores{Importance: &importance, Recency: &recency}
-		for name := range found {
-			score := r.legs[name]
-			switch name {
-			case string(Dense):
-				scores.Dense = &score
-			case string(Lexical):
-				scores.Lexical = &score
-			case string(Graph):
-				scores.Graph = &score
-			}
-		}
-		if reranked {
-			score := r.reranked
-			scores.Rerank = &score
-		}
-		terms := r.terms
-		if terms == nil {
-			terms = []string{}
-		}
-		out[i] = Result{
-			Memory: r.memory, Score: 1 - math.Exp(-2*max(0, r.final)), Scores: scores,
-			Explain: &Explanation{MatchedTerms: terms, Fused: r.fused, Weights: weights, Context: r.context},
-		}
-	}
-	return out
+	return err // a *Degraded at most
 }
 
 // stage runs one bounded step and reports it. A panic in a leg is that leg's failure, not the search's.

@@ -396,45 +396,6 @@ func TestDiversityKeepsCopiesApart(t *testing.T) {
 	}
 }
 
-func TestContextNeverExceedsItsBudget(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(rt *rapid.T) {
-		kept := shelf{}
-		var hits []search.Hit
-		for i := range rapid.IntRange(0, 12).Draw(rt, "memories") {
-			id := memory.ID(fmt.Sprintf("m%02d", i))
-			occurred := time.Unix(int64(rapid.IntRange(0, 1<<30).Draw(rt, "at")), 0)
-			m := memory.Memory{ID: id, TenantID: here.Tenant, ProjectID: here.Project, Content: rapid.StringN(1, 120, 400).Draw(rt, "content"), OccurredAt: &occurred,
-				Metadata: memory.Metadata{"name": rapid.StringN(0, 20, 60).Draw(rt, "name")}}
-			kept[id] = m
-			hits = append(hits, at(id, 1-float64(i)/20))
-		}
-		s := &search.Service{Legs: []search.Leg{leg{name: "lexical", hits: hits}}, Weights: search.Weights{"lexical": 1}, Memories: kept}
-		budget := rapid.IntRange(1, 200).Draw(rt, "budget")
-		packed, err := s.Context(t.Context(), search.Request{Scope: here, Query: "x"}, budget)
-		if err != nil {
-			rt.Fatal(err)
-		}
-		if packed.Tokens > budget || packed.Tokens != search.EstimateTokens(packed.Text) {
-			rt.Fatalf("%d tokens (%d counted) of %d", packed.Tokens, search.EstimateTokens(packed.Text), budget)
-		}
-		for _, c := range packed.Citations {
-			if packed.Text[c.TextStart:c.TextEnd] != kept[c.MemoryID].Content[c.Start:c.End] {
-				rt.Fatalf("text has %q, the memory %q", packed.Text[c.TextStart:c.TextEnd], kept[c.MemoryID].Content[c.Start:c.End])
-			}
-		}
-		if len(packed.Citations) < len(kept) && !packed.Truncated && len(kept) > 0 {
-			distinct := map[string]bool{}
-			for _, m := range kept {
-				distinct[m.Content] = true
-			}
-			if len(packed.Citations) == 0 && len(distinct) > 0 {
-				rt.Fatal("something was left out and nothing says so")
-			}
-		}
-	})
-}
-
 // head is an index that has seen so much.
 type head memory.Seq
 

@@ -27,3 +27,6 @@ func SourceIn(text, ending string, names []string, suite string) (string, bool) 
 	found, ok := sourceIn(text, ending, names, suite)
 	return found.text, ok
 }
+
+// Folder is what the servers write to.
+func (s *Services) Folder() string { return s.folder.dir }

@@ -136,6 +136,11 @@ func (s *PostgresServer) Database(t testing.TB, template string) string {
 	return s.URL(name)
 }
 
+// Create makes an empty database and returns its superuser URL. It goes with the server.
+func (s *PostgresServer) Create(name string) (string, error) {
+	return s.URL(name), s.create(name, "")
+}
+
 // Lend is Database for a test that leaves nothing behind but rows: the database is lent to one test after the other,
 // each time after clean has emptied it, which takes a tenth of what making a new one does. One that a failed test left is
 // lent to nobody.

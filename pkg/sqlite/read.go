@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -44,73 +45,45 @@ func (d *DB) each(ctx context.Context, what string, s *scanner, query string, ar
 
 // Get returns one memory as the view shows it.
 func (d *DB) Get(ctx context.Context, scope memory.Scope, id memory.ID, at memory.View) (memory.Memory, error) {
-	query, args := viewQuery(scope, id, at)
-	s := newScanner(scope)
-	var found *memory.Memory
-	now := d.now()
-	err := d.each(ctx, "read a memory", s, query, args, func() (bool, error) {
-		v, err := s.version()
-		if err == nil && !s.expired(now) && shows(at, &v) {
-			found = &v.Memory
-		}
-		return found == nil, err
-	})
+	found, err := d.Find(ctx, scope, []memory.ID{id}, at)
 	if err != nil {
 		return memory.Memory{}, err
 	}
-	if found == nil {
+	if len(found) == 0 {
 		return memory.Memory{}, notFound()
 	}
-	return *found, nil
+	return found[0], nil
 }
 
 // Find returns those of ids the view shows, in the order of ids.
 func (d *DB) Find(ctx context.Context, scope memory.Scope, ids []memory.ID, at memory.View) ([]memory.Memory, error) {
-	db, err := d.read(ctx)
+	if len(ids) == 0 {
+		return nil, ctx.Err()
+	}
+	query, args, err := viewQuery(scope, ids, at)
 	if err != nil {
 		return nil, err
 	}
-	snapshot, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return nil, classify(ctx, fmt.Errorf("find memories: %w", err))
-	}
-	defer snapshot.Rollback() //nolint:errcheck // it only read
 	s := newScanner(scope)
 	now := d.now()
+	shown := make(map[memory.ID]memory.Memory, len(ids))
+	err = d.each(ctx, "find memories", s, query, args, func() (bool, error) {
+		v, err := s.version()
+		if err == nil && !s.expired(now) && shows(at, &v) {
+			shown[v.ID] = v.Memory
+		}
+		return true, err
+	})
+	if err != nil {
+		return nil, err
+	}
 	var found []memory.Memory
 	for _, id := range ids {
-		query, args := viewQuery(scope, id, at)
-		m, err := first(ctx, snapshot, s, now, at, query, args)
-		if err != nil {
-			return nil, classify(ctx, fmt.Errorf("find memories: %w", err))
-		}
-		if m != nil {
-			found = append(found, *m)
+		if m, ok := shown[id]; ok {
+			found = append(found, m)
 		}
 	}
 	return found, nil
-}
-
-// first returns the version of the query that the view shows; nil when it shows none.
-func first(ctx context.Context, snapshot *sql.Tx, s *scanner, now time.Time, at memory.View, query string, args []any) (*memory.Memory, error) {
-	rows, err := snapshot.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := s.scan(rows); err != nil {
-			return nil, err
-		}
-		v, err := s.version()
-		if err != nil {
-			return nil, err
-		}
-		if !s.expired(now) && shows(at, &v) {
-			return &v.Memory, nil
-		}
-	}
-	return nil, rows.Err()
 }
 
 // shows reports whether the view shows the version.
@@ -121,17 +94,22 @@ func shows(at memory.View, v *memory.Version) bool {
 	return at.AsOf == nil || v.TrueAt(*at.AsOf)
 }
 
-// viewQuery selects the versions of one memory that the view could show.
-func viewQuery(scope memory.Scope, id memory.ID, at memory.View) (string, []any) {
-	const current = `SELECT ` + currentVersion + ` FROM memories m WHERE m.tenant = ? AND m.project = ? AND m.id = ?`
-	args := []any{scope.Tenant, scope.Project, string(id)}
+// viewQuery selects the versions of memories that the view could show.
+func viewQuery(scope memory.Scope, ids []memory.ID, at memory.View) (string, []any, error) {
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return "", nil, fmt.Errorf("list %d ids: %w", len(ids), err)
+	}
+	const among = `IN (SELECT value FROM json_each(?))`
+	const current = `SELECT ` + currentVersion + ` FROM memories m WHERE m.tenant = ? AND m.project = ? AND m.id ` + among
+	args := []any{scope.Tenant, scope.Project, string(list)}
 	if at.KnownAt == nil {
-		return current, args
+		return current, args, nil
 	}
 	known := micros(*at.KnownAt)
 	const either = current + ` AND m.updated_at <= ? UNION ALL SELECT ` + supersededVersion + ` FROM memory_versions m
-		WHERE m.tenant = ? AND m.project = ? AND m.memory_id = ? AND m.updated_at <= ? AND m.recorded_to > ?`
-	return either, append(args, known, scope.Tenant, scope.Project, string(id), known, known)
+		WHERE m.tenant = ? AND m.project = ? AND m.memory_id ` + among + ` AND m.updated_at <= ? AND m.recorded_to > ?`
+	return either, append(args, known, scope.Tenant, scope.Project, string(list), known, known), nil
 }
 
 // List pages through the memories that match, newest id first.

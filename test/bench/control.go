@@ -9,21 +9,19 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	_ "modernc.org/sqlite" // the driver
 )
 
-// control is one measurement of the machine.
-type control struct {
-	what string
-	p50  time.Duration
-}
-
 const controlRounds = 200
 
+// atFirst makes a control line of what was measured before; what comes after is added later.
+func atFirst(what string, s sample) control {
+	return control{What: what, Before: milliseconds(s.p50()), Unit: inMilliseconds}
+}
+
 // control measures what no engine can be faster than here.
-func (b *bench) control(ctx context.Context) ([]control, error) {
+func (b *embeddedRun) control(ctx context.Context) ([]control, error) {
 	sync, err := b.fdatasync()
 	if err != nil {
 		return nil, err
@@ -37,8 +35,8 @@ func (b *bench) control(ctx context.Context) ([]control, error) {
 		return nil, err
 	}
 	return []control{
-		{"write 4 KiB + fdatasync", sync.p50()}, {"empty sqlite transaction (BEGIN; SELECT 1; COMMIT)", empty.p50()},
-		{"HTTP hello world, one connection", hello.p50()},
+		atFirst("write 4 KiB + fdatasync", sync), atFirst("empty sqlite transaction (BEGIN; SELECT 1; COMMIT)", empty),
+		atFirst("HTTP hello world, one connection", hello),
 	}, nil
 }
 
@@ -58,7 +56,7 @@ func (b *bench) fdatasync() (sample, error) {
 }
 
 // openPlain opens a bare, durable sqlite file: WAL and synchronous=FULL, as RAE's own.
-func (b *bench) openPlain(name string) (*sql.DB, error) {
+func (b *embeddedRun) openPlain(name string) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", filepath.Join(b.dir, name)+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
 	if err != nil {
 		return nil, err
@@ -67,7 +65,7 @@ func (b *bench) openPlain(name string) (*sql.DB, error) {
 	return db, nil
 }
 
-func (b *bench) emptyTransaction(ctx context.Context) (sample, error) {
+func (b *embeddedRun) emptyTransaction(ctx context.Context) (sample, error) {
 	db, err := b.openPlain("empty.db")
 	if err != nil {
 		return nil, err
@@ -87,7 +85,7 @@ func (b *bench) emptyTransaction(ctx context.Context) (sample, error) {
 }
 
 // bareInsert is one durable row and an index, which any store of memories must write at least.
-func (b *bench) bareInsert(ctx context.Context, n int) (sample, error) {
+func (b *embeddedRun) bareInsert(ctx context.Context, n int) (sample, error) {
 	db, err := b.openPlain("insert.db")
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae"
+	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/serve"
@@ -20,7 +21,7 @@ import (
 var searchGoals = map[int]time.Duration{600: 5 * time.Millisecond, 100_000: 15 * time.Millisecond}
 
 // searching fills scopes through HTTP and searches them through HTTP and then in process, over the same store.
-func (b *bench) searching(ctx context.Context) error {
+func (b *embeddedRun) searching(ctx context.Context) error {
 	dir := filepath.Join(b.dir, "scopes")
 	overHTTP, err := b.searchOverHTTP(ctx, dir)
 	if err != nil {
@@ -31,7 +32,7 @@ func (b *bench) searching(ctx context.Context) error {
 
 func projectOf(size int) string { return fmt.Sprintf("scope-%d", size) }
 
-func (b *bench) searchOverHTTP(ctx context.Context, dir string) (map[int]sample, error) {
+func (b *embeddedRun) searchOverHTTP(ctx context.Context, dir string) (map[int]sample, error) {
 	server, err := b.startRAE(ctx, dir)
 	if err != nil {
 		return nil, err
@@ -48,7 +49,7 @@ func (b *bench) searchOverHTTP(ctx context.Context, dir string) (map[int]sample,
 			return nil, err
 		}
 		if i == len(b.scopes)-1 {
-			b.report.rate(fmt.Sprintf("import of %d memories through HTTP", size), size, time.Since(began), 2000, "", 0)
+			b.part.add(rate("import, HTTP", size, size, time.Since(began)).faster(2000))
 		}
 	}
 	if err := b.relayed(ctx, caller, imported); err != nil {
@@ -77,10 +78,10 @@ func (b *bench) searchOverHTTP(ctx context.Context, dir string) (map[int]sample,
 			return nil, err
 		}
 		results[size] = s
-		name := fmt.Sprintf("search of %d memories, hybrid, HTTP", size)
-		b.report.took(name+", unique queries", s, searchGoals[size], "", 0)
-		b.report.took(name+", same query (cache)", again, 0, "unique queries", s.p50())
-		b.report.took(name+", the first one", first, 0, "unique queries", s.p50())
+		unique := milliseconds(s.p50())
+		b.part.add(took("search, hybrid, HTTP", size, s).within(searchGoals[size]))
+		b.part.add(took("the same query again (cache)", size, again).against("unique queries", unique))
+		b.part.add(took("the first search, HTTP", size, first).against("unique queries", unique))
 	}
 	return results, nil
 }
@@ -90,7 +91,7 @@ var sentTotal = regexp.MustCompile(`(?m)^rae_outbox_sent_total (\S+)`)
 
 // relayed waits until the events of the imports, one for each memory, have been relayed, so that what follows measures
 // searches and not them; a minute at most.
-func (b *bench) relayed(ctx context.Context, caller *caller, imported int) error {
+func (b *embeddedRun) relayed(ctx context.Context, caller *caller, imported int) error {
 	const longest = time.Minute
 	began := time.Now()
 	tick := time.NewTicker(100 * time.Millisecond)
@@ -108,11 +109,11 @@ func (b *bench) relayed(ctx context.Context, caller *caller, imported int) error
 		}
 		waited := time.Since(began)
 		if sent >= float64(imported) {
-			b.report.add(row{what: "from the end of the imports until their last event is relayed", p50: ms(waited)})
+			b.part.add(took("from the end of the imports until their last event is relayed", 0, sample{waited}))
 			return nil
 		}
 		if waited > longest {
-			b.report.add(row{what: fmt.Sprintf("events of %d relayed a minute after the imports", imported), p50: fmt.Sprintf("%.0f", sent)})
+			b.part.add(figure{What: fmt.Sprintf("events of %d relayed a minute after the imports", imported), Value: sent, Unit: ofRows})
 			return nil
 		}
 		select {
@@ -123,13 +124,18 @@ func (b *bench) relayed(ctx context.Context, caller *caller, imported int) error
 	}
 }
 
-// open opens the engine in this process.
-func open(dir string) (*rae.Engine, error) {
+// openEmbedded opens the engine on a data folder in this process.
+func openEmbedded(dir string) (*rae.Engine, error) {
+	return open(func(cfg *rae.Config) { cfg.Store.Store, cfg.Store.DataDir = database.SQLite, dir })
+}
+
+// open opens the engine in this process, with its default settings but those that are set.
+func open(set func(*rae.Config)) (*rae.Engine, error) {
 	cfg, err := rae.Load()
 	if err != nil {
 		return nil, err
 	}
-	cfg.Store.Store, cfg.Store.DataDir = "sqlite", dir
+	set(&cfg)
 	host := serve.LocalDefaults()
 	rt, err := serve.NewRuntime(&host, io.Discard, slog.String("service", "bench"))
 	if err != nil {
@@ -138,8 +144,8 @@ func open(dir string) (*rae.Engine, error) {
 	return rae.Open(cfg, rt)
 }
 
-func (b *bench) searchInProcess(ctx context.Context, dir string, overHTTP map[int]sample) error {
-	engine, err := open(dir)
+func (b *embeddedRun) searchInProcess(ctx context.Context, dir string, overHTTP map[int]sample) error {
+	engine, err := openEmbedded(dir)
 	if err != nil {
 		return err
 	}
@@ -160,9 +166,8 @@ func (b *bench) searchInProcess(ctx context.Context, dir string, overHTTP map[in
 		if err != nil {
 			return err
 		}
-		name := fmt.Sprintf("search of %d memories, hybrid, in process", size)
-		b.report.took(name, s, 0, "HTTP", overHTTP[size].p50())
-		b.report.took(fmt.Sprintf("first search of %d memories, index made anew", size), load, 0, "", 0)
+		b.part.add(took("search, hybrid, in process", size, s).against("HTTP", milliseconds(overHTTP[size].p50())))
+		b.part.add(took("the first search in process, index made anew", size, load))
 	}
 	return nil
 }

@@ -15,14 +15,18 @@ func (b *bench) startRAE(ctx context.Context, dir string) (*process.Process, err
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
+	return b.serve(ctx, "RAE_DATA_DIR="+dir)
+}
+
+// serve starts the server with settings.
+func (b *bench) serve(ctx context.Context, env ...string) (*process.Process, error) {
 	return process.Start(ctx, process.Command{
-		Path: filepath.Join(b.programs, "rae"), Args: []string{"serve"}, Dir: dir,
-		Env: []string{"RAE_DATA_DIR=" + dir, "RAE_LOG_LEVEL=info"},
+		Path: filepath.Join(b.programs, "rae"), Args: []string{"serve"}, Dir: b.dir, Env: append(env, "RAE_LOG_LEVEL=info"),
 	})
 }
 
 // coldStarts times exec to first answer of RAE and of a server that does nothing, in turns.
-func (b *bench) coldStarts(ctx context.Context) error {
+func (b *embeddedRun) coldStarts(ctx context.Context) error {
 	dir := filepath.Join(b.dir, "starts")
 	var hello, live, search sample
 	first := func(start func() (*process.Process, error), method, path string, body any) (time.Duration, error) {
@@ -60,8 +64,9 @@ func (b *bench) coldStarts(ctx context.Context) error {
 			}
 		}
 	}
-	b.report.took(fmt.Sprintf("hello world: exec → first answer, %d starts", b.starts), hello, 0, "", 0)
-	b.report.took("rae serve: exec → first answer (GET /health/live)", live, 15*time.Millisecond, "hello world", hello.p50())
-	b.report.took("rae serve: exec → first search (store opened)", search, 0, "hello world", hello.p50())
+	world := milliseconds(hello.p50())
+	b.part.add(took(fmt.Sprintf("hello world: exec → first answer, %d starts", b.starts), 0, hello))
+	b.part.add(took("rae serve: exec → first answer (GET /health/live)", 0, live).against("hello world", world).within(15 * time.Millisecond))
+	b.part.add(took("rae serve: exec → first search (store opened)", 0, search).against("hello world", world))
 	return nil
 }

@@ -12,7 +12,8 @@ import (
 const (
 	tenant     = "bench"
 	vocabulary = 30_000 // words; how often each is used follows Zipf's law, as in any natural text
-	turns      = 20     // of a session
+
+	turnsOfSession = 20 // memories
 )
 
 // speaker makes up text: the same for the same seed.
@@ -20,6 +21,7 @@ type speaker struct {
 	random *rand.Rand
 	words  []string
 	rank   *rand.Zipf
+	at     time.Time // of the last memory told
 }
 
 var (
@@ -44,7 +46,19 @@ func newSpeaker(seed, stream uint64) *speaker {
 		}
 	}
 	random := rand.New(rand.NewPCG(seed, stream))
-	return &speaker{random: random, words: words, rank: rand.NewZipf(random, 1.07, 4, vocabulary-1)}
+	return &speaker{
+		random: random, words: words, rank: rand.NewZipf(random, 1.07, 4, vocabulary-1),
+		at: time.Date(2026, 1, 1, 8, 0, 0, 0, time.UTC),
+	}
+}
+
+// newSpeakers makes so many speakers, each of another stream.
+func newSpeakers(seed, stream uint64, n int) []*speaker {
+	all := make([]*speaker, n)
+	for i := range all {
+		all[i] = newSpeaker(seed, stream+uint64(i))
+	}
+	return all
 }
 
 func (s *speaker) word() string { return s.words[s.rank.Uint64()] }
@@ -76,14 +90,8 @@ func (s *speaker) lines(n int) io.ReadCloser {
 	r, w := io.Pipe()
 	go func() {
 		encoder := json.NewEncoder(w)
-		at := time.Date(2026, 1, 1, 8, 0, 0, 0, time.UTC)
 		for i := range n {
-			at = at.Add(time.Duration(30+s.random.IntN(600)) * time.Second)
-			err := encoder.Encode(map[string]any{
-				"content": s.sentence(), "session_id": fmt.Sprintf("session-%d", i/turns), "occurred_at": at,
-				"metadata": map[string]any{"id": fmt.Sprintf("S%d:%d", i/turns, i%turns), "speaker": people[i%2]},
-			})
-			if err != nil {
+			if err := encoder.Encode(s.turn(i)); err != nil {
 				w.CloseWithError(err) //nolint:errcheck // never fails
 				return
 			}
@@ -91,4 +99,13 @@ func (s *speaker) lines(n int) io.ReadCloser {
 		w.Close() //nolint:errcheck // never fails
 	}()
 	return r
+}
+
+// turn is the memory with the number i, as the import takes it.
+func (s *speaker) turn(i int) map[string]any {
+	s.at = s.at.Add(time.Duration(30+s.random.IntN(600)) * time.Second)
+	return map[string]any{
+		"content": s.sentence(), "session_id": fmt.Sprintf("session-%d", i/turnsOfSession), "occurred_at": s.at,
+		"metadata": map[string]any{"id": fmt.Sprintf("S%d:%d", i/turnsOfSession, i%turnsOfSession), "speaker": people[i%2]},
+	}
 }

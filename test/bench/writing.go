@@ -5,15 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
 // importing times an import without HTTP.
-func (b *bench) importing(ctx context.Context) error {
-	engine, err := open(filepath.Join(b.dir, "import"))
+func (b *embeddedRun) importing(ctx context.Context) error {
+	engine, err := openEmbedded(filepath.Join(b.dir, "import"))
 	if err != nil {
 		return err
 	}
@@ -24,12 +23,12 @@ func (b *bench) importing(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.report.rate(fmt.Sprintf("import of %d memories in process", b.imported), summary.Created, time.Since(began), 2000, "", 0)
+	b.part.add(rate("import, in process", b.imported, summary.Created, time.Since(began)).faster(2000))
 	return nil
 }
 
 // writing times one memory at a time, by one client and by many, against a bare durable insert.
-func (b *bench) writing(ctx context.Context) error {
+func (b *embeddedRun) writing(ctx context.Context) error {
 	server, err := b.startRAE(ctx, filepath.Join(b.dir, "writes"))
 	if err != nil {
 		return err
@@ -40,7 +39,8 @@ func (b *bench) writing(ctx context.Context) error {
 		return err
 	}
 	b.bare = bare
-	b.report.took("bare sqlite insert of one row, durable", bare, 0, "", 0)
+	b.part.add(took("bare sqlite insert of one row, durable", 0, bare))
+	insert := milliseconds(bare.p50())
 	caller := newCaller(server.URL)
 	defer caller.close()
 	store := func(say *speaker, i int) error {
@@ -55,32 +55,19 @@ func (b *bench) writing(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.report.took("store one memory, HTTP, 1 client", single, 0, "bare insert", bare.p50())
-	samples, failures := make([]sample, b.clients), make([]error, b.clients)
-	var all sync.WaitGroup
-	began := time.Now()
-	for client := range b.clients {
-		all.Go(func() {
-			say := newSpeaker(b.seed, uint64(600+client))
-			samples[client], failures[client] = measure(max(b.writes/8, 4), func(i int) error { return store(say, client*100_000+i) })
-		})
+	b.part.add(took("store one memory, HTTP, 1 client", 0, single).against("bare insert", insert))
+	speakers := newSpeakers(b.seed, 600, b.clients)
+	many, spent, err := crowd(b.clients, max(b.writes/8, 4), func(client, i int) error { return store(speakers[client], client*100_000+i) })
+	if err != nil {
+		return err
 	}
-	all.Wait()
-	took := time.Since(began)
-	var many sample
-	for client := range b.clients {
-		if failures[client] != nil {
-			return failures[client]
-		}
-		many = append(many, samples[client]...)
-	}
-	b.report.took(fmt.Sprintf("store one memory, HTTP, %d clients", b.clients), many, 0, "bare insert", bare.p50())
-	b.report.rate(fmt.Sprintf("memories stored by %d clients", b.clients), len(many), took, 0, "bare inserts", float64(time.Second)/float64(bare.p50()))
+	b.part.add(took(fmt.Sprintf("store one memory, HTTP, %d clients", b.clients), 0, many).against("bare insert", insert))
+	b.part.add(rate(fmt.Sprintf("memories stored by %d clients", b.clients), 0, len(many), spent).against("bare inserts", 1000/insert))
 	return nil
 }
 
 // spending times a reservation and its settlement, one after the other.
-func (b *bench) spending(ctx context.Context) error {
+func (b *embeddedRun) spending(ctx context.Context) error {
 	server, err := b.startRAE(ctx, filepath.Join(b.dir, "budget"))
 	if err != nil {
 		return err
@@ -108,6 +95,6 @@ func (b *bench) spending(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.report.took("reserve + settle, HTTP, 1 client", s, 0, "2 bare inserts", 2*b.bare.p50())
+	b.part.add(took("reserve + settle, HTTP, 1 client", 0, s).against("2 bare inserts", 2*milliseconds(b.bare.p50())))
 	return nil
 }

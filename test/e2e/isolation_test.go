@@ -45,7 +45,7 @@ func (w *world) own() map[string]string {
 // reembed runs a job of the owner's project by the command line, beside the server, and returns its id.
 func (w *world) reembed() string {
 	w.Helper()
-	command := exec.CommandContext(w.Context(), filepath.Join(programs, "rae"), "reembed", "--to", "hash-384-v1", "--tenant", "demo", "--json", "--quiet")
+	command := exec.CommandContext(w.Context(), filepath.Join(programs, "rae"), "reembed", "--to", "static-256-v1", "--tenant", "demo", "--json", "--quiet")
 	command.Env = append(os.Environ(), "RAE_DATA_DIR="+w.data)
 	out, err := command.Output()
 	var done struct{ Jobs []object }

@@ -18,8 +18,7 @@ func (p *program) context() *cobra.Command {
 		Use:   "context QUERY",
 		Short: "Pack what matters into a token budget",
 		Long: `context prints the memories that matter for a query as one text for a prompt, in the order things happened and never
-longer than --max-tokens (four ASCII characters, or one other, to a token). With --json every part of the text is
-cited.
+longer than --max-tokens, counted as the tokenizers of OpenAI's models do. With --json every line is cited.
 
 ` + environment(),
 		Example: `  rae context --max-tokens 500 "Book a flight for Alice"

@@ -36,30 +36,62 @@ func TestEvalPrintsItsFigures(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a table with a row for each category", func(t *testing.T) {
+	t.Run("without --mode, hybrid for programs", func(t *testing.T) {
 		t.Parallel()
-		r := raeIn(t, t.TempDir(), "", "eval", "--set", set, "--limit-queries", "3")
-		lines := strings.Split(r.stdout, "\n")
+		got := decoded[map[string]any](t, raeIn(t, t.TempDir(), "", "eval", "--set", set, "--json"))
+		if found := slices.Sorted(maps.Keys(got)); !slices.Equal(found, keys) || got["mode"] != "hybrid" {
+			t.Errorf("mode %v, keys %v, want %v", got["mode"], found, keys)
+		}
+	})
+	t.Run("and everything side by side for people", func(t *testing.T) {
+		t.Parallel()
+		r := raeIn(t, t.TempDir(), "", "eval", "--set", set)
 		var rows []string
-		for _, line := range lines[1:] {
-			if name, _, ok := strings.Cut(line, " "); ok {
-				rows = append(rows, name)
+		for line := range strings.Lines(r.stdout) {
+			if fields := strings.Fields(line); len(fields) > 0 {
+				rows = append(rows, fields[0])
 			}
 		}
-		if want := []string{"category", "all", "how", "where", "who"}; r.code != 0 || lines[0] != set+" (hybrid)" || !slices.Equal(rows, want) {
+		want := []string{set + ":", "mode", "hybrid", "lexical", "dense", "floor", "hybrid,", "hybrid", "…", "category"}
+		for _, category := range []string{"how", "where", "who"} {
+			want = append(want, category, category, category, category)
+		}
+		if want = append(want, "set", "testdata/conversation"); r.code != 0 || !slices.Equal(rows, want) {
 			t.Errorf("got %+v with rows %v, want rows %v", r, rows, want)
+		}
+	})
+	t.Run("which programs may have too: one object, hybrid's figures where they always are", func(t *testing.T) {
+		t.Parallel()
+		got := decoded[measured](t, raeIn(t, t.TempDir(), "", "eval", "--set", set, "--json", "--mode", "all"))
+		if modes := slices.Sorted(maps.Keys(got.Modes)); !slices.Equal(modes, []string{"dense", "floor", "hybrid", "lexical"}) {
+			t.Errorf("modes %v", modes)
+		}
+		if hybrid := got.Modes["hybrid"]; got.Mode != "hybrid" || got.NDCGAt10 != hybrid.NDCGAt10 || got.Questions != 4 {
+			t.Errorf("%s %+v, want %+v", got.Mode, got.Figures, hybrid)
+		}
+		if got.Context.MaxTokens != 2000 || got.Context.Coverage != 1 || len(got.Gain) != 5 || len(got.Intervals) != 4 || got.HeldOut["floor"].Questions != 2 {
+			t.Errorf("got %+v", got)
+		}
+	})
+	t.Run("half of the haystacks", func(t *testing.T) {
+		t.Parallel()
+		for half, where := range map[string]string{"odd": "how", "even": "who"} { // kitchen comes before trip
+			got := decoded[measured](t, raeIn(t, t.TempDir(), "", "eval", "--set", set, "--json", "--split", half, "--mode", "floor"))
+			if _, ok := got.ByCategory[where]; got.Questions != 2 || !ok {
+				t.Errorf("%s: %+v", half, got)
+			}
 		}
 	})
 	t.Run("one object for each set of a folder", func(t *testing.T) {
 		t.Parallel()
-		r := raeIn(t, t.TempDir(), "", "eval", "--set", "testdata", "--json", "--mode", "dense")
+		r := raeIn(t, t.TempDir(), "", "eval", "--set", "testdata", "--json", "--mode", "dense", "--limit-queries", "3")
 		for line := range strings.Lines(r.stdout) {
 			var m measured
-			if err := json.Unmarshal([]byte(line), &m); err != nil || m.Questions != 4 {
+			if err := json.Unmarshal([]byte(line), &m); err != nil || m.Questions != 3 {
 				t.Errorf("%v: %s", err, line)
 			}
 		}
-		if strings.Count(r.stdout, "\n") != 1 {
+		if strings.Count(r.stdout, "\n") != 3 {
 			t.Errorf("got %+v", r)
 		}
 	})

@@ -12,7 +12,6 @@ import (
 	"github.com/rae-memory/rae"
 	"github.com/rae-memory/rae/pkg/backup"
 	"github.com/rae-memory/rae/pkg/database"
-	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/postgres"
 	"github.com/rae-memory/rae/pkg/serve"
 	"github.com/rae-memory/rae/pkg/sqlite"
@@ -92,7 +91,7 @@ func (p *program) migrateFile(ctx context.Context, store *database.Config) error
 
 func (p *program) migratePostgres(ctx context.Context, cfg *rae.Config, logins []string) error {
 	store := &cfg.Store.Config
-	embedder, err := embed.BuiltIn(cfg.Embed.Provider, cfg.Embed.Model)
+	model, dimensions, err := cfg.Embed.Vectors()
 	if err != nil {
 		return err
 	}
@@ -105,7 +104,7 @@ func (p *program) migratePostgres(ctx context.Context, cfg *rae.Config, logins [
 	if err != nil {
 		return err
 	}
-	if err := postgres.EnsureVectorIndex(ctx, url, embedder.Model(), embedder.Dimensions()); err != nil {
+	if err := postgres.EnsureVectorIndex(ctx, url, model, dimensions); err != nil {
 		return err
 	}
 	return p.tellSchema(map[string]any{"store": store.Store, "logins": logins, "schema_version": version}, "the database", version)

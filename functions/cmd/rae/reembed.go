@@ -30,10 +30,10 @@ stay, and searches go on using theirs until RAE_EMBED_MODEL names the new one. T
 after the step it is at, and the same command, or a server on the same store, goes on with it.
 
 ` + environment(
-			"RAE_EMBED_PROVIDER  who embeds (hash)",
+			"RAE_EMBED_PROVIDER  who embeds: static or hash (static)",
 			"RAE_EMBED_MODEL     model that searches use"),
-		Example: `  rae reembed --to hash-384-v1
-  rae reembed --to hash-384-v1 --tenant acme --all-projects --json`,
+		Example: `  rae reembed --to static-256-v1
+  rae reembed --to static-256-v1 --tenant acme --all-projects --json`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if to == "" {

@@ -51,12 +51,14 @@ const (
 	exitUsage       = 2
 	exitNotFound    = 3
 	exitOverBudget  = 4
+	exitFell        = 5
 	exitInterrupted = 130
 )
 
 func (p *program) exitCode(ctx context.Context, err error) int {
 	var setting *serve.ConfigError
 	var usage *usageError
+	var fell *fellError
 	switch {
 	case err == nil:
 		return 0
@@ -64,6 +66,8 @@ func (p *program) exitCode(ctx context.Context, err error) int {
 		return exitUsage
 	case ctx.Err() != nil:
 		return exitInterrupted
+	case errors.As(err, &fell):
+		return exitFell
 	}
 	switch fault.KindOf(err) {
 	case fault.Invalid, fault.Malformed, fault.TooLarge, fault.Unsupported:
@@ -141,7 +145,8 @@ func (p *program) root() *cobra.Command {
 It serves the API from one process with an embedded store, and works on the same store from the command line. Both
 may run at once.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, setting or input, 3 not found, 4 refused by the budget, 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 wrong usage, setting or input, 3 not found, 4 refused by the budget, 5 a figure
+fell (eval), 130 interrupted.
 
 ` + environment(),
 		Example: `  rae serve

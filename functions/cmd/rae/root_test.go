@@ -74,7 +74,7 @@ func TestColoursAreForbiddenByAnyValueButNone(t *testing.T) {
 func TestTheHelpDocumentsExitCodes(t *testing.T) {
 	t.Parallel()
 	r := raeIn(t, t.TempDir(), "", "--help")
-	if want := "Exit codes: 0 done, 1 failed, 2 wrong usage, setting or input, 3 not found, 4 refused by the budget, 130 interrupted."; !strings.Contains(r.stdout, want) {
+	if want := "Exit codes: 0 done, 1 failed, 2 wrong usage, setting or input, 3 not found, 4 refused by the budget, 5 a figure\nfell (eval), 130 interrupted."; !strings.Contains(r.stdout, want) {
 		t.Errorf("the help lacks %q:\n%s", want, r.stdout)
 	}
 }
@@ -101,7 +101,11 @@ func TestWrongUsageIsOneLineAndExitCode2(t *testing.T) {
 		{[]string{"import", "a", "b"}, `unexpected argument "b" after FILE`},
 		{[]string{"export", "--min-importance", "2"}, "--min-importance 2 must be 0 to 1"},
 		{[]string{"eval"}, "--set is required: a folder with corpus.jsonl, queries.jsonl and qrels.tsv, or of such folders"},
-		{[]string{"eval", "--set", "x", "--mode", "graph"}, `--mode "graph" must be one of hybrid, lexical, dense`},
+		{[]string{"eval", "--set", "x", "--mode", "graph"}, `--mode "graph" must be one of hybrid, lexical, dense, floor, all`},
+		{[]string{"eval", "--set", "x", "--split", "third"}, `--split "third" must be odd or even`},
+		{[]string{"eval", "--set", "x", "--notes", "n.md"}, "--notes is for the page that --report writes"},
+		{[]string{"eval", "--set", "x", "--report", "page.txt"}, `--report "page.txt" must end in .md or .json`},
+		{[]string{"eval", "--set", "x", "--report", "page.md", "--split", "odd"}, "--report is of whole sets, measured in every way: leave out --mode, --limit-queries and --split"},
 		{[]string{"eval", "--set", "x", "--store", "paper"}, `--store "paper" must be sqlite, inmem or postgres`},
 		{[]string{"serve", "--addr", "here"}, `--addr "here" must be host:port, such as 127.0.0.1:8080`},
 		{[]string{"serve", "--addr", "127.0.0.1:99999"}, `--addr "127.0.0.1:99999" must end in a port, 0 to 65535`},

@@ -24,7 +24,7 @@ import (
 
 // Server is one Qdrant. Its content survives Stop and Start, as on disk.
 type Server struct {
-	t       testing.TB
+	t       testing.TB // nil: of a program
 	address string
 	key     string
 
@@ -44,24 +44,41 @@ func New(t testing.TB) *Server { return NewWithKey(t, "") }
 // NewWithKey is New of a server that asks for an API key.
 func NewWithKey(t testing.TB, key string) *Server {
 	t.Helper()
-	s := &Server{
-		t: t, address: "127.0.0.1:0", key: key, collections: map[string]*collection{},
-		calls: map[string]int{}, hung: make(chan struct{}),
-	}
+	s := newServer(key)
+	s.t = t
 	s.Start()
 	t.Cleanup(s.Stop)
 	return s
 }
 
+// Run starts a server for a program that is no test, such as a benchmark, which ends it by Stop.
+func Run() (*Server, error) {
+	s := newServer("")
+	return s, s.listen()
+}
+
+func newServer(key string) *Server {
+	return &Server{
+		address: "127.0.0.1:0", key: key, collections: map[string]*collection{},
+		calls: map[string]int{}, hung: make(chan struct{}),
+	}
+}
+
 // URL is where it listens, as RAE_QDRANT_URL takes it.
 func (s *Server) URL() string { return "grpc://" + s.address }
 
-// Start listens, at the same address every time.
+// Start lets a test's server listen again, at the same address every time.
 func (s *Server) Start() {
 	s.t.Helper()
+	if err := s.listen(); err != nil {
+		s.t.Fatalf("listen: %v", err)
+	}
+}
+
+func (s *Server) listen() error {
 	listener, err := net.Listen("tcp", s.address)
 	if err != nil {
-		s.t.Fatalf("listen: %v", err)
+		return err
 	}
 	s.address = listener.Addr().String()
 	server := grpc.NewServer(
@@ -75,6 +92,7 @@ func (s *Server) Start() {
 	s.running = server
 	s.mu.Unlock()
 	go func() { _ = server.Serve(listener) }() // it ends with Stop
+	return nil
 }
 
 // Stop drops every connection and stops listening.

@@ -1,4 +1,6 @@
-package rerank
+// Package when finds the times a text names: dates however they are written, and stretches of time told from where the
+// speaker stands, such as "last May" and "two weeks ago".
+package when
 
 import (
 	"strconv"
@@ -7,13 +9,13 @@ import (
 	"github.com/rae-memory/rae/pkg/text"
 )
 
-// date is a day, a month of a year, a month or a year; what is not said is 0.
-type date struct{ year, month, day int }
+// Date is a day, a month of a year, a month or a year; what is not said is 0.
+type Date struct{ Year, Month, Day int }
 
-// agrees is the share of what d says that other says too, and 0 as soon as they contradict each other.
-func (d date) agrees(other date) float64 {
+// Agrees is the share of what d says that other says too, and 0 as soon as they contradict each other.
+func (d Date) Agrees(other Date) float64 {
 	said, same := 0, 0
-	for _, p := range [...][2]int{{d.year, other.year}, {d.month, other.month}, {d.day, other.day}} {
+	for _, p := range [...][2]int{{d.Year, other.Year}, {d.Month, other.Month}, {d.Day, other.Day}} {
 		if p[0] == 0 {
 			continue
 		}
@@ -32,12 +34,12 @@ func (d date) agrees(other date) float64 {
 	return float64(same) / float64(said)
 }
 
-// datesIn finds "7 May 2023", "May 7th, 2023", "the 7th of May", "May 2023", "in May", "2023-05-07" and "2023", in
+// Dates finds "7 May 2023", "May 7th, 2023", "the 7th of May", "May 2023", "in May", "2023-05-07" and "2023", in
 // the order of the text. A month's name alone is a date only behind a word that asks for one: "may" and "march" are
 // mostly verbs.
-func datesIn(s string) []date {
+func Dates(s string) []Date {
 	words := text.Words(s)
-	var dates []date
+	var dates []Date
 	for i := 0; i < len(words); {
 		d, used := dateAt(words[i:])
 		if used == 0 {
@@ -51,7 +53,7 @@ func datesIn(s string) []date {
 }
 
 // dateAt reads a date that begins with the first word and returns how many words it took.
-func dateAt(words []text.Token) (date, int) {
+func dateAt(words []text.Token) (Date, int) {
 	at := func(i int) string {
 		if i < len(words) {
 			return words[i].Term
@@ -60,9 +62,9 @@ func dateAt(words []text.Token) (date, int) {
 	}
 	if y := year(at(0)); y > 0 {
 		if m, d := numeric(at(1), 12), numeric(at(2), 31); m > 0 && d > 0 && tight(words[:3]) {
-			return date{y, m, d}, 3
+			return Date{y, m, d}, 3
 		}
-		return date{year: y}, 1
+		return Date{Year: y}, 1
 	}
 	if d := day(at(0)); d > 0 {
 		next := 1
@@ -71,32 +73,32 @@ func dateAt(words []text.Token) (date, int) {
 		}
 		if m := month(at(next)); m > 0 {
 			if y := year(at(next + 1)); y > 0 {
-				return date{y, m, d}, next + 2
+				return Date{y, m, d}, next + 2
 			}
-			return date{month: m, day: d}, next + 1
+			return Date{Month: m, Day: d}, next + 1
 		}
-		return date{}, 0
+		return Date{}, 0
 	}
 	if m := month(at(0)); m > 0 {
 		if y := year(at(1)); y > 0 {
-			return date{year: y, month: m}, 2
+			return Date{Year: y, Month: m}, 2
 		}
 		if d := day(at(1)); d > 0 {
 			if y := year(at(2)); y > 0 {
-				return date{y, m, d}, 3
+				return Date{y, m, d}, 3
 			}
-			return date{month: m, day: d}, 2
+			return Date{Month: m, Day: d}, 2
 		}
-		return date{}, 0
+		return Date{}, 0
 	}
 	if m := month(at(1)); m > 0 && strings.Contains(" in since until last next during by before after early late of ", " "+at(0)+" ") {
 		d, used := dateAt(words[1:])
 		if used == 0 {
-			d, used = date{month: m}, 1
+			d, used = Date{Month: m}, 1
 		}
 		return d, used + 1
 	}
-	return date{}, 0
+	return Date{}, 0
 }
 
 // tight reports whether one character stands between each word and the next.

@@ -1,0 +1,116 @@
+package budget
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/llm"
+	"github.com/rae-memory/rae/pkg/memory"
+)
+
+var _ llm.Meter = (*Guard)(nil)
+
+// Guard is the llm.Meter over a ledger: it reserves what a call can cost, makes the call, and settles what it did cost.
+// What is paid for nothing is settled too: a call that was cut off is booked as if it had consumed all it could. What the
+// provider refused is released.
+type Guard struct {
+	Ledger Spender
+	Log    *slog.Logger // told when a settlement failed; nil = slog.Default()
+}
+
+const (
+	holdMargin     = time.Minute     // that a hold outlives the deadline of its call: the time to settle
+	settleTimeout  = 5 * time.Second // of one attempt to settle, which the end of the caller does not stop
+	settleAttempts = 3
+	settleWait     = 200 * time.Millisecond // before the second attempt, doubled for each further one
+)
+
+// Spend implements llm.Meter.
+func (g *Guard) Spend(ctx context.Context, c llm.Call, do func(context.Context) (llm.Usage, error)) error {
+	payer, known := llm.PayerOf(ctx)
+	if !known {
+		return fault.New(fault.Internal, "nobody was named who pays for %s by %s", c.Operation, c.Provider)
+	}
+	held, err := g.Ledger.Reserve(ctx, payer, Request{
+		Operation: c.Operation, Provider: c.Provider, Model: c.Model,
+		TokensIn: int64(max(c.Most.TokensIn, 1)), MaxTokensOut: int64(c.Most.TokensOut), TTL: lease(ctx, time.Now()),
+	})
+	if err != nil {
+		return err
+	}
+	returned := false
+	defer func() {
+		if !returned { // it panicked, after who knows what
+			g.finish(ctx, payer, &held, c.Most)
+		}
+	}()
+	used, err := do(ctx)
+	returned = true
+	switch {
+	case used.TokensIn > 0 || used.TokensOut > 0:
+		g.finish(ctx, payer, &held, used)
+	case err == nil || llm.WasSpent(err):
+		g.finish(ctx, payer, &held, c.Most)
+	default:
+		g.finish(ctx, payer, &held, llm.Usage{})
+	}
+	return err
+}
+
+// lease is how long a hold must last for a call with the deadline of ctx, in whole seconds.
+func lease(ctx context.Context, now time.Time) time.Duration {
+	deadline, bounded := ctx.Deadline()
+	if !bounded {
+		return DefaultTTL
+	}
+	return min(max((deadline.Sub(now)+holdMargin).Round(time.Second), MinTTL), MaxTTL)
+}
+
+// finish settles what was used, or releases the hold where that is nothing. It goes on after the caller has left, because
+// the money is spent. What cannot be booked is logged; its hold counts until the lease ends.
+func (g *Guard) finish(ctx context.Context, payer memory.Scope, held *Reservation, used llm.Usage) {
+	ctx = context.WithoutCancel(ctx)
+	var err error
+	for attempt, wait := 1, settleWait; ; attempt, wait = attempt+1, 2*wait {
+		if err = g.end(ctx, payer, held, used); err == nil || !mayPass(err) || attempt == settleAttempts {
+			break
+		}
+		<-time.After(wait)
+	}
+	if err != nil {
+		g.log().ErrorContext(ctx, "what a call cost could not be booked", "reservation", held.ID, "operation", held.Operation, "provider", held.Provider,
+			"model", held.Model, "tokens_in", used.TokensIn, "tokens_out", used.TokensOut, "err", err)
+	}
+}
+
+func (g *Guard) end(ctx context.Context, payer memory.Scope, held *Reservation, used llm.Usage) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	var err error
+	if used.TokensIn == 0 && used.TokensOut == 0 {
+		_, err = g.Ledger.Release(ctx, payer, held.ID)
+	} else {
+		_, err = g.Ledger.Settle(ctx, payer, held.ID, Settle{
+			TokensIn: int64(used.TokensIn), TokensOut: int64(used.TokensOut), CachedTokens: int64(min(used.CachedTokens, used.TokensIn)),
+		})
+	}
+	return err
+}
+
+// mayPass reports whether the ledger may take later what it did not take now.
+func mayPass(err error) bool {
+	switch fault.KindOf(err) {
+	case fault.Unavailable, fault.Timeout, fault.RateLimited:
+		return true
+	}
+	return false
+}
+
+func (g *Guard) log() *slog.Logger {
+	if g.Log != nil {
+		return g.Log
+	}
+	return slog.Default()
+}

@@ -1,0 +1,62 @@
+package llm
+
+import (
+	"context"
+	"errors"
+
+	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/memory"
+)
+
+// Call is a call of somebody's model as it is announced before it is made.
+type Call struct {
+	Operation string // what for: "embeddings", "rerank", "chat"
+	Provider  string // who is asked: "openai"
+	Model     string // as the provider names it
+	Most      Usage  // what it can consume, estimated on the high side
+}
+
+// Meter stands before every model that is not RAE's own. What asks one takes a Meter and asks through it, so that nothing
+// is spent that no budget covers.
+type Meter interface {
+	// Spend does the call on behalf of the payer of ctx, unless the budget refuses: then do is not called and the error is
+	// OverBudget. do returns what was consumed, beside an error too where the answer was of no use; a zero Usage means
+	// that the provider did not say, and then Most counts. An error of do is returned as it is. Without a payer, or where
+	// the budget cannot be asked, do is not called either.
+	Spend(ctx context.Context, c Call, do func(context.Context) (Usage, error)) error
+}
+
+type payerKey struct{}
+
+// WithPayer returns a context whose calls of models are paid by the scope. Whoever acts for a scope says so here, next to
+// the call: a Meter spends nothing for nobody.
+func WithPayer(ctx context.Context, scope memory.Scope) context.Context {
+	return context.WithValue(ctx, payerKey{}, scope)
+}
+
+// PayerOf returns who pays for what is done with ctx.
+func PayerOf(ctx context.Context) (memory.Scope, bool) {
+	scope, ok := ctx.Value(payerKey{}).(memory.Scope)
+	return scope, ok && scope.Tenant != "" && scope.Project != ""
+}
+
+// Spent marks the error of a call that the provider may have worked on, and will charge for, though no usable answer came:
+// one that was cut off, or that took too long.
+func Spent(err error) error { return &spentError{err} }
+
+type spentError struct{ error }
+
+func (s *spentError) Unwrap() error { return s.error }
+
+// WasSpent reports whether the error is marked by Spent.
+func WasSpent(err error) bool {
+	var s *spentError
+	return errors.As(err, &s)
+}
+
+// Rejected reports whether the budget refused a call and wants the whole request refused with it, rather than done
+// without the model. Work that no caller waits for is not rejected but put off.
+func Rejected(err error) bool {
+	var refusal interface{ Degrades() bool }
+	return fault.KindOf(err) == fault.OverBudget && !(errors.As(err, &refusal) && refusal.Degrades())
+}

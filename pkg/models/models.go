@@ -1,0 +1,111 @@
+// Package models opens the embedder and the reranker that the environment names, for a function alone or for all in one
+// process, with a meter before whatever is not computed in this process.
+package models
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/rae-memory/rae/pkg/budget"
+	"github.com/rae-memory/rae/pkg/client"
+	"github.com/rae-memory/rae/pkg/embed"
+	"github.com/rae-memory/rae/pkg/llm"
+	"github.com/rae-memory/rae/pkg/provider"
+	"github.com/rae-memory/rae/pkg/serve"
+	"github.com/rae-memory/rae/pkg/telemetry"
+)
+
+// Budget says where a function that runs alone finds the ledger its calls are paid from: the budget function's API. In one
+// process with it, the ledger itself is handed on.
+type Budget struct {
+	BudgetURL string           `envconfig:"RAE_BUDGET_URL"` // empty: no provider is asked but those in this process and RAE's own functions
+	BudgetKey telemetry.Secret `envconfig:"RAE_BUDGET_API_KEY"`
+}
+
+// Meter returns the meter before paid calls, nil where there is no ledger. It connects when first used.
+func (b *Budget) Meter(log *slog.Logger) (llm.Meter, error) {
+	if b.BudgetURL == "" {
+		return nil, nil //nolint:nilnil // who has no need of one starts without
+	}
+	c, err := client.New(b.BudgetURL, client.Options{APIKey: b.BudgetKey.Reveal()})
+	if err != nil {
+		return nil, &serve.ConfigError{Name: "RAE_BUDGET_URL", Value: b.BudgetURL, Allowed: provider.Address}
+	}
+	return &budget.Guard{Ledger: c.Ledger(), Log: log}, nil
+}
+
+// Deps are what models are opened with.
+type Deps struct {
+	Meter   llm.Meter   // nil: no provider is opened that would need one
+	Vectors embed.Cache // that instances share; nil: there is none
+	Log     *slog.Logger
+}
+
+// settled is the meter before RAE's own functions: they ask for the money themselves, in the name of the same payer.
+type settled struct{}
+
+func (settled) Spend(ctx context.Context, _ llm.Call, do func(context.Context) (llm.Usage, error)) error {
+	_, err := do(ctx)
+	return err
+}
+
+// host is what is known of a provider before anybody says more.
+type host struct {
+	baseURL   string // "" = must be set
+	model     string // "" = must be set
+	key       bool   // it answers nobody without, at baseURL
+	keyHeader string // "" = Authorization
+	most      int    // texts of one request
+}
+
+// rae is the provider that is another function of RAE.
+const rae = "rae"
+
+// setting is a group of settings as both kinds of models have it; prefix is RAE_EMBED or RAE_RERANK.
+type setting struct {
+	prefix   string
+	provider string
+	model    string
+	baseURL  string
+	key      telemetry.Secret
+	host     host
+}
+
+// check finds what is missing or cannot be meant. Its error is a *serve.ConfigError.
+func (s *setting) check() error {
+	switch {
+	case s.baseURL == "" && s.host.baseURL == "":
+		return &serve.ConfigError{Name: s.prefix + "_BASE_URL", Missing: true, Allowed: "the address of provider " + s.provider + ", " + provider.Address}
+	case s.baseURL != "" && provider.CheckAddress(s.baseURL) != nil:
+		return &serve.ConfigError{Name: s.prefix + "_BASE_URL", Secret: true, Allowed: provider.Address} // it may hold credentials
+	case s.model == "" && s.host.model == "":
+		return &serve.ConfigError{Name: s.prefix + "_MODEL", Missing: true, Allowed: "the name of a model of provider " + s.provider}
+	case s.key.Empty() && s.host.key && s.baseURL == "":
+		return &serve.ConfigError{Name: s.prefix + "_API_KEY", Missing: true, Allowed: "the key of provider " + s.provider}
+	}
+	if _, err := s.client(nil); err != nil {
+		return &serve.ConfigError{Name: s.prefix + "_API_KEY", Secret: true, Allowed: "visible ASCII without spaces or line breaks"}
+	}
+	return nil
+}
+
+func (s *setting) client(log *slog.Logger) (*provider.Client, error) {
+	address := s.baseURL
+	if address == "" {
+		address = s.host.baseURL
+	}
+	return provider.New(provider.Options{
+		Name: s.provider, BaseURL: address, Key: s.key.Reveal(), KeyHeader: s.host.keyHeader, TellPayer: s.provider == rae, Log: log,
+	})
+}
+
+// meter is the one before the provider.
+func (s *setting) meter(d *Deps) (llm.Meter, error) {
+	switch {
+	case s.provider == rae:
+		return settled{}, nil
+	case d.Meter == nil:
+		return nil, &serve.ConfigError{Name: "RAE_BUDGET_URL", Missing: true, Allowed: "the address of the budget function, because calls of provider " + s.provider + " are metered"}
+	}
+	return d.Meter, nil
+}
