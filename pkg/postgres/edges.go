@@ -1,15 +1,22 @@
 package postgres
 
-import "github.com/rae-memory/rae/pkg/relevance"
+import (
+	"slices"
+
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/rae-memory/rae/pkg/relevance"
+)
 
 // link writes which entities versions name. Those of older versions stay, for a view of the past.
 func (t *tx) link(rows []*row) {
 	type node struct {
-		id, name, kind string
-		since          int64
+		id         pgtype.UUID
+		name, kind string
+		since      int64
 	}
 	type edge struct {
-		node, memory string
+		node, memory pgtype.UUID
 		document     int64
 	}
 	var nodes []*node
@@ -18,10 +25,10 @@ func (t *tx) link(rows []*row) {
 	for _, r := range rows {
 		for _, entity := range r.named {
 			id := relevance.EntityID(t.scope, entity.Key)
-			edges = append(edges, edge{id, string(r.ID), int64(r.seq)})
+			edges = append(edges, edge{uuidOf(id), uuidOf(r.ID), int64(r.seq)})
 			switch n := seen[id]; {
 			case n == nil:
-				seen[id] = &node{id, entity.Name, entity.Type, int64(r.seq)}
+				seen[id] = &node{uuidOf(id), entity.Name, entity.Type, int64(r.seq)}
 				nodes = append(nodes, seen[id])
 			case n.kind == "":
 				n.kind = entity.Type
@@ -31,16 +38,21 @@ func (t *tx) link(rows []*row) {
 	if len(edges) == 0 {
 		return
 	}
+	ids, kinds := column(nodes, func(n *node) pgtype.UUID { return n.id }), column(nodes, func(n *node) string { return n.kind })
+	if slices.ContainsFunc(kinds, func(kind string) bool { return kind != "" }) {
+		t.exec(`UPDATE graph_nodes n SET type = r.type FROM unnest($3::uuid[], $4::text[]) r(id, type)
+			WHERE n.tenant = $1 AND n.project = $2 AND n.id = r.id AND n.type = '' AND r.type <> ''`,
+			t.scope.Tenant, t.scope.Project, ids, kinds)
+	}
 	t.exec(`INSERT INTO graph_nodes (tenant, project, id, name, type, since)
-		SELECT $1, $2, n.* FROM unnest($3::uuid[], $4::text[], $5::text[], $6::bigint[]) n
-		ON CONFLICT (tenant, project, id) DO UPDATE SET type = excluded.type WHERE graph_nodes.type = '' AND excluded.type <> ''`,
-		t.scope.Tenant, t.scope.Project, column(nodes, func(n *node) string { return n.id }),
-		column(nodes, func(n *node) string { return n.name }), column(nodes, func(n *node) string { return n.kind }),
+		SELECT $1, $2, r.* FROM unnest($3::uuid[], $4::text[], $5::text[], $6::bigint[]) r(id, name, type, since)
+		WHERE NOT EXISTS (SELECT FROM graph_nodes n WHERE n.tenant = $1 AND n.project = $2 AND n.id = r.id)`,
+		t.scope.Tenant, t.scope.Project, ids, column(nodes, func(n *node) string { return n.name }), kinds,
 		column(nodes, func(n *node) int64 { return n.since }))
 	t.exec(`INSERT INTO graph_edges (tenant, project, node_id, document, memory_id)
 		SELECT $1, $2, e.* FROM unnest($3::uuid[], $4::bigint[], $5::uuid[]) e`,
-		t.scope.Tenant, t.scope.Project, column(edges, func(e edge) string { return e.node }),
-		column(edges, func(e edge) int64 { return e.document }), column(edges, func(e edge) string { return e.memory }))
+		t.scope.Tenant, t.scope.Project, column(edges, func(e edge) pgtype.UUID { return e.node }),
+		column(edges, func(e edge) int64 { return e.document }), column(edges, func(e edge) pgtype.UUID { return e.memory }))
 }
 
 // unlink removes the edges of a memory that is being deleted, and the entities that nothing else names.

@@ -3,9 +3,11 @@ package postgres_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/rae-memory/rae/pkg/memory"
@@ -14,11 +16,13 @@ import (
 )
 
 // BenchmarkImport stores 20,000 memories in slices of 500, as an import does, in a durable database, and holds the time
-// against that of binary COPYs of the same in the same turn, before and after: into a bare table of what the caller told,
-// and into one with the columns and indexes of memories. It reports the median over the turns of
+// against that of binary COPYs of the same in the same turn. It reports the median over the turns of how long each COPY
+// took by how long the import did (1 would be as fast):
 //
-//	/bare     bare COPY's time by the import's: 1 would be as fast
-//	/indexed  that of the COPY into the indexed table by the import's
+//	/bare     what a caller tells, into a table without indexes; the mean of before and after
+//	/keyed    an id and the content, into a table with that key; the mean of before and after
+//	/indexed  the rows of memories, into a table with its columns and indexes: what is left is words, entities, vectors,
+//	          the outbox, and recognising what stands
 func BenchmarkImport(b *testing.B) {
 	for _, with := range []struct {
 		name       string
@@ -40,8 +44,9 @@ func benchmarkImport(b *testing.B, dimensions int) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	execute(b, conn, `CREATE SCHEMA control`) // elsewhere: the store would not start over tables that nothing guards
 	b.Cleanup(func() { _ = conn.Close(context.Background()) })
-	var bare, indexed, rates []float64
+	ratios := map[string][]float64{}
 	vectors, turn := newCloud(200, max(dimensions, 1)), 0
 	for b.Loop() {
 		l, scope := newLibrary(), sized(turn)
@@ -53,7 +58,7 @@ func benchmarkImport(b *testing.B, dimensions int) {
 				all[i].Vectors = []memory.Vector{{Model: model, Values: vectors.vector()}}
 			}
 		}
-		before := copyBare(b, conn, scope, all)
+		bare, keyed := copyBare(b, conn, scope, all), copyKeyed(b, conn, all)
 		began := time.Now()
 		for slice := range slices.Chunk(all, importSlice) {
 			err := db.Write(b.Context(), scope, func(tx memory.Tx) error {
@@ -65,13 +70,15 @@ func benchmarkImport(b *testing.B, dimensions int) {
 			}
 		}
 		took := time.Since(began)
-		after := copyBare(b, conn, scope, all)
-		bare = append(bare, (before+after).Seconds()/2/took.Seconds())
-		indexed = append(indexed, copyIndexed(b, conn, scope).Seconds()/took.Seconds())
-		rates = append(rates, imported/took.Seconds())
-		b.Logf("COPY %v and %v, import %v: %.3f of bare, %.3f of indexed", before, after, took, bare[turn-1], indexed[turn-1])
+		bare, keyed = (bare+copyBare(b, conn, scope, all))/2, (keyed+copyKeyed(b, conn, all))/2
+		indexed := copyIndexed(b, conn, scope)
+		b.Logf("COPY: bare %v, keyed %v, indexed %v; import %v", bare, keyed, indexed, took)
+		for unit, of := range map[string]time.Duration{"/bare": bare, "/keyed": keyed, "/indexed": indexed} {
+			ratios[unit] = append(ratios[unit], of.Seconds()/took.Seconds())
+		}
+		ratios["memories/s"] = append(ratios["memories/s"], imported/took.Seconds())
 	}
-	for unit, values := range map[string][]float64{"/bare": bare, "/indexed": indexed, "memories/s": rates} {
+	for unit, values := range ratios {
 		slices.Sort(values)
 		b.ReportMetric(values[len(values)/2], unit)
 	}
@@ -80,8 +87,7 @@ func benchmarkImport(b *testing.B, dimensions int) {
 // copyBare times the copying of what a caller tells into a table without indexes.
 func copyBare(b *testing.B, conn *pgx.Conn, scope memory.Scope, all []memory.Entry) time.Duration {
 	b.Helper()
-	execute(b, conn, `DROP SCHEMA IF EXISTS control CASCADE`)
-	execute(b, conn, `CREATE SCHEMA control`)
+	execute(b, conn, `DROP TABLE IF EXISTS control.bare`)
 	execute(b, conn, `CREATE TABLE control.bare (tenant text, project text, external_id text, session_id text, content text,
 		entities text[], vector real[])`)
 	execute(b, conn, `CHECKPOINT`)
@@ -105,6 +111,21 @@ func copyBare(b *testing.B, conn *pgx.Conn, scope memory.Scope, all []memory.Ent
 	return time.Since(began)
 }
 
+// copyKeyed times the copying of contents into a table whose key is a random id.
+func copyKeyed(b *testing.B, conn *pgx.Conn, all []memory.Entry) time.Duration {
+	b.Helper()
+	execute(b, conn, `DROP TABLE IF EXISTS control.keyed`)
+	execute(b, conn, `CREATE TABLE control.keyed (id uuid PRIMARY KEY, content text NOT NULL)`)
+	execute(b, conn, `CHECKPOINT`)
+	began := time.Now()
+	_, err := conn.CopyFrom(b.Context(), pgx.Identifier{"control", "keyed"}, []string{"id", "content"},
+		pgx.CopyFromSlice(len(all), func(i int) ([]any, error) { return []any{[16]byte(uuid.New()), all[i].Content}, nil }))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return time.Since(began)
+}
+
 // copyIndexed times the copying of the scope's rows of memories into a table of the same kind.
 func copyIndexed(b *testing.B, conn *pgx.Conn, scope memory.Scope) time.Duration {
 	b.Helper()
@@ -119,14 +140,7 @@ func copyIndexed(b *testing.B, conn *pgx.Conn, scope memory.Scope) time.Duration
 	if err != nil {
 		b.Fatal(err)
 	}
-	list := ""
-	for i, column := range columns {
-		if i > 0 {
-			list += ", "
-		}
-		list += column
-	}
-	rows, err = conn.Query(b.Context(), `SELECT `+list+` FROM memories WHERE tenant = $1 ORDER BY seq`, scope.Tenant)
+	rows, err = conn.Query(b.Context(), `SELECT `+strings.Join(columns, ", ")+` FROM memories WHERE tenant = $1 ORDER BY seq`, scope.Tenant)
 	if err != nil {
 		b.Fatal(err)
 	}

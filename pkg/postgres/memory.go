@@ -37,10 +37,12 @@ type standing struct {
 	words    string
 }
 
+const standingColumns = currentVersion + `, m.document, m.words`
+
 // seek keeps back a question for the current version of a memory; found is set when it is answered. It may have expired.
 func (t *tx) seek(found **standing, id memory.ID) {
 	*found = nil
-	t.ask(recognised+`m.id = $3`, []any{t.scope.Tenant, t.scope.Project, string(id)}, func(rows pgx.Rows) error {
+	t.ask(`SELECT `+standingColumns+` FROM memories m WHERE m.tenant = $1 AND m.project = $2 AND m.id = $3`, []any{t.scope.Tenant, t.scope.Project, string(id)}, func(rows pgx.Rows) error {
 		s := newScanner(t.scope)
 		stands := &standing{}
 		if err := s.scan(rows, &stands.document, &stands.words); err != nil {

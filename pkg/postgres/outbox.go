@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
@@ -29,7 +30,12 @@ func (d *DB) emit(caller context.Context, s *session, scope memory.Scope, record
 		FROM unnest($3::uuid[], $4::text[], $5::text[], $6::bytea[], $7::timestamptz[], $8::text[])
 		WITH ORDINALITY r(id, type, subject, data, written_at, traceparent, place) ORDER BY r.place`,
 		scope.Tenant, scope.Project,
-		column(records, func(r outbox.Record) string { return cmp.Or(r.ID, string(memory.NewID())) }),
+		column(records, func(r outbox.Record) pgtype.UUID {
+			if r.ID == "" {
+				return uuidOf(memory.NewID())
+			}
+			return uuidOf(r.ID)
+		}),
 		column(records, func(r outbox.Record) string { return r.Type }),
 		column(records, func(r outbox.Record) string { return r.Subject }),
 		column(records, func(r outbox.Record) []byte { return r.Data }),

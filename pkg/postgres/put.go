@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
@@ -105,21 +106,17 @@ func (k *known) remove(s *standing) {
 	delete(k.external, s.ExternalID)
 }
 
-// recognition asks for the versions that have one of so many external ids, fingerprints and ids. A join is laid out for
-// few keys in a large table, and a list of keys for many in a small one; LIMIT leaves only the looking up of each.
-const recognition = `SELECT m.* FROM unnest($3::text[]) k CROSS JOIN LATERAL (` + recognised + byExternalKey + `) m
-	UNION ALL SELECT m.* FROM unnest($4::bytea[]) k CROSS JOIN LATERAL (` + recognised + `m.fingerprint = k LIMIT 1) m
-	UNION ALL SELECT m.* FROM unnest($5::uuid[]) k CROSS JOIN LATERAL (` + recognised + `m.id = k LIMIT 1) m`
-
-const (
-	recognised    = `SELECT ` + currentVersion + `, m.document, m.words FROM memories m WHERE m.tenant = $1 AND m.project = $2 AND `
-	byExternalKey = `m.external_id = k AND m.external_id <> '' LIMIT 1`
-)
+// recognition asks for the versions that have one of so many external ids, fingerprints and ids.
+var recognition = `SELECT ` + standingColumns + ` FROM (SELECT x.* FROM memories x WHERE x.tenant = $1 AND x.project = $2
+		AND x.external_id <> '' AND x.external_id = ANY($3::text[]) ORDER BY x.external_id) m
+	UNION ALL SELECT ` + standingColumns + ` FROM ` + currentAmong("fingerprint", `$4::bytea[]`) + ` m
+	UNION ALL SELECT ` + standingColumns + ` FROM ` + currentAmong("id", `$5::uuid[]`) + ` m`
 
 // recognise looks for all that the drafts could be. Drafts may be nil.
 func (t *tx) recognise(drafts ...*draft) (*known, error) {
 	k := &known{map[string]*standing{}, map[[sha256.Size]byte]*standing{}, map[memory.ID]*standing{}}
-	var externals, ids []string
+	var externals []string
+	var ids []pgtype.UUID
 	var fingerprints [][]byte
 	for _, d := range drafts {
 		if d == nil {
@@ -130,7 +127,7 @@ func (t *tx) recognise(drafts ...*draft) (*known, error) {
 			externals = append(externals, d.ExternalID)
 		}
 		if d.ID != "" {
-			ids = append(ids, string(d.ID))
+			ids = append(ids, uuidOf(d.ID))
 		}
 	}
 	if len(fingerprints) == 0 {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
 )
@@ -31,6 +33,12 @@ func column[R, T any](rows []R, of func(R) T) []T {
 	return values
 }
 
+// uuidOf is an id as arrays of them are sent. One that is no UUID becomes NULL.
+func uuidOf[T ~string](id T) (u pgtype.UUID) {
+	_ = u.Scan(string(id))
+	return u
+}
+
 // versionRows are what versionArrays gives, from $5 on, as rows again.
 const (
 	versionRows = ` unnest($5::uuid[], $6::int[], $7::bigint[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
@@ -45,7 +53,7 @@ const (
 
 func versionArrays(rows []*row) []any {
 	return []any{
-		column(rows, func(r *row) string { return string(r.ID) }),
+		column(rows, func(r *row) pgtype.UUID { return uuidOf(r.ID) }),
 		column(rows, func(r *row) int32 { return int32(r.Version) }),
 		column(rows, func(r *row) int64 { return int64(r.seq) }),
 		column(rows, func(r *row) string { return string(r.Layer) }),
@@ -147,13 +155,13 @@ const maxDimensions = memory.MaxDimensions // of pgvector's type
 
 // vectorRow is one vector of a version.
 type vectorRow struct {
-	id      string
+	id      memory.ID
 	version int32
 	memory.Vector
 }
 
 func vectorRows(m *memory.Memory, vectors []memory.Vector) []vectorRow {
-	return column(vectors, func(v memory.Vector) vectorRow { return vectorRow{string(m.ID), int32(m.Version), v} })
+	return column(vectors, func(v memory.Vector) vectorRow { return vectorRow{m.ID, int32(m.Version), v} })
 }
 
 // embed keeps back the writing of vectors.
@@ -168,7 +176,7 @@ func (t *tx) embed(rows []vectorRow) {
 		ON CONFLICT (tenant, project, memory_id, model)
 		DO UPDATE SET version = excluded.version, vector = excluded.vector, indexed = false`,
 		t.scope.Tenant, t.scope.Project,
-		column(rows, func(r vectorRow) string { return r.id }),
+		column(rows, func(r vectorRow) pgtype.UUID { return uuidOf(r.id) }),
 		column(rows, func(r vectorRow) string { return r.Model }),
 		column(rows, func(r vectorRow) int32 { return r.version }),
 		after, ends, numbers)
