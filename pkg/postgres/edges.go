@@ -1,8 +1,6 @@
 package postgres
 
 import (
-	"slices"
-
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/rae-memory/rae/pkg/relevance"
@@ -38,17 +36,26 @@ func (t *tx) link(rows []*row) {
 	if len(edges) == 0 {
 		return
 	}
-	ids, kinds := column(nodes, func(n *node) pgtype.UUID { return n.id }), column(nodes, func(n *node) string { return n.kind })
-	if slices.ContainsFunc(kinds, func(kind string) bool { return kind != "" }) {
-		t.exec(`UPDATE graph_nodes n SET type = r.type FROM unnest($3::uuid[], $4::text[]) r(id, type)
-			WHERE n.tenant = $1 AND n.project = $2 AND n.id = r.id AND n.type = '' AND r.type <> ''`,
-			t.scope.Tenant, t.scope.Project, ids, kinds)
+	plain, typed := nodes[:0:0], nodes[:0:0]
+	for _, n := range nodes {
+		if n.kind == "" {
+			plain = append(plain, n)
+		} else {
+			typed = append(typed, n)
+		}
 	}
-	t.exec(`INSERT INTO graph_nodes (tenant, project, id, name, type, since)
-		SELECT $1, $2, r.* FROM unnest($3::uuid[], $4::text[], $5::text[], $6::bigint[]) r(id, name, type, since)
-		WHERE NOT EXISTS (SELECT FROM graph_nodes n WHERE n.tenant = $1 AND n.project = $2 AND n.id = r.id)`,
-		t.scope.Tenant, t.scope.Project, ids, column(nodes, func(n *node) string { return n.name }), kinds,
-		column(nodes, func(n *node) int64 { return n.since }))
+	write := func(nodes []*node, otherwise string) {
+		if len(nodes) == 0 {
+			return
+		}
+		t.exec(`INSERT INTO graph_nodes AS n (tenant, project, id, name, type, since)
+			SELECT $1, $2, r.* FROM unnest($3::uuid[], $4::text[], $5::text[], $6::bigint[]) r
+			ON CONFLICT (tenant, project, id) DO `+otherwise, t.scope.Tenant, t.scope.Project,
+			column(nodes, func(n *node) pgtype.UUID { return n.id }), column(nodes, func(n *node) string { return n.name }),
+			column(nodes, func(n *node) string { return n.kind }), column(nodes, func(n *node) int64 { return n.since }))
+	}
+	write(plain, `NOTHING`) // the commonest case: an UPDATE, even of nothing, locks each row
+	write(typed, `UPDATE SET type = excluded.type WHERE n.type = ''`)
 	t.exec(`INSERT INTO graph_edges (tenant, project, node_id, document, memory_id)
 		SELECT $1, $2, e.* FROM unnest($3::uuid[], $4::bigint[], $5::uuid[]) e`,
 		t.scope.Tenant, t.scope.Project, column(edges, func(e edge) pgtype.UUID { return e.node }),

@@ -20,6 +20,7 @@ type plan struct {
 	query string
 	paths string // indexes it went by, and tables it read without one
 	pages int    // read while it ran, from the cache or not
+	again bool   // it went through a list once for each of several rows
 }
 
 // explainer collects the plans of every statement that a DB runs, as they were executed: auto_explain tells them.
@@ -64,7 +65,7 @@ func (x *explainer) hear(message string) {
 	if err != nil {
 		x.err = fmt.Errorf("%w in %s", err, told)
 	}
-	x.plans = append(x.plans, plan{statement.Query, statement.Plan.paths(), statement.Plan.Hit + statement.Plan.Read})
+	x.plans = append(x.plans, plan{statement.Query, statement.Plan.paths(), statement.Plan.Hit + statement.Plan.Read, statement.Plan.again()})
 }
 
 // take returns the plans since it was last called.
@@ -87,7 +88,13 @@ type node struct {
 	Index    string `json:"Index Name"`
 	Hit      int    `json:"Shared Hit Blocks"`
 	Read     int    `json:"Shared Read Blocks"`
+	Loops    int    `json:"Actual Loops"`
 	Plans    []node `json:"Plans"`
+}
+
+// again reports whether a list given as a parameter is gone through more than once.
+func (n node) again() bool {
+	return n.Type == "Function Scan" && n.Loops > 1 || slices.ContainsFunc(n.Plans, node.again)
 }
 
 // paths names the indexes that the plan goes by, and tables that it reads without one, each once. How it joins what it

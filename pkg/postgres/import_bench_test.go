@@ -90,7 +90,6 @@ func copyBare(b *testing.B, conn *pgx.Conn, scope memory.Scope, all []memory.Ent
 	execute(b, conn, `DROP TABLE IF EXISTS control.bare`)
 	execute(b, conn, `CREATE TABLE control.bare (tenant text, project text, external_id text, session_id text, content text,
 		entities text[], vector real[])`)
-	execute(b, conn, `CHECKPOINT`)
 	began := time.Now()
 	_, err := conn.CopyFrom(b.Context(), pgx.Identifier{"control", "bare"}, []string{"tenant", "project", "external_id", "session_id",
 		"content", "entities", "vector"}, pgx.CopyFromSlice(len(all), func(i int) ([]any, error) {
@@ -116,7 +115,6 @@ func copyKeyed(b *testing.B, conn *pgx.Conn, all []memory.Entry) time.Duration {
 	b.Helper()
 	execute(b, conn, `DROP TABLE IF EXISTS control.keyed`)
 	execute(b, conn, `CREATE TABLE control.keyed (id uuid PRIMARY KEY, content text NOT NULL)`)
-	execute(b, conn, `CHECKPOINT`)
 	began := time.Now()
 	_, err := conn.CopyFrom(b.Context(), pgx.Identifier{"control", "keyed"}, []string{"id", "content"},
 		pgx.CopyFromSlice(len(all), func(i int) ([]any, error) { return []any{[16]byte(uuid.New()), all[i].Content}, nil }))
@@ -152,7 +150,6 @@ func copyIndexed(b *testing.B, conn *pgx.Conn, scope memory.Scope) time.Duration
 		}
 		kept = append(kept, values)
 	}
-	execute(b, conn, `CHECKPOINT`)
 	began := time.Now()
 	if _, err := conn.CopyFrom(b.Context(), pgx.Identifier{"control", "twin"}, columns, pgx.CopyFromRows(kept)); err != nil {
 		b.Fatal(err)

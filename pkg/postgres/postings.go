@@ -149,12 +149,11 @@ func (g *group) amend(changes amendments) error {
 		}
 	}
 	if len(kept.terms) > 0 {
-		g.exec(`UPDATE term_blocks b SET last = r.last, documents = r.documents, past = r.past, postings = r.postings`+fromBlocks,
-			kept.args(g.scope)...)
+		g.exec(writeBlocks+`postings = excluded.postings, documents = excluded.documents, past = excluded.past`, kept.args(g.scope)...)
 	}
 	if len(emptyTerms) > 0 {
-		g.exec(`DELETE FROM term_blocks b USING unnest($3::text[], $4::bigint[]) e(term, first)
-			WHERE b.tenant = $1 AND b.project = $2 AND b.term = e.term AND b.first = e.first`,
+		g.exec(`DELETE FROM term_blocks b WHERE b.tenant = $1 AND b.project = $2 AND b.ctid = ANY(ARRAY(
+			SELECT x.ctid FROM unnest($3::text[], $4::bigint[]) e(term, first) CROSS JOIN LATERAL `+blockAt("e.term", "e.first")+` x))`,
 			g.scope.Tenant, g.scope.Project, emptyTerms, emptyFirsts)
 	}
 	return nil
@@ -162,11 +161,10 @@ func (g *group) amend(changes amendments) error {
 
 // amended reads the blocks that hold the postings.
 func (g *group) amended(terms []string, documents []memory.Seq) (found []*block, err error) {
-	const query = `SELECT b.term, b.first, b.postings FROM (
+	query := `SELECT b.term, b.first, b.postings FROM (
 		SELECT DISTINCT w.term, (SELECT max(x.first) FROM term_blocks x
 			WHERE x.tenant = $1 AND x.project = $2 AND x.term = w.term AND x.first <= w.document) AS first
-		FROM unnest($3::text[], $4::bigint[]) w(term, document)) k
-		JOIN term_blocks b ON b.tenant = $1 AND b.project = $2 AND b.term = k.term AND b.first = k.first`
+		FROM unnest($3::text[], $4::bigint[]) w(term, document)) k CROSS JOIN LATERAL ` + blockAt("k.term", "k.first") + ` b`
 	err = g.rows(query, []any{g.scope.Tenant, g.scope.Project, terms, documents}, func(rows pgx.Rows) error {
 		b, data := &block{}, []byte(nil)
 		if err := rows.Scan(&b.term, &b.first, &data); err != nil {
@@ -200,11 +198,17 @@ func (c *columns) args(scope memory.Scope) []any {
 	return []any{scope.Tenant, scope.Project, c.terms, c.firsts, c.lasts, c.documents, c.pasts, c.postings}
 }
 
-// Rows of columns, and the blocks they are about.
-const (
-	blockRows  = ` FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::int[], $7::int[], $8::bytea[]) r(term, first, last, documents, past, postings)`
-	fromBlocks = blockRows + ` WHERE b.tenant = $1 AND b.project = $2 AND b.term = r.term AND b.first = r.first`
-)
+// writeBlocks writes columns. What of a block that stands already becomes, beside its last document, follows. It is no
+// UPDATE: that would be a join of two lists, which a planner that believes one of them to be short goes through again for
+// each row of the other.
+const writeBlocks = `INSERT INTO term_blocks AS b (tenant, project, term, first, last, documents, past, postings)
+	SELECT $1, $2, r.* FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::int[], $7::int[], $8::bytea[]) r
+	ON CONFLICT (tenant, project, term, first) DO UPDATE SET last = excluded.last, `
+
+// blockAt selects the block with a key of another row, expressions.
+func blockAt(term, first string) string {
+	return `(SELECT x.ctid, x.* FROM term_blocks x WHERE x.tenant = $1 AND x.project = $2 AND x.term = ` + term + ` AND x.first = ` + first + ` LIMIT 1)`
+}
 
 // end is where the postings of a term end: the last block, its last document and how many it has.
 type end struct {
@@ -229,25 +233,21 @@ func (g *group) append(fresh map[string][]posting) error {
 	if err != nil {
 		return err
 	}
-	var longer, begun columns
+	var added columns
 	for _, term := range terms {
 		postings := fresh[term]
 		if e, ok := ends[term]; ok && e.documents < fullBlock {
 			n := min(fullBlock-e.documents, len(postings))
-			longer.add(term, e.first, e.last, postings[:n])
+			added.add(term, e.first, e.last, postings[:n])
 			postings = postings[n:]
 		}
 		for full := range slices.Chunk(postings, fullBlock) {
-			begun.add(term, full[0].document, full[0].document, full)
+			added.add(term, full[0].document, full[0].document, full)
 		}
 	}
-	if len(longer.terms) > 0 {
-		g.exec(`UPDATE term_blocks b SET last = r.last, documents = b.documents + r.documents, past = b.past + r.past,
-			postings = b.postings || r.postings`+fromBlocks, longer.args(g.scope)...)
-	}
-	if len(begun.terms) > 0 {
-		g.exec(`INSERT INTO term_blocks (tenant, project, term, first, last, documents, past, postings)
-			SELECT $1, $2, r.*`+blockRows, begun.args(g.scope)...)
+	if len(terms) > 0 {
+		g.exec(writeBlocks+`postings = b.postings || excluded.postings, documents = b.documents + excluded.documents, past = b.past + excluded.past`,
+			added.args(g.scope)...)
 	}
 	return nil
 }

@@ -37,6 +37,9 @@ func TestASliceIsSoManyStatementsWhateverItsSize(t *testing.T) {
 			if strings.Contains(p.paths, "all of ") && !strings.Contains(p.paths, "all of erased") { // that is one row
 				t.Errorf("%s\nof %d entries read %s", p.query, len(entries), p.paths)
 			}
+			if p.again {
+				t.Errorf("%s\nof %d entries went through them again and again", p.query, len(entries))
+			}
 			if strings.Contains(p.query, "ORDER BY x.fingerprint") && p.paths != "memories_external_id, memories_fingerprint, memories_pkey" {
 				t.Errorf("memories were recognised by %s", p.paths)
 			}

@@ -43,13 +43,17 @@ func uuidOf[T ~string](id T) (u pgtype.UUID) {
 const (
 	versionRows = ` unnest($5::uuid[], $6::int[], $7::bigint[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
 		$13::float8[], $14::timestamptz[], $15::timestamptz[], $16::timestamptz[], $17::timestamptz[], $18::timestamptz[],
-		$19::text[], $20::bytea[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[]) r(id, ` + versionNames + `)`
+		$19::timestamptz[], $20::text[], $21::bytea[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[])
+		r(id, ` + versionNames + `)`
 	versionNames = `version, seq, layer, user_id, agent_id, session_id, external_id, importance, occurred_at, valid_from, valid_to,
-		expires_at, updated_at, embedding, fingerprint, tags, speaker, words, body, content`
+		expires_at, created_at, updated_at, embedding, fingerprint, tags, speaker, words, body, content`
 	versionValues = `r.version, r.seq, r.layer, r.user_id, r.agent_id, r.session_id, r.external_id, r.importance, r.occurred_at,
-		r.valid_from, r.valid_to, r.expires_at, r.updated_at, r.embedding, r.fingerprint, r.tags::text[], r.speaker, r.words,
-		r.body, r.content`
+		r.valid_from, r.valid_to, r.expires_at, r.created_at, r.updated_at, r.embedding, r.fingerprint, r.tags::text[], r.speaker,
+		r.words, r.body, r.content`
 )
+
+// excluded are versionNames as an INSERT would have written them.
+var excluded = `excluded.` + strings.ReplaceAll(strings.Join(strings.Fields(versionNames), " "), ", ", ", excluded.")
 
 func versionArrays(rows []*row) []any {
 	return []any{
@@ -66,6 +70,7 @@ func versionArrays(rows []*row) []any {
 		column(rows, func(r *row) *time.Time { return r.ValidFrom }),
 		column(rows, func(r *row) *time.Time { return r.ValidTo }),
 		column(rows, func(r *row) *time.Time { return r.ExpiresAt }),
+		column(rows, func(r *row) time.Time { return r.CreatedAt }),
 		column(rows, func(r *row) time.Time { return r.UpdatedAt }),
 		column(rows, func(r *row) string { return string(r.Embedding) }),
 		column(rows, func(r *row) []byte { return r.fingerprint[:] }),
@@ -119,36 +124,39 @@ func (p *page) send() {
 	p.rows = nil
 }
 
+// writeMemories writes versions as the current ones of their memories. Its $5 and on are versionRows.
+const writeMemories = `INSERT INTO memories (tenant, project, id, document, change, actor, reason, ` + versionNames + `)
+	SELECT $1, $2, r.id, r.seq, CASE r.version WHEN 1 THEN 'created' ELSE 'updated' END, $3, $4, ` + versionValues + ` FROM` + versionRows
+
 // writeNew writes new memories.
 func (p *page) writeNew(rows []*row) {
 	if len(rows) == 0 {
 		return
 	}
-	p.exec(`INSERT INTO memories (tenant, project, id, document, created_at, change, actor, reason, `+versionNames+`)
-		SELECT $1, $2, r.id, r.seq, r.updated_at, '`+string(memory.Created)+`', $3, $4, `+versionValues+` FROM`+versionRows,
-		append([]any{p.scope.Tenant, p.scope.Project, p.why.Actor, p.why.Reason}, versionArrays(rows)...)...)
+	p.exec(writeMemories, append([]any{p.scope.Tenant, p.scope.Project, p.why.Actor, p.why.Reason}, versionArrays(rows)...)...)
 }
 
-// writeNext writes the next versions of memories and keeps the ones before.
+// writeNext writes the next versions of memories and keeps the ones before. It goes by the key of each, whatever the
+// planner believes: see writeBlocks and pick.go.
 func (p *page) writeNext(rows []*row) {
 	if len(rows) == 0 {
 		return
 	}
 	tenant, project, arrays := p.scope.Tenant, p.scope.Project, versionArrays(rows)
-	ids, numbers, ends := arrays[0], arrays[1], arrays[13]
+	ids := arrays[0]
 	p.exec(`INSERT INTO memory_versions (tenant, project, memory_id, recorded_to, `+unqualified+`)
 		SELECT m.tenant, m.project, m.id, r.ends, `+versionColumns+`, m.document, m.tags, m.speaker, m.words
-		FROM unnest($3::uuid[], $4::timestamptz[]) r(id, ends) JOIN memories m ON m.tenant = $1 AND m.project = $2 AND m.id = r.id`,
-		tenant, project, ids, ends)
-	p.exec(`UPDATE memories m SET (document, change, actor, reason, `+versionNames+`)
-		= ROW(r.seq, '`+string(memory.Updated)+`', $3, $4, `+versionValues+`)
-		FROM`+versionRows+` WHERE m.tenant = $1 AND m.project = $2 AND m.id = r.id`,
+		FROM unnest($3::uuid[], $4::timestamptz[]) r(id, ends) CROSS JOIN LATERAL `+currentAt("id", "r.id")+` m WHERE m.id = r.id`,
+		tenant, project, ids, column(rows, func(r *row) time.Time { return r.UpdatedAt }))
+	p.exec(writeMemories+` ON CONFLICT (tenant, project, id) DO UPDATE SET (document, change, actor, reason, `+versionNames+`)
+		= ROW(excluded.document, excluded.change, excluded.actor, excluded.reason, `+excluded+`)`,
 		append([]any{tenant, project, p.why.Actor, p.why.Reason}, arrays...)...)
-	p.exec(`DELETE FROM memory_vectors v USING unnest($3::uuid[], $4::boolean[]) r(id, reworded)
-		WHERE v.tenant = $1 AND v.project = $2 AND v.memory_id = r.id AND r.reworded`,
+	p.exec(`DELETE FROM memory_vectors WHERE tenant = $1 AND project = $2 AND memory_id = ANY($3::uuid[])
+		AND ($4::boolean[])[array_position($3::uuid[], memory_id)]`,
 		tenant, project, ids, column(rows, func(r *row) bool { return r.Content != r.old.Content }))
-	p.exec(`UPDATE memory_vectors v SET version = r.version FROM unnest($3::uuid[], $4::int[]) r(id, version)
-		WHERE v.tenant = $1 AND v.project = $2 AND v.memory_id = r.id`, tenant, project, ids, numbers)
+	p.exec(`UPDATE memory_vectors SET version = ($4::int[])[array_position($3::uuid[], memory_id)]
+		WHERE tenant = $1 AND project = $2 AND memory_id = ANY($3::uuid[])`,
+		tenant, project, ids, column(rows, func(r *row) int32 { return int32(r.Version) }))
 }
 
 const maxDimensions = memory.MaxDimensions // of pgvector's type
