@@ -48,7 +48,7 @@ var rings = []struct {
 		"HTTP, credentials and settings are the same for every function and know none"},
 	{events, []ring{domain}, []ring{capability, adapter, suite},
 		"an event tells what happened to nouns; who takes it is a name in the catalogue"},
-	{wiring, []ring{domain, capability, adapter, edge}, []ring{suite},
+	{wiring, []ring{domain, capability, transport, adapter, edge}, []ring{suite},
 		"what every function opens alike is opened in one place"},
 	{function, []ring{domain, capability, adapter, wiring, edge, events}, []ring{suite},
 		"a function wires; functions meet by event or by port, so that each is deployed alone"},
@@ -73,6 +73,7 @@ var packages = []struct {
 	{"pkg/outbox", domain, "changes that wait to be announced"},
 	{"pkg/relevance", domain, "which terms a memory holds, what a question's are worth, what they earn"},
 	{"pkg/text", domain, "words, stems and sentences of a text"},
+	{"pkg/when", domain, "the spans of time a text names"},
 	{"pkg/tokens", domain, "how many tokens a text is to a language model"},
 
 	{"pkg/backup", capability, "everything of a tenant in an archive, and back"},
@@ -124,7 +125,7 @@ var packages = []struct {
 	{"eventing", events, "the catalogue, codec, relay and local broker"},
 
 	{"pkg/database", wiring, "the store RAE_STORE names"},
-	{"pkg/models", wiring, "the embedder and the reranker that RAE_EMBED_* and RAE_RERANK_* name, behind a meter"},
+	{"pkg/inference", wiring, "the embedder and the reranker that RAE_EMBED_* and RAE_RERANK_* name, behind a meter"},
 
 	{"functions/budget", function, ""},
 	{"functions/embed", function, ""},

@@ -23,7 +23,7 @@ import (
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/job"
 	"github.com/rae-memory/rae/pkg/memory"
-	"github.com/rae-memory/rae/pkg/models"
+	"github.com/rae-memory/rae/pkg/inference"
 	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/reflection"
@@ -86,7 +86,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 		return nil, err
 	}
 	e.store, e.Ledger = db.Memories, db.Ledger(policy)
-	deps := models.Deps{Meter: &budget.Guard{Ledger: e.Ledger, Log: rt.Log}, Vectors: e.redis.Vectors(), Log: rt.Log}
+	deps := inference.Deps{Meter: &budget.Guard{Ledger: e.Ledger, Log: rt.Log}, Vectors: e.redis.Vectors(), Log: rt.Log}
 	embedders := cfg.Embed.Embedding.Open(deps)
 	embedder, err := embedders("")
 	if err != nil {

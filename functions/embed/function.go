@@ -14,7 +14,7 @@ import (
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/job"
 	"github.com/rae-memory/rae/pkg/memory"
-	"github.com/rae-memory/rae/pkg/models"
+	"github.com/rae-memory/rae/pkg/inference"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/serve"
 	"github.com/rae-memory/rae/pkg/telemetry"
@@ -25,8 +25,8 @@ const name = "embed"
 // Config is what the environment says to this function.
 type Config struct {
 	database.Config
-	models.Embedding
-	models.Budget
+	inference.Embedding
+	inference.Budget
 
 	RedisURL         telemetry.Secret `envconfig:"RAE_REDIS_URL"` // empty: no Redis
 	RedisDialTimeout time.Duration    `envconfig:"RAE_REDIS_DIAL_TIMEOUT" default:"100ms" min:"1ms" max:"10s"`
@@ -97,7 +97,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	embedders := cfg.Embedding.Open(models.Deps{Meter: meter, Vectors: shared.Vectors(), Log: rt.Log})
+	embedders := cfg.Embedding.Open(inference.Deps{Meter: meter, Vectors: shared.Vectors(), Log: rt.Log})
 	embedder, err := embedders("")
 	if err != nil {
 		return nil, err

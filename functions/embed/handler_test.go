@@ -132,6 +132,33 @@ func TestBothEncodingsHoldTheModelsVector(t *testing.T) {
 	}
 }
 
+// sided tells questions from what answers them.
+type sided struct{ embed.Hash }
+
+func (s *sided) EmbedQuery(ctx context.Context, text string) ([]float32, error) {
+	return s.Hash.EmbedQuery(ctx, "query: "+text)
+}
+
+func TestAQuestionIsEmbeddedAsOne(t *testing.T) {
+	t.Parallel()
+	h := serveEmbed(&sided{})
+	for kind, as := range map[string]string{"": "who?", "document": "who?", "query": "query: who?"} {
+		want, err := new(embed.Hash).EmbedQuery(t.Context(), as)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := call(h, "POST", "/v1/embeddings", `{"input":["other","who?"],"input_type":"`+kind+`"}`)
+		var got answer
+		var v []float32
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || len(got.Data) != 2 || json.Unmarshal(got.Data[1].Embedding, &v) != nil || fmt.Sprint(v) != fmt.Sprint(want) {
+			t.Errorf("input_type %q: %d, another vector (%v)", kind, w.Code, err)
+		}
+	}
+	if w := call(h, "POST", "/v1/embeddings", `{"input":"a","input_type":"clustering"}`); w.Code != 400 || !strings.Contains(w.Body.String(), "body.input_type") {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
 func unpack(raw json.RawMessage) ([]float32, error) {
 	var s string
 	if err := json.Unmarshal(raw, &s); err != nil {

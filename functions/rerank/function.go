@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/rae-memory/rae/pkg/models"
+	"github.com/rae-memory/rae/pkg/inference"
 	"github.com/rae-memory/rae/pkg/rerank"
 	"github.com/rae-memory/rae/pkg/serve"
 )
@@ -15,8 +15,8 @@ const name = "rerank"
 
 // Config is what the environment says to this function.
 type Config struct {
-	models.Reranking
-	models.Budget
+	inference.Reranking
+	inference.Budget
 }
 
 // Check implements serve.Checker.
@@ -45,7 +45,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	reranker, err := cfg.Reranking.Open(models.Deps{Meter: meter, Log: rt.Log})
+	reranker, err := cfg.Reranking.Open(inference.Deps{Meter: meter, Log: rt.Log})
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/pkg/database"
-	"github.com/rae-memory/rae/pkg/models"
+	"github.com/rae-memory/rae/pkg/inference"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/serve"
 	"github.com/rae-memory/rae/pkg/telemetry"
@@ -13,9 +13,9 @@ import (
 // Config is what the environment says to the function.
 type Config struct {
 	database.Config
-	models.Embedding
-	models.Reranking
-	models.Budget
+	inference.Embedding
+	inference.Reranking
+	inference.Budget
 
 	StageTimeout  time.Duration `envconfig:"RAE_SEARCH_STAGE_TIMEOUT" default:"2s" min:"10ms" max:"60s"`
 	Index         string        `envconfig:"RAE_SEARCH_INDEX" default:"auto" allowed:"auto|process"` // auto: PostgreSQL finds by itself

@@ -15,7 +15,7 @@ import (
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/memory"
-	"github.com/rae-memory/rae/pkg/models"
+	"github.com/rae-memory/rae/pkg/inference"
 	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/search"
@@ -109,7 +109,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	deps := models.Deps{Meter: meter, Vectors: shared.Vectors(), Log: rt.Log}
+	deps := inference.Deps{Meter: meter, Vectors: shared.Vectors(), Log: rt.Log}
 	embedder, err := cfg.Embedding.Open(deps)("")
 	if err != nil {
 		return nil, err

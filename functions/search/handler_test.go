@@ -150,7 +150,7 @@ func TestSearch(t *testing.T) {
 		w := newWorld(t)
 		w.conversation()
 		_, answer := w.call("POST", "/v1/search", `{"query":"adopted shelter","mode":"lexical"}`)
-		if found := contents(answer); len(found) < 2 || found[1] != "Jonas: How lovely, what is its name?" {
+		if found := contents(answer); !slices.Contains(found, "Jonas: How lovely, what is its name?") {
 			t.Errorf("found %q", found)
 		}
 	})

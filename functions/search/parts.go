@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync/atomic"
 
 	"github.com/rae-memory/rae/pkg/database"
@@ -47,13 +48,23 @@ const (
 	vectorEvents = 100
 )
 
+// gatherEvents is how many events of a scope pass, on average, before somebody looks whether its newest words are worth
+// gathering: a look costs a query, and a search that finds as many more of them hardly more than nothing. Chance needs no
+// memory of scopes, and favours none.
+const gatherEvents = 16
+
 // inPostgres lets the database find: a process that begins has nothing to load, however large the scope.
 func inPostgres(db *postgres.DB, embedder embed.Embedder) parts {
 	legs := db.Legs(embedder.Model())
 	var events atomic.Int64
 	refresh := func(ctx context.Context, scope memory.Scope) error {
-		if _, err := db.Gather(ctx, scope); err != nil || events.Add(1)%vectorEvents != 0 {
-			return err
+		if rand.IntN(gatherEvents) == 0 {
+			if _, err := db.Gather(ctx, scope); err != nil {
+				return err
+			}
+		}
+		if events.Add(1)%vectorEvents != 0 {
+			return nil
 		}
 		_, err := legs.Dense.IndexVectors(ctx, scope, embedder.Dimensions(), vectorSlice)
 		return err

@@ -10,15 +10,15 @@ import (
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/job"
-	"github.com/rae-memory/rae/pkg/models"
+	"github.com/rae-memory/rae/pkg/inference"
 	"github.com/rae-memory/rae/pkg/serve"
 )
 
 // Config is what the environment says to the function.
 type Config struct {
 	database.Config
-	models.Embedding
-	models.Budget
+	inference.Embedding
+	inference.Budget
 
 	Sink string `envconfig:"K_SINK"` // the broker's ingress; empty: events wait in the outbox
 }
@@ -51,7 +51,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	embedders := cfg.Embedding.Open(models.Deps{Meter: meter, Log: rt.Log})
+	embedders := cfg.Embedding.Open(inference.Deps{Meter: meter, Log: rt.Log})
 	embedder, err := embedders("")
 	if err != nil {
 		return nil, err

@@ -18,12 +18,13 @@ import (
 // plan is how the database answered one statement.
 type plan struct {
 	query string
-	paths string // indexes it went by, and tables it read without one
+	paths string // indexes it went by, tables it read without one, tables it wrote
 	pages int    // read while it ran, from the cache or not
 	again bool   // it went through a list once for each of several rows
 }
 
-// explainer collects the plans of every statement that a DB runs, as they were executed: auto_explain tells them.
+// explainer collects the plans of every statement of a DB that touches a table, as they were executed: auto_explain tells
+// them.
 type explainer struct {
 	mu    sync.Mutex
 	plans []plan
@@ -65,7 +66,10 @@ func (x *explainer) hear(message string) {
 	if err != nil {
 		x.err = fmt.Errorf("%w in %s", err, told)
 	}
-	x.plans = append(x.plans, plan{statement.Query, statement.Plan.paths(), statement.Plan.Hit + statement.Plan.Read, statement.Plan.again()})
+	// What touches no table sets something, or is a function the planner has asked for its value, which it does when it likes.
+	if paths := statement.Plan.paths(); paths != "" {
+		x.plans = append(x.plans, plan{statement.Query, paths, statement.Plan.Hit + statement.Plan.Read, statement.Plan.again()})
+	}
 }
 
 // take returns the plans since it was last called.
@@ -97,7 +101,7 @@ func (n node) again() bool {
 	return n.Type == "Function Scan" && n.Loops > 1 || slices.ContainsFunc(n.Plans, node.again)
 }
 
-// paths names the indexes that the plan goes by, and tables that it reads without one, each once. How it joins what it
+// paths names the indexes that the plan goes by, tables that it reads without one and tables that it writes, each once. How it joins what it
 // has read, and whether it sorts a page's rows first, is the planner's to weigh.
 func (n node) paths() string {
 	found := map[string]bool{}
@@ -106,6 +110,8 @@ func (n node) paths() string {
 		switch {
 		case n.Index != "":
 			found[n.Index] = true
+		case n.Type == "ModifyTable":
+			found["into "+n.Relation] = true
 		case n.Type == "Seq Scan":
 			found["all of "+n.Relation] = true
 		}

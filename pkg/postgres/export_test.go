@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/rae-memory/rae/pkg/memory"
@@ -80,4 +81,13 @@ func (d *DB) GatherSlice(ctx context.Context, scope memory.Scope) (covered int, 
 		return err
 	})
 	return covered, err
+}
+
+// Look is what every part of a search does its work by.
+func (d *DB) Look(ctx context.Context, scope memory.Scope, do func(ask func(query string) error) error) error {
+	return d.look(ctx, scope, func(s *session) error {
+		return do(func(query string) error {
+			return s.rows(query, nil, func(pgx.Rows) error { return nil })
+		})
+	})
 }

@@ -110,8 +110,9 @@ const (
 	mostVisits = 100_000
 )
 
-// outgrown tells whether the index should be asked: there is one, the sight shows more vectors than are compared one by
-// one, and they are a large enough part of the index for enough of them to be met on the way.
+// outgrown tells whether the index should be asked: there is one, which has most of the scope's vectors, the sight shows
+// more of them than are compared one by one, and they are a large enough part of the index for enough of them to be met
+// on the way.
 func (n *nearest) outgrown(exact int) (bool, error) {
 	if n.past || len(n.vector) > widestIndexed {
 		return false, nil
@@ -134,8 +135,11 @@ func (n *nearest) outgrown(exact int) (bool, error) {
 			return false, err
 		}
 	}
-	if entries == 0 {
-		return false, nil
+	var unmarked int // what the index does not have is compared with what it finds, each looked up by itself
+	err = n.row(`SELECT count(*) FROM (SELECT FROM memory_vectors WHERE tenant = $1 AND project = $2 AND model = $3 AND NOT indexed LIMIT $4) v`,
+		append(n.args[:2:2], n.model, exact+1), &unmarked)
+	if err != nil || entries == 0 || unmarked > exact {
+		return false, err
 	}
 	visits := float64(n.depth) * float64(max(entries, documents)) / float64(seen)
 	return visits*visitCost < float64(documents) && visits < mostVisits, nil

@@ -115,7 +115,7 @@ func plansOf(t *testing.T, url string, scope memory.Scope, questions []search.Qu
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if len(plans) < 5*len(questions) {
+	if len(plans) < 8*len(questions) {
 		t.Fatalf("only %d statements were explained", len(plans))
 	}
 	return plans

@@ -16,8 +16,8 @@ type Scorer interface {
 }
 
 // Assisted is a Reranker that mixes what a Scorer, which may be far away, says of the candidates' contents into what the
-// built-in one says. The weight of the second look was fitted to the built-in one, so the Scorer only shifts its scores:
-// what it knows better shows, and what it knows worse costs little.
+// built-in one says. The weight of the second look was fitted to the built-in one, so the Scorer only shifts its scores,
+// and by the less the less it agrees with them (trust).
 //
 // When the Scorer fails, or is not there within Timeout, or within ctx, whether it minds that or not, the built-in scores
 // stand, and a *Degraded error beside them says so.
@@ -26,10 +26,10 @@ type Assisted struct {
 	Scorer   Scorer
 	Memories Finder
 	Timeout  time.Duration // of the Scorer; 0 = the context's
-	Weight   float64       // of the Scorer, 0..1; 0 = 0.3
+	Weight   float64       // of a Scorer that is trusted, 0..1; 0 = 0.25
 }
 
-const assistance = .3
+const assistance = .25
 
 // Rerank implements Reranker.
 func (a Assisted) Rerank(ctx context.Context, q Query, ids []memory.ID) ([]float64, error) {
@@ -70,7 +70,7 @@ func (a Assisted) Rerank(ctx context.Context, q Query, ids []memory.ID) ([]float
 	if other.err != nil {
 		return scores, &Degraded{Stage: "rerank", Err: other.err}
 	}
-	weight := cmp.Or(a.Weight, assistance)
+	weight := cmp.Or(a.Weight, assistance) * trust(scores, other.scores)
 	for i := range scores {
 		scores[i] = (1-weight)*scores[i] + weight*other.scores[i]
 	}

@@ -3,7 +3,9 @@ package search_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"testing"
@@ -36,16 +38,65 @@ func (f scorer) Rerank(ctx context.Context, query string, documents []string) ([
 func TestAScorerShiftsTheBuiltInScores(t *testing.T) {
 	t.Parallel()
 	var asked []string
-	a := search.Assisted{BuiltIn: builtIn{"a": .5, "b": .4, "gone": .9}, Memories: shelfOf("b", "a"), Weight: .25, Scorer: scorer(func(_ context.Context, query string, documents []string) ([]float64, error) {
+	a := search.Assisted{BuiltIn: builtIn{"a": .5, "b": .5, "gone": .5}, Memories: shelfOf("b", "a"), Weight: .25, Scorer: scorer(func(_ context.Context, query string, documents []string) ([]float64, error) {
 		asked = append([]string{query}, documents...)
 		return []float64{0, .2, 1}, nil
 	})}
 	got, err := a.Rerank(t.Context(), search.Query{Scope: here, Text: "who?"}, []memory.ID{"a", "gone", "b"})
-	if want := []float64{.375, .725, .55}; err != nil || len(got) != 3 || !near(got, want) {
+	if want := []float64{.375, .425, .625}; err != nil || len(got) != 3 || !near(got, want) {
 		t.Errorf("got %v, %v, want %v", got, err, want)
 	}
 	if want := []string{"who?", "content of a", "", "content of b"}; !slices.Equal(asked, want) {
 		t.Errorf("asked %q, want %q", asked, want)
+	}
+}
+
+// A hundred candidates, of which the built-in reranker knows a little and the scorer more, nothing, or the contrary.
+func TestAScorerIsTrustedAsFarAsItAgrees(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	known, all := builtIn{}, make([]memory.ID, 100)
+	for i := range all {
+		all[i] = memory.ID(fmt.Sprintf("%03d", i))
+		known[all[i]] = float64(i)/200 + random.Float64()/2
+	}
+	shifted := func(says func(i int) float64) (by float64) {
+		t.Helper()
+		a := search.Assisted{BuiltIn: known, Memories: shelfOf(all...), Weight: .3, Scorer: scorer(func(context.Context, string, []string) ([]float64, error) {
+			scores := make([]float64, len(all))
+			for i := range scores {
+				scores[i] = says(i)
+			}
+			return scores, nil
+		})}
+		got, err := a.Rerank(t.Context(), search.Query{Scope: here}, all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, id := range all {
+			by = max(by, math.Abs(got[i]-known[id]))
+		}
+		return by
+	}
+	if by := shifted(func(i int) float64 { return float64(i) / 100 }); by < .1 {
+		t.Errorf("one that agrees shifts by %v", by)
+	}
+	if by := shifted(func(i int) float64 { return map[bool]float64{true: 1}[i == 97] }); by < .1 {
+		t.Errorf("one that knows the best of many shifts by %v", by)
+	}
+	for name, says := range map[string]func(int) float64{
+		"contradicts": func(i int) float64 { return 1 - float64(i)/100 }, "says the same of all": func(int) float64 { return .7 },
+	} {
+		if by := shifted(says); by != 0 {
+			t.Errorf("one that %s shifts by %v", name, by)
+		}
+	}
+	sum := 0.0
+	for range 100 {
+		sum += shifted(func(int) float64 { return random.Float64() }) / 100
+	}
+	if sum > .03 {
+		t.Errorf("one that guesses shifts by %v on average", sum)
 	}
 }
 

@@ -53,7 +53,7 @@ func newReport(root string, seed uint64) *report {
 // add adds a figure and says it.
 func (p *part) add(f figure) {
 	for _, smaller := range p.Figures {
-		if smaller.What == f.What && smaller.Memories < f.Memories && smaller.Value > 0 {
+		if smaller.What == f.What && smaller.Memories < f.Memories && smaller.Value > 0 && f.Unit != ofRows {
 			f.Growth = f.Value / smaller.Value
 		}
 	}

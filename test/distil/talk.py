@@ -149,3 +149,61 @@ def talk(rng, count):
     templates = TEMPLATES.split("\n")
     fill = lambda m: rng.choice(slots[m.group(1)])
     return [re.sub(r"\{(\w+)\}", fill, rng.choice(templates)) for _ in range(count)]
+
+
+# What is said, and what is later asked of it in other words.
+PAIRS = """I gave up {activity} {when} because {reason}.|Why did {speaker} stop {activity}?
+My {relation} was diagnosed with {illness} {when}.|What disease does {speaker}'s {relation} suffer from?
+I have {illness}, so I can't come to {venue}.|What is wrong with {speaker}'s health?
+We adopted a {adjective} {animal} {when}.|What pet did {speaker} get?
+Our {animal} is called {name} and is {number} years old.|How old is {speaker}'s {animal}?
+I bought a {adjective} {thing} {when}, it was a bargain.|What did {speaker} purchase?
+I moved to {place} {when} to be closer to my {relation}.|Where does {speaker} live now?
+My {relation} lives in {place} and works as a {job}.|What is the profession of {speaker}'s {relation}?
+I got a new job as a {job} {when}!|What does {speaker} do for a living?
+I quit working as a {job}; {reason}.|Why did {speaker} leave the job?
+I study {field} and want to become a {job}.|What is {speaker} learning at university?
+I started {activity} {when} and do it {number} times a week.|What hobby did {speaker} take up?
+Whenever I am {feeling}, {activity} helps me to relax.|How does {speaker} cope with stress?
+I am allergic to {food}.|What can {speaker} not eat?
+I could eat {food} every day, it is my favourite.|Which dish does {speaker} like best?
+I lost my {thing} at {venue} {when}.|What went missing from {speaker}?
+My {relation} gave me a {colour} {thing} for my birthday.|What present did {speaker} receive?
+I went to {venue} with my {relation} {when}.|Who accompanied {speaker} to {venue}?
+We are planning a trip to {place} {when}.|What travel plans does {speaker} have?
+We spent our holiday in {place} and saw a {adjective} {animal}.|Where did {speaker} go on vacation?
+I read a {adjective} book about {field} {when}.|What has {speaker} been reading?
+I won a prize for {activity} {when}.|What award did {speaker} get?
+I donated my {thing} to {venue} {when}.|What did {speaker} give away?
+My {relation} and I have been married for {number} years.|How long has {speaker} had a spouse?
+I have {number} children and they love {activity}.|How many kids does {speaker} have?
+We painted the {thing} {colour} {when}.|What colour did {speaker} choose for the {thing}?
+I am so {feeling} about {event}.|How does {speaker} feel since {event}?
+My {relation} taught me {activity} when I was young.|Who showed {speaker} how to do {activity}?
+I signed up for a class in {activity} {when}.|Which course did {speaker} enrol in?
+I broke my leg while {activity} {when}.|How was {speaker} injured?
+My {relation} died {when}, I still miss them.|Which relative did {speaker} lose?
+We celebrated my {relation}'s birthday at {venue} {when}.|What party did {speaker} attend?
+The {system} {fault} {when}, so we {remedy}.|Why did the {system} fail and how was it solved?
+I {remedy} after the {system} {fault}.|What did {speaker} do about the {system} outage?
+I volunteer at {venue} {number} times a month.|How does {speaker} help the community?
+I sold my {thing} because {reason}.|Why does {speaker} no longer own a {thing}?
+My {relation} is getting married in {place} {when}.|Where will the wedding of {speaker}'s {relation} be?
+I can't sleep since {event}.|What keeps {speaker} awake at night?
+I grew up in {place}.|Where did {speaker} spend their childhood?
+I met {name} at {venue} {when}.|How did {speaker} get to know {name}?"""
+
+
+def exchanges(rng, count, together=256):
+    """count pairs of a question and the turn that answers it. Each run of together pairs has two speakers."""
+    slots = {k: [" ".join(x.split()) for x in (v.split("|") if "|" in v else v.split())] for k, v in SLOTS.items()}
+    templates = [p.split("|") for p in PAIRS.split("\n")]
+    found = []
+    while len(found) < count:
+        speakers = rng.sample(slots["name"], 2)
+        for _ in range(together):
+            own = {k: rng.choice(v) for k, v in slots.items()} | {"speaker": rng.choice(speakers)}
+            fill = lambda t: re.sub(r"\{(\w+)\}", lambda m: own[m.group(1)], t)
+            turn, question = rng.choice(templates)
+            found.append((fill(question), f"{own['speaker']}: {fill(turn)}"))
+    return found[:count]

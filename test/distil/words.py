@@ -1,13 +1,15 @@
 """Texts as rows of the table: the tokenizer of pkg/embed (text.Words and word pieces), written a second time.
 
-TestTheTokenizerOfTrainingIsThatOfUse holds the two together.
+TestStaticIsWhatWasDistilled holds the two together.
 """
 
 import re
 import unicodedata
+from collections import Counter
 
 PIECE = "##"  # before what continues a word
 LONGEST = 24  # bytes of the longest entry
+LONGEST_WORD = 64  # bytes of the longest word taken to pieces
 
 _word = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)?")
 
@@ -28,8 +30,10 @@ def words(text):
 def pieces(word, rows):
     """The rows of a word that has none: from the left the longest that fits, as many as there are."""
     found, at = [], 0
+    if len(word.encode()) > LONGEST_WORD:
+        return found
     while at < len(word):
-        for end in range(min(len(word), at + LONGEST), at, -1):
+        for end in range(min(len(word), at + LONGEST - (len(PIECE) if at else 0)), at, -1):
             row = rows.get((PIECE if at else "") + word[at:end])
             if row is not None:
                 found.append(row)
@@ -41,8 +45,7 @@ def pieces(word, rows):
 
 
 def vocabulary(teacher_words, corpus, lists, size):
-    """The size entries: the teacher's own, what the corpus has most often, then the lists in their order."""
-    from collections import Counter
+    """size entries: the teacher's own, what the corpus has most often, then the lists in their order."""
     ascii_word = re.compile(r"[a-z0-9]{1,%d}$" % LONGEST)
     ascii_piece = re.compile(r"##[a-z0-9]{1,%d}$" % (LONGEST - 2))
     chosen = dict.fromkeys(w for w in teacher_words if ascii_word.match(w) or ascii_piece.match(w))
@@ -55,4 +58,4 @@ def vocabulary(teacher_words, corpus, lists, size):
             for part in words(w):
                 if ascii_word.match(part):
                     chosen.setdefault(part)
-    return list(chosen)[:size], seen
+    return list(chosen)[:size]

@@ -30,7 +30,7 @@ stay, and searches go on using theirs until RAE_EMBED_MODEL names the new one. T
 after the step it is at, and the same command, or a server on the same store, goes on with it.
 
 ` + environment(
-			"RAE_EMBED_PROVIDER  who embeds: static or hash (static)",
+			"RAE_EMBED_PROVIDER  who embeds (static); docs/inference.md has all of RAE_EMBED_*",
 			"RAE_EMBED_MODEL     model that searches use"),
 		Example: `  rae reembed --to static-256-v1
   rae reembed --to static-256-v1 --tenant acme --all-projects --json`,

@@ -1,4 +1,4 @@
-package models_test
+package inference_test
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
-	"github.com/rae-memory/rae/pkg/models"
+	"github.com/rae-memory/rae/pkg/inference"
 	"github.com/rae-memory/rae/pkg/serve"
 )
 
@@ -49,7 +49,7 @@ func TestSettingsThatCannotBeMeantAreRefusedInOneLine(t *testing.T) {
 		{[]string{"RAE_EMBED_PROVIDER", "rae", "RAE_EMBED_BASE_URL", "http://rae-embed/v1"}, "RAE_EMBED_MODEL is not set: it must be the name of a model of provider rae"},
 		{[]string{"RAE_EMBED_MODEL", "dream-1"}, "RAE_EMBED_MODEL=dream-1 is not allowed: it must be unset or static-256-v1"},
 	} {
-		t.Run(strings.Join(c.settings, " "), func(t *testing.T) { wantLine(t, load(t, new(models.Embedding), c.settings...), c.want) })
+		t.Run(strings.Join(c.settings, " "), func(t *testing.T) { wantLine(t, load(t, new(inference.Embedding), c.settings...), c.want) })
 	}
 	for _, c := range []struct {
 		settings []string
@@ -60,7 +60,7 @@ func TestSettingsThatCannotBeMeantAreRefusedInOneLine(t *testing.T) {
 		{[]string{"RAE_RERANK_PROVIDER", "rae"}, "RAE_RERANK_BASE_URL is not set: it must be the address of provider rae, an http or https URL without credentials, query or fragment"},
 		{[]string{"RAE_RERANK_MODEL", "bge"}, "RAE_RERANK_MODEL=bge is not allowed: it must be unset or lexical-v1"},
 	} {
-		t.Run(strings.Join(c.settings, " "), func(t *testing.T) { wantLine(t, load(t, new(models.Reranking), c.settings...), c.want) })
+		t.Run(strings.Join(c.settings, " "), func(t *testing.T) { wantLine(t, load(t, new(inference.Reranking), c.settings...), c.want) })
 	}
 }
 
@@ -151,12 +151,12 @@ func TestEveryEmbeddingProviderIsAskedAsItWantsToBe(t *testing.T) {
 	} {
 		t.Run(c.provider+" "+c.id, func(t *testing.T) {
 			server, meter := listen(t, c.length), &metered{}
-			var cfg models.Embedding
+			var cfg inference.Embedding
 			settings := append([]string{"RAE_EMBED_PROVIDER", c.provider, "RAE_EMBED_MODEL", c.model, "RAE_EMBED_BASE_URL", server.URL, "RAE_EMBED_API_KEY", key}, c.more...)
 			if err := load(t, &cfg, settings...); err != nil {
 				t.Fatal(err)
 			}
-			e, err := cfg.Open(models.Deps{Meter: meter})("")
+			e, err := cfg.Open(inference.Deps{Meter: meter})("")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -192,11 +192,11 @@ func TestEveryRerankProviderIsAskedAsItWantsToBe(t *testing.T) {
 	} {
 		t.Run(c.provider, func(t *testing.T) {
 			server, meter := listen(t, 1), &metered{}
-			var cfg models.Reranking
+			var cfg inference.Reranking
 			if err := load(t, &cfg, "RAE_RERANK_PROVIDER", c.provider, "RAE_RERANK_MODEL", c.model, "RAE_RERANK_BASE_URL", server.URL, "RAE_RERANK_API_KEY", key); err != nil {
 				t.Fatal(err)
 			}
-			r, err := cfg.Open(models.Deps{Meter: meter})
+			r, err := cfg.Open(inference.Deps{Meter: meter})
 			if err != nil || !cfg.Remote() {
 				t.Fatal(err)
 			}
@@ -216,25 +216,25 @@ func TestEveryRerankProviderIsAskedAsItWantsToBe(t *testing.T) {
 
 func TestNothingPaidIsOpenedWithoutAMeter(t *testing.T) {
 	const want = "RAE_BUDGET_URL is not set: it must be the address of the budget function, because calls of provider openai are metered"
-	var cfg models.Embedding
+	var cfg inference.Embedding
 	if err := load(t, &cfg, "RAE_EMBED_PROVIDER", "openai", "RAE_EMBED_API_KEY", key); err != nil {
 		t.Fatal(err)
 	}
-	_, err := cfg.Open(models.Deps{})("")
+	_, err := cfg.Open(inference.Deps{})("")
 	wantLine(t, err, want)
-	var reranking models.Reranking
+	var reranking inference.Reranking
 	if err := load(t, &reranking, "RAE_RERANK_PROVIDER", "cohere", "RAE_RERANK_API_KEY", key); err != nil {
 		t.Fatal(err)
 	}
-	_, err = reranking.Open(models.Deps{})
+	_, err = reranking.Open(inference.Deps{})
 	wantLine(t, err, strings.Replace(want, "openai", "cohere", 1))
 }
 
 func TestTheMeterOfAFunctionAloneIsTheBudgetFunction(t *testing.T) {
-	if m, err := new(models.Budget).Meter(nil); m != nil || err != nil {
+	if m, err := new(inference.Budget).Meter(nil); m != nil || err != nil {
 		t.Errorf("got %v, %v", m, err)
 	}
-	_, err := (&models.Budget{BudgetURL: "budget"}).Meter(nil)
+	_, err := (&inference.Budget{BudgetURL: "budget"}).Meter(nil)
 	wantLine(t, err, "RAE_BUDGET_URL=budget is not allowed: it must be an http or https URL without credentials, query or fragment")
 	ledger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/problem+json")
@@ -243,7 +243,7 @@ func TestTheMeterOfAFunctionAloneIsTheBudgetFunction(t *testing.T) {
 			r.Header.Get("X-Tenant-ID"), r.Header.Get("X-API-Key"))
 	}))
 	defer ledger.Close()
-	m, err := (&models.Budget{BudgetURL: ledger.URL, BudgetKey: "function"}).Meter(nil)
+	m, err := (&inference.Budget{BudgetURL: ledger.URL, BudgetKey: "function"}).Meter(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,11 +258,11 @@ func TestTheMeterOfAFunctionAloneIsTheBudgetFunction(t *testing.T) {
 }
 
 func TestModelsAreOpenedOnceByNameOrId(t *testing.T) {
-	var cfg models.Embedding
+	var cfg inference.Embedding
 	if err := load(t, &cfg, "RAE_EMBED_PROVIDER", "openai", "RAE_EMBED_API_KEY", key, "RAE_EMBED_DIMENSIONS", "512"); err != nil {
 		t.Fatal(err)
 	}
-	open := cfg.Open(models.Deps{Meter: &metered{}})
+	open := cfg.Open(inference.Deps{Meter: &metered{}})
 	get := func(model string) embed.Embedder {
 		t.Helper()
 		e, err := open(model)
@@ -283,11 +283,11 @@ func TestModelsAreOpenedOnceByNameOrId(t *testing.T) {
 	if e, err := open("text-embedding-3-small@9999"); err == nil {
 		t.Errorf("got %s", e.Model())
 	}
-	var hash models.Embedding
+	var hash inference.Embedding
 	if err := load(t, &hash, "RAE_EMBED_PROVIDER", "hash", "RAE_EMBED_DIMENSIONS", "0"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := hash.Open(models.Deps{})("dream-1"); fault.KindOf(err) != fault.Invalid {
+	if _, err := hash.Open(inference.Deps{})("dream-1"); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,6 +1,6 @@
-// Package models opens the embedder and the reranker that the environment names, for a function alone or for all in one
+// Package inference opens the embedder and the reranker that the environment names, for a function alone or for all in one
 // process, with a meter before whatever is not computed in this process.
-package models
+package inference
 
 import (
 	"context"
