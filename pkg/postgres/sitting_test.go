@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/postgres"
@@ -69,10 +70,13 @@ func TestThePartsOfASearchShareATransaction(t *testing.T) {
 	t.Parallel()
 	db, q := toldStory(t, postgres.Options{})
 	var transactions atomic.Int64
-	if err := db.OpenPooled(t.Context(), func(context.Context, *pgx.Conn) (bool, error) {
-		transactions.Add(1)
-		return true, nil
-	}); err != nil {
+	err := db.OpenWith(t.Context(), func(config *pgxpool.Config) {
+		config.PrepareConn = func(context.Context, *pgx.Conn) (bool, error) {
+			transactions.Add(1)
+			return true, nil
+		}
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	transactions.Store(0)
