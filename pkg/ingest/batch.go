@@ -65,7 +65,7 @@ func (s *Service) Batch(ctx context.Context, scope memory.Scope, items []json.Ra
 	taken := 0
 	for start := 0; start < len(all); start += slice {
 		end := min(start+slice, len(all))
-		stored, refused, err := s.putAll(ctx, scope, all[start:end], why, nothingBefore, nothingAfter)
+		written, err := s.putAll(ctx, scope, all[start:end], why, nothingBefore, nothingAfter)
 		if err != nil {
 			if taken == 0 {
 				return nil, false, err
@@ -75,19 +75,19 @@ func (s *Service) Batch(ctx context.Context, scope memory.Scope, items []json.Ra
 			}
 			return results, false, nil
 		}
-		settle(results, at[start:end], stored, refused)
+		settle(results, at[start:end], written)
 		taken += end - start
 	}
 	return results, false, nil
 }
 
 // batchOnce writes the whole batch and its answer in one transaction.
-func (s *Service) batchOnce(ctx context.Context, scope memory.Scope, all []entry, at []int, results []Result, key memory.Key, why memory.Why) (kept []Result, replayed bool, err error) {
-	_, _, err = s.putAll(ctx, scope, all, why, func(tx memory.Tx) (bool, error) {
+func (s *Service) batchOnce(ctx context.Context, scope memory.Scope, all []memory.Entry, at []int, results []Result, key memory.Key, why memory.Why) (kept []Result, replayed bool, err error) {
+	_, err = s.putAll(ctx, scope, all, why, func(tx memory.Tx) (bool, error) {
 		kept, replayed, err = answered[[]Result](ctx, tx, key)
 		return replayed, err
-	}, func(tx memory.Tx, stored []Stored, refused []error) error {
-		settle(results, at, stored, refused)
+	}, func(tx memory.Tx, written []memory.Written) error {
+		settle(results, at, written)
 		return remember(ctx, tx, key, results)
 	})
 	if err != nil || replayed {
@@ -97,13 +97,13 @@ func (s *Service) batchOnce(ctx context.Context, scope memory.Scope, all []entry
 }
 
 // settle writes what became of the entries into the results at their places.
-func settle(results []Result, at []int, stored []Stored, refused []error) {
+func settle(results []Result, at []int, written []memory.Written) {
 	for i, place := range at {
-		if refused[i] != nil {
-			results[place].Status, results[place].Error = Refused, refusal(refused[i])
+		if err := written[i].Err; err != nil {
+			results[place].Status, results[place].Error = Refused, refusal(err)
 			continue
 		}
-		results[place].Status, results[place].ID = string(stored[i].Outcome), stored[i].ID
+		results[place].Status, results[place].ID = string(written[i].Outcome), written[i].Memory.ID
 	}
 }
 

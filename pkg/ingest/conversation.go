@@ -206,40 +206,54 @@ func (s *Service) embedNew(ctx context.Context, scope memory.Scope, p *posted) e
 // write puts the new turns behind the standing ones, and new words of standing ones in their place. errRaced when a
 // number is already taken.
 func (p *posted) write(ctx context.Context, tx memory.Tx, why memory.Why) (Recorded, error) {
-	recorded := Recorded{SessionID: p.in.SessionID, Results: make([]Turn, len(p.turns))}
+	results, all, at := p.place()
+	written, err := tx.PutAll(ctx, all, why)
+	if err != nil {
+		return Recorded{}, err
+	}
+	for i, w := range written {
+		switch {
+		case w.Err != nil:
+			return Recorded{}, w.Err
+		case p.plan[at[i]] < 0 && w.Outcome != memory.Created:
+			return Recorded{}, errRaced
+		}
+		results[at[i]].Status, results[at[i]].ID = w.Outcome, w.Memory.ID
+	}
+	recorded := Recorded{SessionID: p.in.SessionID, Results: results}
+	for _, result := range results {
+		recorded.count(result.Status)
+	}
+	return recorded, nil
+}
+
+// place numbers the turns and links each to the one before. It returns what becomes of all, where nothing is written, and
+// what is to be written: all[i] is message at[i]. New turns get their ids here, for the next to link to.
+func (p *posted) place() (results []Turn, all []memory.Entry, at []int) {
 	last, previous := 0, ""
 	if n := len(p.standing); n > 0 {
 		last, previous = p.standing[n-1].number, string(p.standing[n-1].id)
 	}
-	for i := range p.turns {
+	for i, turn := range p.turns {
 		result := Turn{Index: i, Turn: last + 1, Status: memory.Deduplicated}
 		link := previous
 		if p.plan[i] >= 0 {
 			known := &p.standing[p.plan[i]]
 			result.Turn, result.ID, link = known.number, known.id, known.previous
+		} else {
+			turn.ID = memory.NewID()
+			last, previous = result.Turn, string(turn.ID)
 		}
 		if !p.known(i) {
-			e := entries([]memory.Memory{p.in.placed(p.turns[i], result.Turn, link)}, [][]memory.Vector{p.vectors[i]})[0]
-			stored, outcome, err := tx.Put(ctx, e.Memory, why, e.vectors()...)
-			if err != nil {
-				return Recorded{}, err
-			}
-			if p.plan[i] < 0 {
-				if outcome != memory.Created {
-					return Recorded{}, errRaced
-				}
-				last, previous = result.Turn, string(stored.ID)
-			}
-			result.Status, result.ID = outcome, stored.ID
+			all, at = append(all, entry(p.in.placed(turn, result.Turn, link), p.vectors[i])), append(at, i)
 		}
-		recorded.add(result)
+		results = append(results, result)
 	}
-	return recorded, nil
+	return results, all, at
 }
 
-func (r *Recorded) add(t Turn) {
-	r.Results[t.Index] = t
-	switch t.Status {
+func (r *Recorded) count(status memory.Outcome) {
+	switch status {
 	case memory.Created:
 		r.Created++
 	case memory.Updated:

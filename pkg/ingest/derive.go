@@ -41,7 +41,7 @@ func (s *Service) Derive(ctx context.Context, scope memory.Scope, d Derivation) 
 	if err != nil {
 		return Stored{}, false, err
 	}
-	e := entries([]memory.Memory{m}, vectors)[0]
+	e := entry(m, vectors[0])
 	why := memory.Why{Actor: "reflect", Reason: d.Reason}
 	err = s.write(ctx, scope, func(tx memory.Tx) (err error) {
 		if taken, err = tx.Once(ctx, consumer, d.Event.Source, d.Event.ID); err != nil || !taken {
@@ -52,7 +52,7 @@ func (s *Service) Derive(ctx context.Context, scope memory.Scope, d Derivation) 
 			return err
 		}
 		e.Memory.ExpiresAt = earlier(m.ExpiresAt, until)
-		stored.Memory, stored.Outcome, err = tx.Put(ctx, e.Memory, why, e.vectors()...)
+		stored.Memory, stored.Outcome, err = tx.Put(ctx, e.Memory, why, e.Vectors...)
 		return err
 	})
 	if err != nil {

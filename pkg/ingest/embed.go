@@ -126,27 +126,19 @@ func directed(vector []float32) bool {
 	return norm > 0 && !math.IsInf(norm, 0)
 }
 
-// entry is a memory on its way into the store, with those of its vectors that there are.
-type entry struct {
-	memory.Memory
-	of []memory.Vector
+// entry is the memory with those of its vectors that there are.
+func entry(m memory.Memory, vectors []memory.Vector) memory.Entry {
+	return memory.Entry{Memory: m, Vectors: vectors}
 }
 
-// entries pairs memories with their vectors and marks which are still to come.
-func entries(memories []memory.Memory, vectors [][]memory.Vector) []entry {
-	all := make([]entry, len(memories))
+// entries pairs memories with their vectors.
+func entries(memories []memory.Memory, vectors [][]memory.Vector) []memory.Entry {
+	all := make([]memory.Entry, len(memories))
 	for i := range memories {
-		all[i] = entry{Memory: memories[i], of: vectors[i]}
-		all[i].Embedding = memory.EmbeddingPending
-		if len(vectors[i]) > 0 {
-			all[i].Embedding = memory.EmbeddingReady
-		}
+		all[i] = entry(memories[i], vectors[i])
 	}
 	return all
 }
-
-// vectors is what the store takes, none while pending.
-func (e *entry) vectors() []memory.Vector { return e.of }
 
 // contents lists the texts to embed.
 func contents(memories []memory.Memory) []string {

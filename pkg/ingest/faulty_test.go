@@ -7,7 +7,7 @@ import (
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
-// picky is a store that refuses one content, as a database refuses a value that only it knows to be wrong.
+// picky is a store that refuses one content, as a store refuses a value that only it knows to be wrong.
 type picky struct{ memory.Store }
 
 func (p picky) Write(ctx context.Context, scope memory.Scope, do func(memory.Tx) error) error {
@@ -17,10 +17,25 @@ func (p picky) Write(ctx context.Context, scope memory.Scope, do func(memory.Tx)
 type pickyTx struct{ memory.Tx }
 
 func (p pickyTx) Put(ctx context.Context, m memory.Memory, why memory.Why, vectors ...memory.Vector) (memory.Memory, memory.Outcome, error) {
-	if m.Content == "refuse me" {
-		return memory.Memory{}, "", fault.New(fault.Invalid, "content cannot be indexed")
+	return memory.One(p.PutAll(ctx, []memory.Entry{{Memory: m, Vectors: vectors}}, why))
+}
+
+func (p pickyTx) PutAll(ctx context.Context, entries []memory.Entry, why memory.Why) ([]memory.Written, error) {
+	all := make([]memory.Written, len(entries))
+	var liked []memory.Entry
+	var at []int
+	for i := range entries {
+		if entries[i].Content == "refuse me" {
+			all[i].Err = fault.New(fault.Invalid, "content cannot be indexed")
+			continue
+		}
+		liked, at = append(liked, entries[i]), append(at, i)
 	}
-	return p.Tx.Put(ctx, m, why, vectors...)
+	written, err := p.Tx.PutAll(ctx, liked, why)
+	for i, w := range written {
+		all[at[i]] = w
+	}
+	return all, err
 }
 
 // failing is a store whose writes fail from the given one on.

@@ -170,12 +170,16 @@ func (im *importing) flush(ctx context.Context, progress func(Summary)) error {
 		if err != nil {
 			return err
 		}
-		stored, refused, err := im.service.putAll(ctx, im.scope, entries(im.memories, vectors), im.why, nothingBefore, nothingAfter)
+		all := entries(im.memories, vectors)
+		for i := range all {
+			all[i].Anew = true
+		}
+		written, err := im.service.putAll(ctx, im.scope, all, im.why, nothingBefore, nothingAfter)
 		if err != nil {
 			return err
 		}
-		for i := range stored {
-			im.count(im.numbers[i], stored[i].Outcome, refused[i])
+		for i, w := range written {
+			im.count(im.numbers[i], w)
 		}
 	}
 	im.memories, im.numbers, im.bytes = im.memories[:0], im.numbers[:0], 0
@@ -185,13 +189,13 @@ func (im *importing) flush(ctx context.Context, progress func(Summary)) error {
 	return nil
 }
 
-func (im *importing) count(line int, outcome memory.Outcome, refused error) {
+func (im *importing) count(line int, w memory.Written) {
 	switch {
-	case refused != nil:
-		im.refuse(line, refused)
-	case outcome == memory.Created:
+	case w.Err != nil:
+		im.refuse(line, w.Err)
+	case w.Outcome == memory.Created:
 		im.summary.Created++
-	case outcome == memory.Updated:
+	case w.Outcome == memory.Updated:
 		im.summary.Updated++
 	default:
 		im.summary.Deduplicated++

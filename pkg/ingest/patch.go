@@ -121,8 +121,7 @@ func (p *Patch) write(ctx context.Context, tx memory.Tx, id memory.ID, now time.
 	if next.Content == standing.Content {
 		return tx.Replace(ctx, next, why)
 	}
-	e := entries([]memory.Memory{next}, [][]memory.Vector{vector})[0]
-	return tx.Replace(ctx, e.Memory, why, e.vectors()...)
+	return tx.Replace(ctx, next, why, entry(next, vector).Vectors...)
 }
 
 // apply returns the memory as the patch makes it. The caller's values are not shared with the result.

@@ -26,16 +26,16 @@ func (s *Service) Put(ctx context.Context, scope memory.Scope, d Draft, key memo
 	if err != nil {
 		return Stored{}, false, err
 	}
-	var all []entry
+	var e memory.Entry
 	var stored Stored
 	kept, replayed, err := once(ctx, s, scope, key, func() error {
 		vectors, err := s.embed(ctx, scope, []string{m.Content})
 		if err == nil {
-			all = entries([]memory.Memory{m}, vectors)
+			e = entry(m, vectors[0])
 		}
 		return err
 	}, func(tx memory.Tx) (_ Stored, err error) {
-		stored.Memory, stored.Outcome, err = tx.Put(ctx, all[0].Memory, why, all[0].vectors()...)
+		stored.Memory, stored.Outcome, err = tx.Put(ctx, e.Memory, why, e.Vectors...)
 		return Stored{Memory: wordless(&stored.Memory), Outcome: stored.Outcome}, err
 	})
 	if err != nil {
@@ -131,55 +131,21 @@ func remember(ctx context.Context, tx memory.Tx, key memory.Key, answer any) err
 	return tx.Answer(ctx, key, b)
 }
 
-// putAll writes the entries in one transaction and reports, by index, what stands afterwards and what the store
-// refused. A refused entry costs a second run without it, because a failed statement may have spoiled the
-// transaction. before may end the run early by returning true; after runs last, inside the same transaction.
-func (s *Service) putAll(ctx context.Context, scope memory.Scope, all []entry, why memory.Why, before func(memory.Tx) (bool, error), after func(memory.Tx, []Stored, []error) error) ([]Stored, []error, error) {
-	stored, refused := make([]Stored, len(all)), make([]error, len(all))
-	for {
-		bad, reason := -1, error(nil)
-		err := s.write(ctx, scope, func(tx memory.Tx) error {
-			bad, reason = -1, nil
-			if done, err := before(tx); err != nil || done {
-				return err
-			}
-			for i := range all {
-				if refused[i] != nil {
-					continue
-				}
-				m, outcome, err := tx.Put(ctx, all[i].Memory, why, all[i].vectors()...)
-				if all[i].ID != "" && fault.KindOf(err) == fault.Conflict {
-					all[i].ID = "" // the id is taken by other content: the memory gets one of its own
-					m, outcome, err = tx.Put(ctx, all[i].Memory, why, all[i].vectors()...)
-				}
-				if err != nil {
-					bad, reason = i, err
-					return err
-				}
-				stored[i] = Stored{Memory: m, Outcome: outcome}
-			}
-			return after(tx, stored, refused)
-		})
-		switch {
-		case err == nil:
-			return stored, refused, nil
-		case bad < 0 || !ofTheItem(reason):
-			return nil, nil, err
-		default:
-			refused[bad] = reason
+// putAll writes the entries in one transaction and reports, by index, what became of them. before may end the run early
+// by returning true; after runs last, inside the same transaction.
+func (s *Service) putAll(ctx context.Context, scope memory.Scope, all []memory.Entry, why memory.Why, before func(memory.Tx) (bool, error), after func(memory.Tx, []memory.Written) error) (written []memory.Written, err error) {
+	err = s.write(ctx, scope, func(tx memory.Tx) error {
+		if done, err := before(tx); err != nil || done {
+			return err
 		}
-	}
-}
-
-// ofTheItem reports whether the store refused one memory for what it is, rather than failing altogether.
-func ofTheItem(err error) bool {
-	switch fault.KindOf(err) {
-	case fault.Invalid, fault.Malformed, fault.Conflict, fault.TooLarge:
-		return true
-	}
-	return false
+		if written, err = tx.PutAll(ctx, all, why); err != nil {
+			return err
+		}
+		return after(tx, written)
+	})
+	return written, err
 }
 
 // nothingBefore and nothingAfter are the hooks of a plain put.
-func nothingBefore(memory.Tx) (bool, error)           { return false, nil }
-func nothingAfter(memory.Tx, []Stored, []error) error { return nil }
+func nothingBefore(memory.Tx) (bool, error)          { return false, nil }
+func nothingAfter(memory.Tx, []memory.Written) error { return nil }

@@ -14,6 +14,9 @@ var _ memory.Store = (*DB)(nil)
 
 // Write runs do alone, as one transaction of the scope.
 func (d *DB) Write(ctx context.Context, scope memory.Scope, do func(memory.Tx) error) error {
+	if err := scope.Check(); err != nil {
+		return err
+	}
 	return d.write(ctx, func(u *undo) error { return do(d.begin(ctx, u, scope)) })
 }
 
@@ -44,13 +47,24 @@ func (t *tx) live(id memory.ID) *entry {
 	return e
 }
 
-// Put stores or recognises a memory.
-func (t *tx) Put(_ context.Context, m memory.Memory, why memory.Why, vectors ...memory.Vector) (memory.Memory, memory.Outcome, error) {
-	m, err := m.Canonical(t.scope)
-	if err != nil {
-		return memory.Memory{}, "", err
+// Put is PutAll of one.
+func (t *tx) Put(ctx context.Context, m memory.Memory, why memory.Why, vectors ...memory.Vector) (memory.Memory, memory.Outcome, error) {
+	return memory.One(t.PutAll(ctx, []memory.Entry{{Memory: m, Vectors: vectors}}, why))
+}
+
+// PutAll stores or recognises memories.
+func (t *tx) PutAll(_ context.Context, entries []memory.Entry, why memory.Why) ([]memory.Written, error) {
+	all := make([]memory.Written, len(entries))
+	for i := range entries {
+		m, outcome, err := t.put(&entries[i], why)
+		all[i] = memory.Written{Memory: m, Outcome: outcome, Err: err}
 	}
-	if err := check(vectors); err != nil {
+	return all, nil
+}
+
+func (t *tx) put(given *memory.Entry, why memory.Why) (memory.Memory, memory.Outcome, error) {
+	m, err := given.Canonical(t.scope)
+	if err != nil {
 		return memory.Memory{}, "", err
 	}
 	if m.ExternalID != "" {
@@ -60,31 +74,34 @@ func (t *tx) Put(_ context.Context, m memory.Memory, why memory.Why, vectors ...
 				return standing.Clone(), memory.Deduplicated, nil
 			}
 			m.ID = standing.ID
-			return t.replace(e, m, why, vectors), memory.Updated, nil
+			return t.replace(e, m, why), memory.Updated, nil
 		}
 	}
 	if e := t.live(t.p.byFingerprint[m.Fingerprint()]); e != nil {
 		return e.current().Clone(), memory.Deduplicated, nil
 	}
 	if e := t.live(m.ID); e != nil {
-		if m.SameAs(&e.current().Memory) {
+		switch {
+		case m.SameAs(&e.current().Memory):
 			return e.current().Clone(), memory.Deduplicated, nil
+		case !m.Anew:
+			return memory.Memory{}, "", fault.New(fault.Conflict, "another memory has the id %s", m.ID)
 		}
-		return memory.Memory{}, "", fault.New(fault.Conflict, "another memory has the id %s", m.ID)
+		m.ID = ""
 	}
 	if m.ID == "" {
 		m.ID = memory.NewID()
 	}
 	m.Version, m.CreatedAt, m.UpdatedAt, m.Embedding = 1, t.now, t.now, memory.EmbeddingPending
-	kept := keep(nil, vectors)
+	kept := keep(nil, m.Vectors)
 	if len(kept) > 0 {
 		m.Embedding = memory.EmbeddingReady
 	}
 	t.p.put(t.u, m.ID, &entry{vectors: kept, versions: []version{{
-		Version: memory.Version{Memory: m, Change: memory.Created, Why: why, RecordedFrom: t.now},
+		Version: memory.Version{Memory: m.Memory, Change: memory.Created, Why: why, RecordedFrom: t.now},
 		seq:     t.p.next(t.u, m.ID, 1),
 	}}})
-	t.announce(outbox.MemoryStored, &m)
+	t.announce(outbox.MemoryStored, &m.Memory)
 	return m.Clone(), memory.Created, nil
 }
 
@@ -98,12 +115,9 @@ func (t *tx) Get(_ context.Context, id memory.ID) (memory.Memory, error) {
 }
 
 // Replace writes the next version.
-func (t *tx) Replace(_ context.Context, m memory.Memory, why memory.Why, vectors ...memory.Vector) (memory.Memory, error) {
-	m, err := m.Canonical(t.scope)
+func (t *tx) Replace(_ context.Context, given memory.Memory, why memory.Why, vectors ...memory.Vector) (memory.Memory, error) {
+	m, err := (&memory.Entry{Memory: given, Vectors: vectors}).Canonical(t.scope)
 	if err != nil {
-		return memory.Memory{}, err
-	}
-	if err := check(vectors); err != nil {
 		return memory.Memory{}, err
 	}
 	e := t.live(m.ID)
@@ -118,11 +132,11 @@ func (t *tx) Replace(_ context.Context, m memory.Memory, why memory.Why, vectors
 	if other := t.live(t.p.byFingerprint[m.Fingerprint()]); other != nil && other != e {
 		return memory.Memory{}, fault.New(fault.Conflict, "another memory says the same")
 	}
-	return t.replace(e, m, why, vectors), nil
+	return t.replace(e, m, why), nil
 }
 
 // replace makes m the next version of e.
-func (t *tx) replace(e *entry, m memory.Memory, why memory.Why, vectors []memory.Vector) memory.Memory {
+func (t *tx) replace(e *entry, m memory.Entry, why memory.Why) memory.Memory {
 	old := e.current()
 	at := t.now
 	if earliest := old.UpdatedAt.Add(time.Microsecond); at.Before(earliest) {
@@ -133,18 +147,18 @@ func (t *tx) replace(e *entry, m memory.Memory, why memory.Why, vectors []memory
 	if m.Content == old.Content {
 		kept = e.vectors
 	}
-	kept = keep(kept, vectors)
+	kept = keep(kept, m.Vectors)
 	if len(kept) > 0 {
 		m.Embedding = memory.EmbeddingReady
 	}
 	versions := slices.Clone(e.versions)
 	versions[len(versions)-1].RecordedTo = &at
 	versions = append(versions, version{
-		Version: memory.Version{Memory: m, Change: memory.Updated, Why: why, RecordedFrom: at},
+		Version: memory.Version{Memory: m.Memory, Change: memory.Updated, Why: why, RecordedFrom: at},
 		seq:     t.p.next(t.u, m.ID, m.Version),
 	})
 	t.p.put(t.u, m.ID, &entry{versions: versions, vectors: kept})
-	t.announce(outbox.MemoryUpdated, &m)
+	t.announce(outbox.MemoryUpdated, &m.Memory)
 	return m.Clone()
 }
 
@@ -255,15 +269,6 @@ func keep(old map[string][]float32, vectors []memory.Vector) map[string][]float3
 		kept[v.Model] = slices.Clone(v.Values)
 	}
 	return kept
-}
-
-func check(vectors []memory.Vector) error {
-	for i := range vectors {
-		if err := vectors[i].Check(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func notFound() error { return fault.New(fault.NotFound, "there is no such memory") }

@@ -1,6 +1,7 @@
 package inmem
 
 import (
+	"crypto/sha256"
 	"slices"
 	"sort"
 	"time"
@@ -14,7 +15,7 @@ type partition struct {
 	floor, head   memory.Seq // the first change is numbered above the floor, the last one is the head
 	entries       map[memory.ID]*entry
 	ids           []memory.ID // of entries, ascending
-	byFingerprint map[string]memory.ID
+	byFingerprint map[[sha256.Size]byte]memory.ID
 	byExternalID  map[string]memory.ID
 	feed          []mark // ascending; some are stale, for what they point at has changed again
 	answers       map[answerKey]answer
@@ -55,7 +56,7 @@ func newPartition(floor memory.Seq) *partition {
 		floor:         floor,
 		head:          floor,
 		entries:       make(map[memory.ID]*entry),
-		byFingerprint: make(map[string]memory.ID),
+		byFingerprint: make(map[[sha256.Size]byte]memory.ID),
 		byExternalID:  make(map[string]memory.ID),
 		answers:       make(map[answerKey]answer),
 		consumed:      make(map[consumedKey]time.Time),

@@ -15,8 +15,8 @@ import (
 // Canonical returns m as every store keeps it in the scope, sharing nothing with m: tenant and project are the
 // scope's, the layer defaults to Episodic, lists that are absent are empty (tags, metadata) or nil (the others), times
 // are UTC in whole microseconds, metadata consists of what JSON decodes to, with numbers as json.Number. What no store
-// could keep faithfully is Invalid: text that is not UTF-8 or contains NUL, an unknown layer, an importance outside
-// 0..1, metadata that is no JSON.
+// could keep faithfully is Invalid: text that is not UTF-8 or contains NUL, a name of over MaxName bytes, an unknown
+// layer, an importance outside 0..1, a time outside the years 0..9999, metadata that is no JSON.
 func (m *Memory) Canonical(scope Scope) (Memory, error) {
 	c := m.Clone()
 	c.TenantID, c.ProjectID = scope.Tenant, scope.Project
@@ -29,40 +29,63 @@ func (m *Memory) Canonical(scope Scope) (Memory, error) {
 	if math.IsNaN(c.Importance) || c.Importance < 0 || c.Importance > 1 {
 		return Memory{}, fault.BadField("importance", "must lie in 0..1")
 	}
-	for _, text := range [...]struct{ field, value string }{
-		{"content", c.Content}, {"source", c.Source}, {"external_id", c.ExternalID},
-		{"user_id", c.UserID}, {"agent_id", c.AgentID}, {"session_id", c.SessionID}, {"id", string(c.ID)},
-	} {
-		if !storable(text.value) {
-			return Memory{}, fault.BadField(text.field, "must be UTF-8 text without NUL")
-		}
+	if err := c.checkTexts(); err != nil {
+		return Memory{}, err
 	}
-	for _, tag := range c.Tags {
-		if !storable(tag) {
-			return Memory{}, fault.BadField("tags", "must be UTF-8 text without NUL")
-		}
+	var err error
+	if c.Metadata, err = c.Metadata.canonical(); err != nil {
+		return Memory{}, err
 	}
-	metadata, ok := plainJSON(map[string]any(c.Metadata))
-	if !ok {
-		b, err := json.Marshal(c.Metadata)
-		if err != nil {
-			return Memory{}, fault.BadField("metadata", "is not JSON")
+	for _, t := range [...]struct {
+		field string
+		value **time.Time
+	}{{"occurred_at", &c.OccurredAt}, {"valid_from", &c.ValidFrom}, {"valid_to", &c.ValidTo}, {"expires_at", &c.ExpiresAt}} {
+		if *t.value == nil {
+			continue
 		}
-		var decoded Metadata
-		if err := json.Unmarshal(b, &decoded); err != nil {
-			return Memory{}, fault.BadField("metadata", "is not JSON")
+		whole := (*t.value).UTC().Truncate(time.Microsecond)
+		if whole.Year() < 0 || whole.Year() > 9999 { // JSON has no way to write it
+			return Memory{}, fault.BadField(t.field, "must lie in the years 0 to 9999")
 		}
-		metadata = map[string]any(decoded)
-	}
-	c.Metadata = metadata.(map[string]any)
-	for _, t := range [...]**time.Time{&c.OccurredAt, &c.ValidFrom, &c.ValidTo, &c.ExpiresAt} {
-		if *t != nil {
-			whole := (*t).UTC().Truncate(time.Microsecond)
-			*t = &whole
-		}
+		*t.value = &whole
 	}
 	c.CreatedAt, c.UpdatedAt = c.CreatedAt.UTC().Truncate(time.Microsecond), c.UpdatedAt.UTC().Truncate(time.Microsecond)
 	return c, nil
+}
+
+// MaxName is how long the names by which memories are found may be, in bytes: a key of a store's index has a limit.
+const MaxName = 1024
+
+const notStorable = "must be UTF-8 text without NUL"
+
+// checkTexts finds the text that no store could keep.
+func (m *Memory) checkTexts() error {
+	for _, name := range [...]struct{ field, value string }{
+		{"external_id", m.ExternalID}, {"user_id", m.UserID}, {"agent_id", m.AgentID}, {"session_id", m.SessionID},
+	} {
+		if !storable(name.value) {
+			return fault.BadField(name.field, notStorable)
+		}
+		if len(name.value) > MaxName {
+			return fault.BadField(name.field, "must be at most %d bytes", MaxName)
+		}
+	}
+	for _, text := range [...]struct{ field, value string }{{"content", m.Content}, {"source", m.Source}, {"id", string(m.ID)}} {
+		if !storable(text.value) {
+			return fault.BadField(text.field, notStorable)
+		}
+	}
+	for _, tag := range m.Tags {
+		if !storable(tag) {
+			return fault.BadField("tags", notStorable)
+		}
+	}
+	for _, e := range m.Entities {
+		if !storable(e.Name) || !storable(e.Type) {
+			return fault.BadField("entities", notStorable)
+		}
+	}
+	return nil
 }
 
 // Clone returns a copy that shares nothing with m. Lists that are absent come out as Canonical has them.
@@ -133,20 +156,45 @@ func AnnounceErasure(tenant string, at time.Time) outbox.Record {
 	return outbox.Record{Type: outbox.TenantErased, Tenant: tenant, Subject: tenant, Data: data, Time: at.UTC()}
 }
 
-// Check reports what no store could keep: a vector without a model, without values, or with one that is no number.
-func (v *Vector) Check() error {
-	if v.Model == "" {
-		return fault.BadField("vector.model", "is missing")
+// canonical returns metadata of what JSON decodes to.
+func (m Metadata) canonical() (Metadata, error) {
+	plain, ok := plainJSON(map[string]any(m))
+	if !ok {
+		b, err := json.Marshal(m)
+		if err != nil {
+			return nil, fault.BadField("metadata", "is not JSON")
+		}
+		var decoded Metadata
+		if err := json.Unmarshal(b, &decoded); err != nil {
+			return nil, fault.BadField("metadata", "is not JSON")
+		}
+		plain = map[string]any(decoded)
 	}
-	if len(v.Values) == 0 {
-		return fault.BadField("vector.values", "is empty")
+	if !storableJSON(plain) {
+		return nil, fault.BadField("metadata", notStorable)
 	}
-	for _, x := range v.Values {
-		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-			return fault.BadField("vector.values", "must be finite numbers")
+	return plain.(map[string]any), nil
+}
+
+// storableJSON reports whether every text in a plain value is storable.
+func storableJSON(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return storable(v)
+	case []any:
+		for _, inner := range v {
+			if !storableJSON(inner) {
+				return false
+			}
+		}
+	case map[string]any:
+		for key, inner := range v {
+			if !storable(key) || !storableJSON(inner) {
+				return false
+			}
 		}
 	}
-	return nil
+	return true
 }
 
 func storable(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }

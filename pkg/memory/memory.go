@@ -5,12 +5,13 @@ package memory
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/rae-memory/rae/pkg/fault"
 )
 
 // ID is a UUIDv7 in its canonical text form, so ids sort by creation.
@@ -36,6 +37,20 @@ type Scope struct {
 }
 
 func (s Scope) String() string { return s.Tenant + "/" + s.Project }
+
+// Check reports what is no scope: names that are no UTF-8 text or contain NUL, and the project "*", by which a store may
+// mean all projects of a tenant.
+func (s Scope) Check() error {
+	switch {
+	case !storable(s.Tenant):
+		return fault.BadField("tenant_id", notStorable)
+	case !storable(s.Project):
+		return fault.BadField("project_id", notStorable)
+	case s.Project == "*":
+		return fault.BadField("project_id", "must not be \"*\"")
+	}
+	return nil
+}
 
 // Layer says what kind of remembering a memory is.
 type Layer string
@@ -128,16 +143,17 @@ func (m *Memory) TrueAt(t time.Time) bool {
 // Fingerprint identifies what dedupe compares: content in one scope (tenant and project are the caller's) with
 // user, agent and session, and the two fields that make equal contents different memories, occurred_at and
 // external_id. Parts are length-prefixed, so no two lists of parts collide by concatenation.
-func (m *Memory) Fingerprint() string {
+func (m *Memory) Fingerprint() [sha256.Size]byte {
 	occurred := ""
 	if m.OccurredAt != nil {
 		occurred = m.OccurredAt.UTC().Format(time.RFC3339Nano)
 	}
-	sum := sha256.New()
-	for _, part := range []string{m.UserID, m.AgentID, m.SessionID, m.ExternalID, occurred, m.Content} {
-		fmt.Fprintf(sum, "%d:%s", len(part), part)
+	parts := [...]string{m.UserID, m.AgentID, m.SessionID, m.ExternalID, occurred, m.Content}
+	told := make([]byte, 0, len(m.Content)+256)
+	for _, part := range parts {
+		told = append(append(strconv.AppendInt(told, int64(len(part)), 10), ':'), part...)
 	}
-	return hex.EncodeToString(sum.Sum(nil))
+	return sha256.Sum256(told)
 }
 
 // SameAs reports whether other says the same as m in every field a caller may set: an upsert that changes nothing

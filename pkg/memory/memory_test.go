@@ -17,7 +17,7 @@ func TestFingerprintsTellPartsApart(t *testing.T) {
 		{Content: "x"}, {Content: "x", UserID: "u"}, {Content: "x", AgentID: "u"}, {Content: "x", SessionID: "u"}, {Content: "x", ExternalID: "u"},
 		{Content: "x", OccurredAt: &now}, {Content: "x", OccurredAt: &later}, {Content: "ux"}, {UserID: "u", AgentID: "x"}, {UserID: "ux"},
 	}
-	seen := map[string]int{}
+	seen := map[[32]byte]int{}
 	for i := range different {
 		f := different[i].Fingerprint()
 		if j, ok := seen[f]; ok {

@@ -53,12 +53,17 @@ type Feed interface {
 // Tx is one transaction of one scope. Every change made through it announces itself in the outbox
 // (memory.stored, memory.updated, memory.deleted), so there is no write without an event.
 type Tx interface {
-	// Put stores a new memory, or recognises one. m has no id (or one its caller derived); defaults are set.
+	// PutAll stores new memories, or recognises those that stand, one after the other: each sees what the entries before
+	// it did. What became of them comes in their order; one that is refused leaves the others alone, and do may go on. An
+	// entry has no id, or one its caller derived; defaults are set.
 	//   - same ExternalID, nothing different:      Deduplicated, the standing memory
 	//   - same ExternalID, something different:    Updated, a new version of the standing memory
 	//   - same Fingerprint already stands:         Deduplicated, the standing memory
-	//   - same ID already stands:                  Deduplicated when SameAs, else Conflict, and do may go on
+	//   - same ID already stands:                  Deduplicated when SameAs, else refused as a Conflict (but see Entry)
 	//   - otherwise:                               Created
+	// The error is the store's own; then nothing may be kept.
+	PutAll(ctx context.Context, entries []Entry, why Why) ([]Written, error)
+	// Put is PutAll of one; a refusal is its error.
 	Put(ctx context.Context, m Memory, why Why, vectors ...Vector) (Memory, Outcome, error)
 	// Get reads the current version inside the transaction.
 	Get(ctx context.Context, id ID) (Memory, error)
@@ -133,12 +138,6 @@ const PageBytes = 16 << 20
 type Page struct {
 	Memories []Memory
 	Next     ID
-}
-
-// Vector is a memory's embedding by one model. Several models live side by side.
-type Vector struct {
-	Model  string // id of the model that made it
-	Values []float32
 }
 
 // Change is one entry of a scope's feed: the newest state of a version, or the news that a memory is gone.

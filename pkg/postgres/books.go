@@ -138,7 +138,7 @@ func lapseRow(rows pgx.Rows, a *budget.Account, now time.Time) error {
 func (b *books) tell(caller context.Context) {
 	a := &b.next.account
 	b.next.changed = b.next.changed || len(a.Records) > 0
-	b.db.emitAll(caller, b.session, b.scope, a.Records)
+	b.db.emit(caller, b.session, b.scope, a.Records...)
 	a.Records = nil
 }
 

@@ -55,6 +55,7 @@ func (d *DB) beginGroup(ctx context.Context, scope memory.Scope, alone func() bo
 		return nil, end, err
 	}
 	g := &group{turns: t}
+	g.exec(steadyPlans)
 	g.exec(lockScope, scope.Tenant, scope.Project)
 	g.ask(readScope, []any{scope.Tenant, scope.Project}, func(rows pgx.Rows) error {
 		s := &g.stands

@@ -27,8 +27,10 @@ func scanCosts(rows pgx.Rows, c *budget.Costs, before ...any) error {
 
 // Costs implements budget.Ledger.
 func (l *Ledger) Costs(ctx context.Context, scope memory.Scope, q budget.CostQuery) (report budget.CostReport, err error) {
-	q, err = q.Complete()
-	if err != nil {
+	if err := scope.Check(); err != nil {
+		return budget.CostReport{}, err
+	}
+	if q, err = q.Complete(); err != nil {
 		return budget.CostReport{}, err
 	}
 	column := map[budget.Grouping]string{
@@ -36,15 +38,8 @@ func (l *Ledger) Costs(ctx context.Context, scope memory.Scope, q budget.CostQue
 	}[q.GroupBy] + ` COLLATE "C"`
 	where := ` FROM cost_logs WHERE tenant = $1 AND settled_at >= coalesce($3, '-infinity'::timestamptz)
 		AND settled_at < coalesce($4, 'infinity'::timestamptz) AND `
-	seen := scope
-	if q.GroupBy == budget.ByProject {
-		seen.Project = allProjects
-		where += `$2 = '*'`
-	} else {
-		where += `project = $2`
-	}
-	args := []any{seen.Tenant, seen.Project, ceiling(q.Since), ceiling(q.Until)}
-	err = l.db.view(ctx, seen, func(s *session) error {
+	args := []any{scope.Tenant, scope.Project, ceiling(q.Since), ceiling(q.Until)}
+	sum := func(s *session) error {
 		report = budget.CostReport{Groups: []budget.CostGroup{}}
 		s.ask(`SELECT `+sums+where, args, func(rows pgx.Rows) error { return scanCosts(rows, &report.Total) })
 		query := `SELECT ` + column + `, ` + sums + where + ` AND ` + column + ` > $5 GROUP BY 1 ORDER BY 1 LIMIT $6`
@@ -54,7 +49,14 @@ func (l *Ledger) Costs(ctx context.Context, scope memory.Scope, q budget.CostQue
 			report.Groups = append(report.Groups, g)
 			return err
 		})
-	})
+	}
+	if q.GroupBy == budget.ByProject {
+		where += `$2 <> ''`
+		err = l.db.viewTenant(ctx, scope.Tenant, sum)
+	} else {
+		where += `project = $2`
+		err = l.db.view(ctx, scope, sum)
+	}
 	if err != nil {
 		return budget.CostReport{}, l.failed(ctx, "sum the costs", scope, err)
 	}

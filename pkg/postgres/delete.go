@@ -22,7 +22,7 @@ func (t *tx) Delete(_ context.Context, id memory.ID) error {
 	if !isUUID(id) {
 		return notFound()
 	}
-	stands, err := t.live(byID, string(id))
+	stands, err := t.live(id)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (d *DB) sweep(ctx context.Context, scope memory.Scope, ids []string) (swept
 		t := &tx{group: g, caller: ctx}
 		swept = 0
 		for _, id := range ids {
-			stands, err := t.live(byID, id) // deletes it, for it has expired
+			stands, err := t.live(memory.ID(id)) // deletes it, for it has expired
 			if err != nil {
 				return err
 			}

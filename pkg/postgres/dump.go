@@ -217,7 +217,7 @@ func decodeVector(b []byte) []float32 {
 // Mark tells what the store holds of the tenant.
 func (d *DB) Mark(ctx context.Context, tenant string) (backup.Mark, error) {
 	var mark backup.Mark
-	err := d.view(ctx, memory.Scope{Tenant: tenant, Project: allProjects}, func(s *session) (err error) {
+	err := d.viewTenant(ctx, tenant, func(s *session) (err error) {
 		if mark, err = s.mark(tenant); err == nil {
 			mark.Rows, err = s.holds(tenant)
 		}

@@ -1,25 +1,46 @@
 package postgres
 
 import (
-	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/rae-memory/rae/pkg/relevance"
 )
 
-// link writes which entities a version names, and how it spells them. Those of older versions stay, for a view of the past.
-func (t *tx) link(m *memory.Memory, document memory.Seq, named []relevance.Entity) {
-	if len(named) == 0 {
+// link writes which entities versions name, and how they spell them. Those of older versions stay, for a view of the past.
+func (t *tx) link(rows []*row) {
+	type node struct {
+		id    pgtype.UUID
+		since int64
+	}
+	type edge struct {
+		node, memory pgtype.UUID
+		name, kind   string
+		document     int64
+	}
+	var nodes []node
+	var edges []edge
+	seen := map[string]bool{}
+	for _, r := range rows {
+		for _, entity := range r.named {
+			id := relevance.EntityID(t.scope, entity.Key)
+			edges = append(edges, edge{uuidOf(id), uuidOf(r.ID), entity.Name, entity.Type, int64(r.seq)})
+			if !seen[id] {
+				seen[id] = true
+				nodes = append(nodes, node{uuidOf(id), int64(r.seq)})
+			}
+		}
+	}
+	if len(edges) == 0 {
 		return
 	}
-	var ids, names, types []string
-	for _, entity := range named {
-		ids = append(ids, relevance.EntityID(t.scope, entity.Key))
-		names, types = append(names, entity.Name), append(types, entity.Type)
-	}
-	t.exec(`INSERT INTO graph_nodes (tenant, project, id, since) SELECT $1, $2, n, $4 FROM unnest($3::uuid[]) n
-		ON CONFLICT (tenant, project, id) DO NOTHING`, t.scope.Tenant, t.scope.Project, ids, document)
+	t.exec(`INSERT INTO graph_nodes (tenant, project, id, since)
+		SELECT $1, $2, n.* FROM unnest($3::uuid[], $4::bigint[]) n ON CONFLICT (tenant, project, id) DO NOTHING`,
+		t.scope.Tenant, t.scope.Project, column(nodes, func(n node) pgtype.UUID { return n.id }), column(nodes, func(n node) int64 { return n.since }))
 	t.exec(`INSERT INTO graph_edges (tenant, project, node_id, document, memory_id, name, type)
-		SELECT $1, $2, n.id, $6, $7, n.name, n.type FROM unnest($3::uuid[], $4::text[], $5::text[]) n (id, name, type)`,
-		t.scope.Tenant, t.scope.Project, ids, names, types, document, string(m.ID))
+		SELECT $1, $2, e.* FROM unnest($3::uuid[], $4::bigint[], $5::uuid[], $6::text[], $7::text[]) e`,
+		t.scope.Tenant, t.scope.Project, column(edges, func(e edge) pgtype.UUID { return e.node }),
+		column(edges, func(e edge) int64 { return e.document }), column(edges, func(e edge) pgtype.UUID { return e.memory }),
+		column(edges, func(e edge) string { return e.name }), column(edges, func(e edge) string { return e.kind }))
 }
 
 // unlink removes the edges of a memory that is being deleted, and the entities that nothing else names.

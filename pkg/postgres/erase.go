@@ -15,7 +15,7 @@ import (
 // vacuum has passed over them, and its write-ahead log until it is recycled; docs/operations.md says how to hurry both.
 func (d *DB) EraseTenant(ctx context.Context, tenant string) (memory.Receipt, error) {
 	var receipt memory.Receipt
-	err := d.change(ctx, memory.Scope{Tenant: tenant, Project: allProjects}, func(s *session) error {
+	err := d.changeTenant(ctx, tenant, func(s *session) error {
 		receipt = memory.Receipt{Tenant: tenant}
 		s.exec(lockTenant, tenant)
 		s.exec(`UPDATE erased SET head = greatest(head, (SELECT coalesce(max(head) + 1, 0) FROM scopes WHERE tenant = $1))`, tenant)

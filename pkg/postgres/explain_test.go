@@ -18,11 +18,12 @@ import (
 // plan is how the database answered one statement.
 type plan struct {
 	query string
-	paths string // indexes it went by, and tables it read without one
+	paths string // indexes it went by, tables it read without one, tables it wrote
 	pages int    // read while it ran, from the cache or not
+	again bool   // it went through a list once for each of several rows
 }
 
-// explainer collects the plans of every statement of a DB that reads a table, as they were executed: auto_explain tells
+// explainer collects the plans of every statement of a DB that touches a table, as they were executed: auto_explain tells
 // them.
 type explainer struct {
 	mu    sync.Mutex
@@ -65,9 +66,9 @@ func (x *explainer) hear(message string) {
 	if err != nil {
 		x.err = fmt.Errorf("%w in %s", err, told)
 	}
-	// What reads no table sets something, or is a function the planner has asked for its value, which it does when it likes.
+	// What touches no table sets something, or is a function the planner has asked for its value, which it does when it likes.
 	if paths := statement.Plan.paths(); paths != "" {
-		x.plans = append(x.plans, plan{statement.Query, paths, statement.Plan.Hit + statement.Plan.Read})
+		x.plans = append(x.plans, plan{statement.Query, paths, statement.Plan.Hit + statement.Plan.Read, statement.Plan.again()})
 	}
 }
 
@@ -91,10 +92,16 @@ type node struct {
 	Index    string `json:"Index Name"`
 	Hit      int    `json:"Shared Hit Blocks"`
 	Read     int    `json:"Shared Read Blocks"`
+	Loops    int    `json:"Actual Loops"`
 	Plans    []node `json:"Plans"`
 }
 
-// paths names the indexes that the plan goes by, and tables that it reads without one, each once. How it joins what it
+// again reports whether a list given as a parameter is gone through more than once.
+func (n node) again() bool {
+	return n.Type == "Function Scan" && n.Loops > 1 || slices.ContainsFunc(n.Plans, node.again)
+}
+
+// paths names the indexes that the plan goes by, tables that it reads without one and tables that it writes, each once. How it joins what it
 // has read, and whether it sorts a page's rows first, is the planner's to weigh.
 func (n node) paths() string {
 	found := map[string]bool{}
@@ -103,6 +110,8 @@ func (n node) paths() string {
 		switch {
 		case n.Index != "":
 			found[n.Index] = true
+		case n.Type == "ModifyTable":
+			found["into "+n.Relation] = true
 		case n.Type == "Seq Scan":
 			found["all of "+n.Relation] = true
 		}

@@ -69,6 +69,20 @@ func (d *DB) GatherAll(ctx context.Context, scope memory.Scope) (int, error) {
 // Sparing returns the leg as it is in a scope so large that no term is looked at before it has to be.
 func (l Lexical) Sparing() Lexical { return Lexical{DB: l.DB, few: 1} }
 
+// GatherSlice gathers one slice of the tail and returns how many changes it covered.
+func (d *DB) GatherSlice(ctx context.Context, scope memory.Scope) (covered int, err error) {
+	err = d.write(ctx, scope, func(g *group) error {
+		if err := g.entered(); err != nil {
+			return err
+		}
+		before := g.next.gathered
+		err := g.gatherSlice()
+		covered = int(g.next.gathered - before)
+		return err
+	})
+	return covered, err
+}
+
 // Look is what every part of a search does its work by.
 func (d *DB) Look(ctx context.Context, scope memory.Scope, do func(ask func(query string) error) error) error {
 	return d.look(ctx, scope, func(s *session) error {

@@ -51,6 +51,8 @@ func classify(ctx context.Context, err error) error {
 	case e.Code == "42P01", e.Code == "42703", e.Code == "42883", e.Code == "22023", e.Code == "3D000":
 		// undefined table, column, function, role or database
 		return fault.Wrap(fault.Unavailable, err, "the store's schema is not this program's; run rae migrate")
+	case e.Code == "22021": // character_not_in_repertoire: NUL, or no UTF-8
+		return fault.Wrap(fault.Invalid, err, "a text holds what the store cannot keep")
 	case e.Code == "23505":
 		return fault.Wrap(fault.Conflict, err, "another row already has this key")
 	}

@@ -40,7 +40,7 @@ func (s *Reflections) Gather(
 		}
 		made = true
 		if !rests {
-			s.db.emitAll(ctx, tx, scope, records)
+			s.db.emit(ctx, tx, scope, records...)
 		}
 		return insertReflection(tx, scope, next, memory.Key{}, new(int64))
 	})

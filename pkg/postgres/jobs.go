@@ -101,7 +101,7 @@ func (s *Jobs) Create(
 		switch fresh = added == 1; {
 		case fresh:
 			made = row.Clone()
-			s.db.emitAll(ctx, tx, scope, records)
+			s.db.emit(ctx, tx, scope, records...)
 			return nil
 		case stands == nil:
 			return fault.New(fault.Conflict, "job %s exists", row.ID)
@@ -274,7 +274,7 @@ func (s *Jobs) change(
 		}
 		tx.exec(`UPDATE jobs SET status = $4, due_at = $5, fence = $6, cursor = $7, body = $8 WHERE tenant = $1 AND project = $2 AND id = $3`,
 			scope.Tenant, scope.Project, string(id), string(row.Status), row.Due, row.Fence, string(row.Cursor), body)
-		s.db.emitAll(ctx, tx, scope, records)
+		s.db.emit(ctx, tx, scope, records...)
 		changed = row.Clone()
 		return nil
 	})

@@ -1,10 +1,12 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
@@ -12,30 +14,38 @@ import (
 
 var _ outbox.Queue = (*DB)(nil)
 
-// emit keeps back a record for the outbox of the scope. An ID, the time and the trace of the caller's request are given
-// when it has none.
-func (d *DB) emit(caller context.Context, s *session, scope memory.Scope, r outbox.Record) {
-	if r.ID == "" {
-		r.ID = string(memory.NewID())
+// emit keeps back records for the outbox of the scope, in order. An ID, the time and the trace of the caller's request
+// are given to those that have none.
+func (d *DB) emit(caller context.Context, s *session, scope memory.Scope, records ...outbox.Record) {
+	if len(records) == 0 {
+		return
 	}
-	if r.TraceParent == "" && d.options.TraceParent != nil {
-		r.TraceParent = d.options.TraceParent(caller)
-	}
-	var at *time.Time
-	if !r.Time.IsZero() {
-		at = &r.Time
+	trace := ""
+	if d.options.TraceParent != nil {
+		trace = d.options.TraceParent(caller)
 	}
 	s.announced = true
 	s.exec(`INSERT INTO outbox (id, type, tenant, project, subject, data, written_at, traceparent)
-		VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, rae_now()), $8)`,
-		r.ID, r.Type, scope.Tenant, scope.Project, r.Subject, r.Data, at, r.TraceParent)
-}
-
-// emitAll keeps back records for the outbox of the scope, in order.
-func (d *DB) emitAll(caller context.Context, s *session, scope memory.Scope, records []outbox.Record) {
-	for _, r := range records {
-		d.emit(caller, s, scope, r)
-	}
+		SELECT r.id, r.type, $1, $2, r.subject, r.data, coalesce(r.written_at, rae_now()), r.traceparent
+		FROM unnest($3::uuid[], $4::text[], $5::text[], $6::bytea[], $7::timestamptz[], $8::text[])
+		WITH ORDINALITY r(id, type, subject, data, written_at, traceparent, place) ORDER BY r.place`,
+		scope.Tenant, scope.Project,
+		column(records, func(r outbox.Record) pgtype.UUID {
+			if r.ID == "" {
+				return uuidOf(memory.NewID())
+			}
+			return uuidOf(r.ID)
+		}),
+		column(records, func(r outbox.Record) string { return r.Type }),
+		column(records, func(r outbox.Record) string { return r.Subject }),
+		column(records, func(r outbox.Record) []byte { return r.Data }),
+		column(records, func(r outbox.Record) *time.Time {
+			if r.Time.IsZero() {
+				return nil
+			}
+			return &r.Time
+		}),
+		column(records, func(r outbox.Record) string { return cmp.Or(r.TraceParent, trace) }))
 }
 
 const recordColumns = `id::text, type, tenant, project, subject, data, written_at, traceparent, attempts, reason`

@@ -1,9 +1,9 @@
 package postgres
 
 import (
-	"cmp"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -31,29 +31,28 @@ type block struct {
 }
 
 // past counts the superseded.
-func (b *block) past() (n int) {
-	for i := range b.postings {
-		if b.postings[i].past {
+func past(postings []posting) (n int32) {
+	for i := range postings {
+		if postings[i].past {
 			n++
 		}
 	}
 	return n
 }
 
-// encode writes the postings as varints: the distance from the document before (or from first), twice the count, odd
-// when it is past, and the length.
-func (b *block) encode() []byte {
-	data := make([]byte, 0, 5*len(b.postings))
-	last := b.first
-	for _, p := range b.postings {
+// encode writes postings as varints: the distance from the document before, which for the first of a block is the block's
+// first; twice the count, odd when it is past; and the length.
+func encode(before memory.Seq, postings []posting) []byte {
+	data := make([]byte, 0, 5*len(postings))
+	for _, p := range postings {
 		count := uint64(p.count) << 1
 		if p.past {
 			count |= 1
 		}
-		data = binary.AppendUvarint(data, uint64(p.document-last))
+		data = binary.AppendUvarint(data, uint64(p.document-before))
 		data = binary.AppendUvarint(data, count)
 		data = binary.AppendUvarint(data, uint64(p.length))
-		last = p.document
+		before = p.document
 	}
 	return data
 }
@@ -132,25 +131,41 @@ func (g *group) amend(changes amendments) error {
 			terms, documents = append(terms, term), append(documents, document)
 		}
 	}
-	blocks, err := g.blocks(`SELECT b.term, b.first, b.postings FROM (
-		SELECT DISTINCT w.term, (SELECT max(x.first) FROM term_blocks x
-			WHERE x.tenant = $1 AND x.project = $2 AND x.term = w.term AND x.first <= w.document) AS first
-		FROM unnest($3::text[], $4::bigint[]) w(term, document)) k
-		JOIN term_blocks b ON b.tenant = $1 AND b.project = $2 AND b.term = k.term AND b.first = k.first`, terms, documents)
+	blocks, err := g.amended(terms, documents)
 	if err != nil {
 		return err
 	}
+	var kept columns
+	var emptyTerms []string
+	var emptyFirsts []memory.Seq
 	for _, b := range blocks {
 		changes.apply(b)
+		switch {
+		case !b.changed:
+		case len(b.postings) == 0:
+			emptyTerms, emptyFirsts = append(emptyTerms, b.term), append(emptyFirsts, b.first)
+		default:
+			kept.add(b.term, b.first, b.first, b.postings)
+		}
 	}
-	g.store(blocks)
+	if len(kept.terms) > 0 {
+		g.exec(writeBlocks+`postings = excluded.postings, documents = excluded.documents, past = excluded.past`, kept.args(g.scope)...)
+	}
+	if len(emptyTerms) > 0 {
+		g.exec(`DELETE FROM term_blocks b WHERE b.tenant = $1 AND b.project = $2 AND b.ctid = ANY(ARRAY(
+			SELECT x.ctid FROM unnest($3::text[], $4::bigint[]) e(term, first) CROSS JOIN LATERAL `+blockAt("e.term", "e.first")+` x))`,
+			g.scope.Tenant, g.scope.Project, emptyTerms, emptyFirsts)
+	}
 	return nil
 }
 
-// blocks reads the blocks a query selects.
-func (g *group) blocks(query string, args ...any) ([]*block, error) {
-	var found []*block
-	err := g.rows(query, append([]any{g.scope.Tenant, g.scope.Project}, args...), func(rows pgx.Rows) error {
+// amended reads the blocks that hold the postings.
+func (g *group) amended(terms []string, documents []memory.Seq) (found []*block, err error) {
+	query := `SELECT b.term, b.first, b.postings FROM (
+		SELECT DISTINCT w.term, (SELECT max(x.first) FROM term_blocks x
+			WHERE x.tenant = $1 AND x.project = $2 AND x.term = w.term AND x.first <= w.document) AS first
+		FROM unnest($3::text[], $4::bigint[]) w(term, document)) k CROSS JOIN LATERAL ` + blockAt("k.term", "k.first") + ` b`
+	err = g.rows(query, []any{g.scope.Tenant, g.scope.Project, terms, documents}, func(rows pgx.Rows) error {
 		b, data := &block{}, []byte(nil)
 		if err := rows.Scan(&b.term, &b.first, &data); err != nil {
 			return err
@@ -163,57 +178,76 @@ func (g *group) blocks(query string, args ...any) ([]*block, error) {
 	return found, err
 }
 
-// store keeps back the writing of those blocks that changed.
-func (g *group) store(blocks []*block) {
-	type columns struct {
-		terms            []string
-		firsts, lasts    []memory.Seq
-		documents, pasts []int
-		postings         [][]byte
-		emptyTerms       []string
-		emptyFirsts      []memory.Seq
+// columns are blocks, or what is added to them, as they are sent.
+type columns struct {
+	terms            []string
+	firsts, lasts    []int64
+	documents, pasts []int32
+	postings         [][]byte
+}
+
+// add adds postings of the block that begins with first, encoded as those that follow the document before.
+func (c *columns) add(term string, first, before memory.Seq, postings []posting) {
+	c.terms, c.firsts = append(c.terms, term), append(c.firsts, int64(first))
+	c.lasts = append(c.lasts, int64(postings[len(postings)-1].document))
+	c.documents, c.pasts = append(c.documents, int32(len(postings))), append(c.pasts, past(postings))
+	c.postings = append(c.postings, encode(before, postings))
+}
+
+func (c *columns) args(scope memory.Scope) []any {
+	return []any{scope.Tenant, scope.Project, c.terms, c.firsts, c.lasts, c.documents, c.pasts, c.postings}
+}
+
+// writeBlocks writes columns. What of a block that stands already becomes, beside its last document, follows. It is no
+// UPDATE: that would be a join of two lists, which a planner that believes one of them to be short goes through again for
+// each row of the other.
+const writeBlocks = `INSERT INTO term_blocks AS b (tenant, project, term, first, last, documents, past, postings)
+	SELECT $1, $2, r.* FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::int[], $7::int[], $8::bytea[]) r
+	ON CONFLICT (tenant, project, term, first) DO UPDATE SET last = excluded.last, `
+
+// blockAt selects the block with a key of another row, expressions.
+func blockAt(term, first string) string {
+	return `(SELECT x.ctid, x.* FROM term_blocks x WHERE x.tenant = $1 AND x.project = $2 AND x.term = ` + term + ` AND x.first = ` + first + ` LIMIT 1)`
+}
+
+// end is where the postings of a term end: the last block, its last document and how many it has.
+type end struct {
+	first, last memory.Seq
+	documents   int
+}
+
+// append adds postings behind those of their terms, of which it needs to know only where they end.
+func (g *group) append(fresh map[string][]posting) error {
+	terms := slices.Sorted(maps.Keys(fresh)) // as the index has them, so that neighbours are written together
+	ends := make(map[string]end, len(terms))
+	const lastBlocks = `SELECT w.term, b.first, b.last, b.documents FROM unnest($3::text[]) w(term) CROSS JOIN LATERAL (
+		SELECT x.first, x.last, x.documents FROM term_blocks x WHERE x.tenant = $1 AND x.project = $2 AND x.term = w.term
+		ORDER BY x.first DESC LIMIT 1) b`
+	err := g.rows(lastBlocks, []any{g.scope.Tenant, g.scope.Project, terms}, func(rows pgx.Rows) error {
+		var term string
+		var e end
+		err := rows.Scan(&term, &e.first, &e.last, &e.documents)
+		ends[term] = e
+		return err
+	})
+	if err != nil {
+		return err
 	}
-	var c columns
-	byTerm(blocks)
-	for _, b := range blocks {
-		switch {
-		case !b.changed:
-		case len(b.postings) == 0:
-			c.emptyTerms, c.emptyFirsts = append(c.emptyTerms, b.term), append(c.emptyFirsts, b.first)
-		default:
-			c.terms, c.firsts = append(c.terms, b.term), append(c.firsts, b.first)
-			c.lasts = append(c.lasts, b.postings[len(b.postings)-1].document)
-			c.documents, c.pasts = append(c.documents, len(b.postings)), append(c.pasts, b.past())
-			c.postings = append(c.postings, b.encode())
+	var added columns
+	for _, term := range terms {
+		postings := fresh[term]
+		if e, ok := ends[term]; ok && e.documents < fullBlock {
+			n := min(fullBlock-e.documents, len(postings))
+			added.add(term, e.first, e.last, postings[:n])
+			postings = postings[n:]
+		}
+		for full := range slices.Chunk(postings, fullBlock) {
+			added.add(term, full[0].document, full[0].document, full)
 		}
 	}
-	if len(c.terms) > 0 {
-		g.exec(`INSERT INTO term_blocks (tenant, project, term, first, last, documents, past, postings)
-			SELECT $1, $2, b.* FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::int[], $7::int[], $8::bytea[]) b
-			ON CONFLICT (tenant, project, term, first) DO UPDATE SET last = excluded.last, documents = excluded.documents,
-			past = excluded.past, postings = excluded.postings`,
-			g.scope.Tenant, g.scope.Project, c.terms, c.firsts, c.lasts, c.documents, c.pasts, c.postings)
+	if len(terms) > 0 {
+		g.exec(writeBlocks+`postings = b.postings || excluded.postings, documents = b.documents + excluded.documents, past = b.past + excluded.past`,
+			added.args(g.scope)...)
 	}
-	if len(c.emptyTerms) > 0 {
-		g.exec(`DELETE FROM term_blocks b USING unnest($3::text[], $4::bigint[]) e(term, first)
-			WHERE b.tenant = $1 AND b.project = $2 AND b.term = e.term AND b.first = e.first`,
-			g.scope.Tenant, g.scope.Project, c.emptyTerms, c.emptyFirsts)
-	}
-}
-
-// push adds a posting at the end of a term's last block, or begins another. It returns what is the last block then.
-func push(last *block, term string, p posting) *block {
-	if last == nil || len(last.postings) >= fullBlock {
-		last = &block{term: term, first: p.document, postings: make([]posting, 0, 4)}
-	}
-	last.postings = append(last.postings, p)
-	last.changed = true
-	return last
-}
-
-// byTerm orders blocks as their index does, so that neighbours are written together.
-func byTerm(blocks []*block) {
-	slices.SortFunc(blocks, func(a, b *block) int {
-		return cmp.Or(cmp.Compare(a.term, b.term), cmp.Compare(a.first, b.first))
-	})
+	return nil
 }

@@ -258,7 +258,7 @@ func (c *conditions) filter(f *memory.Filter) {
 // bound is a time that stored times, whole microseconds, are held against from above: the first one not before it.
 func bound(t time.Time) time.Time { return time.UnixMicro(t.Add(time.Microsecond - 1).UnixMicro()) }
 
-// trace is a text that the body of every memory holds whose metadata has the value under the key: see encodeBody. A
+// trace is a text that the body of every memory holds whose metadata has the value under the key: see EncodeBody. A
 // string is written in one way alone, other values in several.
 func trace(key string, value any) string {
 	name, _ := json.Marshal(key)

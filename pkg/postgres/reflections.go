@@ -94,7 +94,7 @@ func (s *Reflections) Create(
 		case !fresh && stands.fingerprint != key.Fingerprint:
 			return key.Reused()
 		case fresh:
-			s.db.emitAll(ctx, tx, scope, records)
+			s.db.emit(ctx, tx, scope, records...)
 		}
 		made = stands.Reflection
 		return nil
@@ -252,7 +252,7 @@ func (s *Reflections) Finish(ctx context.Context, scope memory.Scope, r reflecti
 		case ended == 0:
 			return fault.New(fault.Conflict, "the claim of reflection %s has passed to another", r.ID)
 		}
-		s.db.emitAll(ctx, tx, scope, records)
+		s.db.emit(ctx, tx, scope, records...)
 		return nil
 	})
 	return s.db.failed(ctx, "finish a reflection", err)

@@ -60,7 +60,7 @@ type restore struct {
 
 // transact runs do in a transaction of the whole tenant.
 func (r *restore) transact(ctx context.Context, do func(*session) error) error {
-	err := r.db.change(ctx, memory.Scope{Tenant: r.tenant, Project: allProjects}, do)
+	err := r.db.changeTenant(ctx, r.tenant, do)
 	return r.db.failed(ctx, "restore tenant "+r.tenant, err)
 }
 
@@ -112,10 +112,8 @@ func (r *restore) proceed(s *session, before, after string) error {
 // plain writes rows of which nothing is computed.
 func (r *restore) plain(ctx context.Context, batch []backup.Row, before, after string) error {
 	return r.transact(ctx, func(s *session) error {
-		for _, row := range batch {
-			if err := insert(s, r.tenant, row, nil); err != nil {
-				return err
-			}
+		if err := insert(s, r.tenant, batch); err != nil {
+			return err
 		}
 		return r.proceed(s, before, after)
 	})
@@ -128,11 +126,8 @@ func (r *restore) versions(ctx context.Context, batch []backup.Row, before, afte
 		if err := r.notBegun(g); err != nil {
 			return err
 		}
-		t := &tx{group: g, caller: ctx}
-		for _, row := range batch {
-			if err := t.restoreVersion(row); err != nil {
-				return err
-			}
+		if err := (&tx{group: g, caller: ctx}).restoreVersions(batch); err != nil {
+			return err
 		}
 		return r.proceed(g.session, before, after)
 	})
@@ -203,29 +198,30 @@ func (r *restore) open(ctx context.Context, row backup.Row) error {
 	return r.db.failed(ctx, "begin the feed of "+scope.String(), err)
 }
 
-// restoreVersion writes one version, current or superseded, and all that finds it. Its number among documents is that of
-// its last change, which no other version has.
-func (t *tx) restoreVersion(row backup.Row) error {
-	m, err := memoryOf(row)
-	if err != nil {
-		return err
+// restoreVersions writes versions, current or superseded, and all that finds them. The number of each among documents is
+// that of its last change, which no other version has.
+func (t *tx) restoreVersions(batch []backup.Row) error {
+	rows := make([]*row, len(batch))
+	for i, told := range batch {
+		m, err := memoryOf(told)
+		if err != nil {
+			return err
+		}
+		found, err := t.compose(&m)
+		if err != nil {
+			return err
+		}
+		rows[i] = &row{Memory: m, derived: found, seq: memory.Seq(told.Get("seq").(int64))}
+		if told.Table.Name == "memories" {
+			t.gain(found.length)
+		}
 	}
-	document := memory.Seq(row.Get("seq").(int64))
-	found, err := t.compose(&m)
-	if err != nil {
-		return err
-	}
-	err = insert(t.session, t.scope.Tenant, row, []computed{
-		{"document", document}, {"tags", m.Tags}, {"speaker", found.speaker}, {"words", found.words},
-	})
-	if err != nil {
-		return err
-	}
-	if row.Table.Name == "memories" {
-		t.gain(found.length)
-	}
-	t.link(&m, document, found.named)
-	return nil
+	t.link(rows)
+	return insert(t.session, t.scope.Tenant, batch,
+		computed{"document", "bigint", column(rows, func(r *row) any { return int64(r.seq) })},
+		computed{"tags", "text[]", column(rows, func(r *row) any { return textArray(r.Tags) })},
+		computed{"speaker", "text", column(rows, func(r *row) any { return r.speaker })},
+		computed{"words", "text", column(rows, func(r *row) any { return r.words })})
 }
 
 // memoryOf is what a row says of a memory, as far as anything is computed from it.
@@ -238,49 +234,89 @@ func memoryOf(row backup.Row) (memory.Memory, error) {
 		ID: memory.ID(row.Text(id)), Content: row.Text("content"), Layer: memory.Layer(row.Text("layer")),
 		Importance: row.Get("importance").(float64), ExternalID: row.Text("external_id"), UserID: row.Text("user_id"),
 		AgentID: row.Text("agent_id"), SessionID: row.Text("session_id"), Version: int(row.Get("version").(int64)),
-		Tags: []string{},
 	}
-	if row.Text("body") == "" {
-		return m, nil
-	}
-	rest, err := decodeBody(row.Text("body"))
-	if err != nil {
-		return m, fmt.Errorf("decode memory %s: %w", m.ID, err)
-	}
-	m.Source, m.Metadata, m.Entities, m.DerivedFrom = rest.Source, rest.Metadata, rest.Entities, rest.DerivedFrom
-	m.Tags = append(m.Tags, rest.Tags...)
-	return m, nil
+	return m, m.DecodeBody(row.Text("body"))
 }
 
-// computed is the value of a column that an archive does not tell.
+// computed are the values, one of each row, of a column that an archive does not tell.
 type computed struct {
-	column string
-	value  any
+	column, kind string
+	values       []any
 }
 
-// insert keeps back the writing of a row.
-func insert(s *session, tenant string, row backup.Row, more []computed) error {
-	columns, places, args := []string{"tenant"}, []string{"$1"}, []any{tenant}
-	add := func(column, cast string, value any) {
-		args = append(args, value)
-		columns, places = append(columns, column), append(places, fmt.Sprintf("$%d%s", len(args), cast))
-	}
-	for i, c := range row.Table.Columns {
-		value, err := kept(row.Table, &row.Table.Columns[i], row.Values[i])
+// insert keeps back the writing of rows: one statement for those of a table that follow one another.
+func insert(s *session, tenant string, rows []backup.Row, more ...computed) error {
+	for len(rows) > 0 {
+		n := 1
+		for n < len(rows) && rows[n].Table == rows[0].Table {
+			n++
+		}
+		columns, err := columnsOf(rows[:n])
 		if err != nil {
 			return err
 		}
-		cast := ""
-		if c.Kind == backup.Vector {
-			cast = "::real[]::vector"
+		for i, c := range more {
+			columns = append(columns, computed{c.column, c.kind, c.values[:n]})
+			more[i].values = c.values[n:]
 		}
-		add(c.Name, cast, value)
+		insertColumns(s, tenant, rows[0].Table.Name, columns)
+		rows = rows[n:]
 	}
-	for _, c := range more {
-		add(c.column, "", c.value)
-	}
-	s.exec(`INSERT INTO `+pgx.Identifier{row.Table.Name}.Sanitize()+` (`+strings.Join(columns, ", ")+`) VALUES (`+strings.Join(places, ", ")+`)`, args...)
 	return nil
+}
+
+// columnsOf are the columns of rows of one table.
+func columnsOf(rows []backup.Row) ([]computed, error) {
+	table := rows[0].Table
+	columns := make([]computed, len(table.Columns))
+	for i := range table.Columns {
+		c := &table.Columns[i]
+		columns[i] = computed{c.Name, kinds[c.Kind], make([]any, len(rows))}
+		for j := range rows {
+			var err error
+			if columns[i].values[j], err = kept(table, c, rows[j].Values[i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return columns, nil
+}
+
+// kinds are the types of what kept gives.
+var kinds = map[backup.Kind]string{
+	backup.Text: "text", backup.UUID: "uuid", backup.Int: "bigint", backup.Seq: "bigint", backup.Float: "float8",
+	backup.Bool: "boolean", backup.Time: "timestamptz", backup.Bytes: "bytea", backup.Vector: "vector",
+}
+
+// insertColumns keeps back the writing of rows, told column by column.
+func insertColumns(s *session, tenant, table string, columns []computed) {
+	var names, arrays, parts, values []string
+	args := []any{tenant}
+	arg := func(value any) string {
+		args = append(args, value)
+		return fmt.Sprintf("$%d", len(args))
+	}
+	array := func(name, kind string, value any) {
+		arrays, parts = append(arrays, arg(value)+"::"+kind+"[]"), append(parts, name)
+	}
+	for _, c := range columns {
+		value := "r." + c.column
+		switch c.kind {
+		case "text[]":
+			array(c.column, "text", c.values)
+			value += "::text[]"
+		case "vector":
+			numbers, after, ends := flatten(column(c.values, func(v any) []float32 { return v.([]float32) }))
+			array("after", "int", after)
+			array("ends", "int", ends)
+			value = "(" + arg(numbers) + "::real[])[r.after + 1:r.ends]::vector"
+		default:
+			array(c.column, c.kind, c.values)
+		}
+		names, values = append(names, c.column), append(values, value)
+	}
+	s.exec(`INSERT INTO `+pgx.Identifier{table}.Sanitize()+` (tenant, `+strings.Join(names, ", ")+`) SELECT $1, `+
+		strings.Join(values, ", ")+` FROM unnest(`+strings.Join(arrays, ", ")+`) r(`+strings.Join(parts, ", ")+`)`, args...)
 }
 
 // kept is a value as the database takes it.
@@ -314,7 +350,7 @@ func kept(t *backup.Table, c *backup.Column, value any) (any, error) {
 
 // Outnumber makes sure that a scope new to the store is numbered above the given number.
 func (d *DB) Outnumber(ctx context.Context, erased memory.Seq) error {
-	err := d.change(ctx, memory.Scope{Project: allProjects}, func(s *session) error {
+	err := d.changeTenant(ctx, "", func(s *session) error {
 		s.exec(`UPDATE erased SET head = greatest(head, $1)`, erased)
 		return nil
 	})

@@ -16,7 +16,7 @@ import (
 const (
 	runtimeRole = "rae_runtime"
 	systemRole  = "rae_system"
-	allProjects = "*"
+	allProjects = "*" // no scope passes memory.Scope.Check with it
 )
 
 // session is one transaction, confined to one tenant and project, or to what no tenant owns. It is the only way to the
@@ -172,11 +172,17 @@ func (s *session) rollback() {
 
 // view runs do in a read-only transaction of the scope.
 func (d *DB) view(ctx context.Context, scope memory.Scope, do func(*session) error) error {
+	if err := scope.Check(); err != nil {
+		return err
+	}
 	return d.transact(ctx, reading, runtimeRole, scope, do)
 }
 
 // change runs do in a transaction of the scope and commits it. do may run more than once.
 func (d *DB) change(ctx context.Context, scope memory.Scope, do func(*session) error) error {
+	if err := scope.Check(); err != nil {
+		return err
+	}
 	return d.transact(ctx, writing, runtimeRole, scope, do)
 }
 
@@ -188,6 +194,16 @@ func (d *DB) amend(ctx context.Context, scope memory.Scope, do func(*session) er
 		s.exec(`SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 1))`, scope.Tenant)
 		return do(s)
 	})
+}
+
+// viewTenant runs do in a read-only transaction of all the tenant's projects.
+func (d *DB) viewTenant(ctx context.Context, tenant string, do func(*session) error) error {
+	return d.transact(ctx, reading, runtimeRole, memory.Scope{Tenant: tenant, Project: allProjects}, do)
+}
+
+// changeTenant runs do in a transaction of all the tenant's projects and commits it. do may run more than once.
+func (d *DB) changeTenant(ctx context.Context, tenant string, do func(*session) error) error {
+	return d.transact(ctx, writing, runtimeRole, memory.Scope{Tenant: tenant, Project: allProjects}, do)
 }
 
 // system runs do in a transaction of no tenant, which sees the outbox and what is due, and commits it. do may run more

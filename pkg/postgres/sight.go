@@ -56,8 +56,8 @@ func (s *sight) passes(body string) (bool, error) {
 	if body == "" {
 		return false, nil
 	}
-	decoded, err := decodeBody(body)
-	if err != nil {
+	var decoded memory.Memory
+	if err := decoded.DecodeBody(body); err != nil {
 		return false, err
 	}
 	for key, want := range s.filter.Metadata {

@@ -13,9 +13,10 @@ import (
 // that a write costs nothing more; from time to time the tail is gathered in blocks, by term. What a version superseded
 // is marked in the blocks when the version is gathered; until then, a search reckons with the tail.
 const (
-	shortTail   = 128   // changes that are not worth gathering: each search reads them twice, at some 10 µs each
-	longestTail = 4_096 // changes after which the writer gathers them itself
-	gatherSlice = 2_048 // versions gathered at once
+	shortTail   = 128      // changes that are not worth gathering: each search reads them twice, at some 10 µs each
+	longestTail = 4_096    // changes after which the writer gathers them itself
+	gatherSlice = 8_192    // versions gathered at once: the more, the fewer times the block of a term is written
+	gatherBytes = 16 << 20 // their words, beyond which no more are
 )
 
 // Gather merges the scope's newest words into blocks once there are enough of them, and returns how many changes it
@@ -78,12 +79,17 @@ var (
 	wholeTail = tailOf(`(SELECT gathered FROM scopes WHERE tenant = $1 AND project = $2)`, ``)
 )
 
-// sliceEnd selects the document with which a slice of at most $4 versions above $3 ends, if there are more.
-const sliceEnd = `SELECT d.document FROM (
-	(SELECT document FROM memories WHERE tenant = $1 AND project = $2 AND document > $3 ORDER BY document LIMIT $4)
-	UNION ALL
-	(SELECT document FROM memory_versions WHERE tenant = $1 AND project = $2 AND document > $3 ORDER BY document LIMIT $4)
-	) d ORDER BY 1 LIMIT 1 OFFSET $4 - 1`
+// sliceEnd selects the document with which a slice of $4 versions above $3, or of $5 bytes of words, ends; $6 where there
+// are not so many.
+const sliceEnd = `SELECT coalesce(min(d.document), $6) FROM (
+	SELECT d.document, count(*) OVER w AS versions, sum(d.size) OVER w AS bytes FROM (
+		(SELECT document, octet_length(words) AS size FROM memories
+			WHERE tenant = $1 AND project = $2 AND document > $3 ORDER BY document LIMIT $4)
+		UNION ALL
+		(SELECT document, octet_length(words) FROM memory_versions
+			WHERE tenant = $1 AND project = $2 AND document > $3 ORDER BY document LIMIT $4)
+		) d WINDOW w AS (ORDER BY d.document)
+	) d WHERE d.versions = $4 OR d.bytes >= $5`
 
 // tailRow is a row of tailOf.
 type tailRow struct {
@@ -98,9 +104,9 @@ func (r *tailRow) scan(rows pgx.Rows) error {
 
 // gatherSlice merges the oldest of the tail.
 func (g *group) gatherSlice() error {
-	end := g.next.head
+	var end memory.Seq
 	from := []any{g.scope.Tenant, g.scope.Project, g.next.gathered}
-	if err := g.rows(sliceEnd, append(from, gatherSlice), func(rows pgx.Rows) error { return rows.Scan(&end) }); err != nil {
+	if err := g.row(sliceEnd, append(from, gatherSlice, gatherBytes, g.next.head), &end); err != nil {
 		return err
 	}
 	var tail []tailRow
@@ -122,62 +128,29 @@ func (g *group) gatherSlice() error {
 	if err := g.amend(older); err != nil {
 		return err
 	}
-	if err := g.append(tail, superseded); err != nil {
+	if err := g.append(postingsOf(tail, superseded)); err != nil {
 		return err
 	}
 	g.next.gathered = end
 	return nil
 }
 
-// append adds the postings of versions to the last blocks of their terms.
-func (g *group) append(tail []tailRow, superseded map[memory.Seq]bool) error {
-	fresh := map[string][]posting{}
-	var terms []string
+// postingsOf are the postings of versions, by term.
+func postingsOf(tail []tailRow, superseded map[memory.Seq]bool) map[string][]posting {
+	found := map[string][]posting{}
 	for i := range tail {
-		counts, length := count(tail[i].words)
-		for term, n := range counts {
-			if fresh[term] == nil {
-				terms = append(terms, term)
+		p := posting{tail[i].document, 1, uint32(lengthOf(tail[i].words)), superseded[tail[i].document]}
+		for term := range eachWord(tail[i].words) {
+			if term == relevance.SentenceBreak {
+				continue
 			}
-			fresh[term] = append(fresh[term], posting{tail[i].document, n, length, superseded[tail[i].document]})
-		}
-	}
-	if len(terms) == 0 {
-		return nil
-	}
-	blocks, err := g.blocks(`SELECT w.term, b.first, b.postings FROM unnest($3::text[]) w(term) CROSS JOIN LATERAL (
-		SELECT x.first, x.postings FROM term_blocks x WHERE x.tenant = $1 AND x.project = $2 AND x.term = w.term
-		ORDER BY x.first DESC LIMIT 1) b`, terms)
-	if err != nil {
-		return err
-	}
-	last := make(map[string]*block, len(terms))
-	for _, b := range blocks {
-		last[b.term] = b
-	}
-	for _, term := range terms {
-		b := last[term]
-		for _, p := range fresh[term] {
-			if next := push(b, term, p); next != b {
-				b, blocks = next, append(blocks, next)
+			of := found[term]
+			if n := len(of); n > 0 && of[n-1].document == p.document {
+				of[n-1].count++
+				continue
 			}
+			found[term] = append(of, p)
 		}
 	}
-	g.store(blocks)
-	return nil
-}
-
-// count tells how often each term occurs, and how long what encodeWords wrote is.
-func count(words string) (counts map[string]uint32, length uint32) {
-	counts = make(map[string]uint32, len(words)/8+1)
-	for term, extra := range eachWord(words) {
-		if term == relevance.SentenceBreak {
-			continue
-		}
-		counts[term]++
-		if !extra {
-			length++
-		}
-	}
-	return counts, length
+	return found
 }

@@ -145,7 +145,7 @@ type derived struct {
 
 // compose computes what the store keeps of m beside its fields. The scope's row must be known.
 func (t *tx) compose(m *memory.Memory) (derived, error) {
-	rest, err := encodeBody(m)
+	rest, err := m.EncodeBody()
 	document := relevance.Analyze(m, t.next.language)
 	return derived{
 		body: rest, speaker: document.Speaker, words: encodeWords(&document), length: int64(document.Length), named: document.Entities,

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,6 +18,9 @@ var _ memory.Store = (*DB)(nil)
 
 // Write runs do in one transaction of the scope, which is durable when Write returns.
 func (d *DB) Write(ctx context.Context, scope memory.Scope, do func(memory.Tx) error) error {
+	if err := scope.Check(); err != nil {
+		return err
+	}
 	return d.write(ctx, func(sqlTx *sql.Tx) error {
 		t := d.begin(ctx, sqlTx, scope)
 		if err := do(t); err != nil {
@@ -123,87 +125,98 @@ func (t *tx) live(condition string, arg any) (*memory.Version, error) {
 	return v, nil
 }
 
-// Put stores or recognises a memory.
-func (t *tx) Put(_ context.Context, m memory.Memory, why memory.Why, vectors ...memory.Vector) (memory.Memory, memory.Outcome, error) {
-	m, err := m.Canonical(t.scope)
-	if err != nil {
-		return memory.Memory{}, "", err
+// Put is PutAll of one.
+func (t *tx) Put(ctx context.Context, m memory.Memory, why memory.Why, vectors ...memory.Vector) (memory.Memory, memory.Outcome, error) {
+	return memory.One(t.PutAll(ctx, []memory.Entry{{Memory: m, Vectors: vectors}}, why))
+}
+
+// PutAll stores or recognises memories. Their rows are near: one statement after the other costs nothing.
+func (t *tx) PutAll(_ context.Context, entries []memory.Entry, why memory.Why) (all []memory.Written, err error) {
+	all = make([]memory.Written, len(entries))
+	for i := range entries {
+		m, refusal := entries[i].Canonical(t.scope)
+		if refusal != nil {
+			all[i].Err = refusal
+			continue
+		}
+		if all[i], err = t.put(m, why); err != nil {
+			return nil, err
+		}
 	}
-	if err := check(vectors); err != nil {
-		return memory.Memory{}, "", err
-	}
-	fingerprint, err := fingerprintOf(&m)
-	if err != nil {
-		return memory.Memory{}, "", err
-	}
+	return all, nil
+}
+
+func (t *tx) put(m memory.Entry, why memory.Why) (memory.Written, error) {
 	if m.ExternalID != "" {
 		standing, err := t.live(byExternalID, m.ExternalID)
-		if err != nil {
-			return memory.Memory{}, "", err
-		}
-		if standing != nil {
-			if m.SameAs(&standing.Memory) {
-				return standing.Memory, memory.Deduplicated, nil
-			}
-			m, err = t.replace(standing, m, fingerprint, why, vectors)
-			return m, memory.Updated, err
+		switch {
+		case err != nil:
+			return memory.Written{}, err
+		case standing != nil && m.SameAs(&standing.Memory):
+			return memory.Written{Memory: standing.Memory, Outcome: memory.Deduplicated}, nil
+		case standing != nil:
+			next, err := t.replace(standing, m, why)
+			return memory.Written{Memory: next, Outcome: memory.Updated}, err
 		}
 	}
-	standing, err := t.live(byFingerprint, fingerprint)
+	fingerprint := m.Fingerprint()
+	standing, err := t.live(byFingerprint, fingerprint[:])
 	if err != nil {
-		return memory.Memory{}, "", err
+		return memory.Written{}, err
+	}
+	if standing == nil && m.ID != "" {
+		if standing, err = t.live(byID, string(m.ID)); err != nil {
+			return memory.Written{}, err
+		}
+		if standing != nil && !m.SameAs(&standing.Memory) {
+			if !m.Anew {
+				return memory.Written{Err: fault.New(fault.Conflict, "another memory has the id %s", m.ID)}, nil
+			}
+			standing, m.ID = nil, ""
+		}
 	}
 	if standing != nil {
-		return standing.Memory, memory.Deduplicated, nil
+		return memory.Written{Memory: standing.Memory, Outcome: memory.Deduplicated}, nil
 	}
 	if m.ID == "" {
 		m.ID = memory.NewID()
-	} else {
-		standing, err := t.live(byID, string(m.ID))
-		switch {
-		case err != nil:
-			return memory.Memory{}, "", err
-		case standing != nil && m.SameAs(&standing.Memory):
-			return standing.Memory, memory.Deduplicated, nil
-		case standing != nil:
-			return memory.Memory{}, "", fault.New(fault.Conflict, "another memory has the id %s", m.ID)
-		}
 	}
 	m.Version, m.CreatedAt, m.UpdatedAt, m.Embedding = 1, t.now, t.now, memory.EmbeddingPending
-	if len(vectors) > 0 {
+	if len(m.Vectors) > 0 {
 		m.Embedding = memory.EmbeddingReady
 	}
-	return m, memory.Created, t.insert(&m, fingerprint, why, vectors)
+	return memory.Written{Memory: m.Memory, Outcome: memory.Created}, t.insert(&m, why)
 }
 
 // insert writes a new memory with all it has.
-func (t *tx) insert(m *memory.Memory, fingerprint []byte, why memory.Why, vectors []memory.Vector) error {
+func (t *tx) insert(m *memory.Entry, why memory.Why) error {
 	seq, err := t.next()
 	if err != nil {
 		return err
 	}
-	rest, err := encodeBody(m)
+	rest, err := m.EncodeBody()
 	if err != nil {
 		return err
 	}
+	fingerprint := m.Fingerprint()
 	err = t.exec("insert memory "+string(m.ID), `INSERT INTO memories (tenant, project, id, version, seq, layer, user_id,
 		agent_id, session_id, external_id, importance, occurred_at, valid_from, valid_to, expires_at, created_at, updated_at,
 		embedding, fingerprint, change, actor, reason, body, content)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		t.scope.Tenant, t.scope.Project, string(m.ID), m.Version, seq, string(m.Layer), m.UserID, m.AgentID, m.SessionID,
 		m.ExternalID, m.Importance, nullable(m.OccurredAt), nullable(m.ValidFrom), nullable(m.ValidTo),
-		nullable(m.ExpiresAt), micros(m.CreatedAt), micros(m.UpdatedAt), string(m.Embedding), fingerprint,
+		nullable(m.ExpiresAt), micros(m.CreatedAt), micros(m.UpdatedAt), string(m.Embedding), fingerprint[:],
 		string(memory.Created), why.Actor, why.Reason, rest, m.Content)
 	if err != nil {
 		return err
 	}
-	if err := t.tag(m); err != nil {
+	if err := t.tag(&m.Memory); err != nil {
 		return err
 	}
-	if err := t.embed(m, vectors); err != nil {
+	if err := t.embed(&m.Memory, m.Vectors); err != nil {
 		return err
 	}
-	return t.announce(outbox.MemoryStored, m)
+	return t.announce(outbox.MemoryStored, &m.Memory)
 }
 
 // tag writes the side table of tags.
@@ -246,12 +259,9 @@ func (t *tx) Get(_ context.Context, id memory.ID) (memory.Memory, error) {
 }
 
 // Replace writes the next version.
-func (t *tx) Replace(_ context.Context, m memory.Memory, why memory.Why, vectors ...memory.Vector) (memory.Memory, error) {
-	m, err := m.Canonical(t.scope)
+func (t *tx) Replace(_ context.Context, given memory.Memory, why memory.Why, vectors ...memory.Vector) (memory.Memory, error) {
+	m, err := (&memory.Entry{Memory: given, Vectors: vectors}).Canonical(t.scope)
 	if err != nil {
-		return memory.Memory{}, err
-	}
-	if err := check(vectors); err != nil {
 		return memory.Memory{}, err
 	}
 	standing, err := t.live(byID, string(m.ID))
@@ -270,22 +280,19 @@ func (t *tx) Replace(_ context.Context, m memory.Memory, why memory.Why, vectors
 			return memory.Memory{}, fault.New(fault.Conflict, "another memory has this external_id")
 		}
 	}
-	fingerprint, err := fingerprintOf(&m)
-	if err != nil {
-		return memory.Memory{}, err
-	}
-	other, err := t.live(byFingerprint, fingerprint)
+	fingerprint := m.Fingerprint()
+	other, err := t.live(byFingerprint, fingerprint[:])
 	if err != nil {
 		return memory.Memory{}, err
 	}
 	if other != nil && other.ID != m.ID {
 		return memory.Memory{}, fault.New(fault.Conflict, "another memory says the same")
 	}
-	return t.replace(standing, m, fingerprint, why, vectors)
+	return t.replace(standing, m, why)
 }
 
 // replace makes m the version after old.
-func (t *tx) replace(old *memory.Version, m memory.Memory, fingerprint []byte, why memory.Why, vectors []memory.Vector) (memory.Memory, error) {
+func (t *tx) replace(old *memory.Version, m memory.Entry, why memory.Why) (memory.Memory, error) {
 	at := t.now
 	if earliest := old.UpdatedAt.Add(time.Microsecond); at.Before(earliest) {
 		at = earliest
@@ -295,17 +302,18 @@ func (t *tx) replace(old *memory.Version, m memory.Memory, fingerprint []byte, w
 	if m.Content == old.Content {
 		m.Embedding = old.Embedding
 	}
-	if len(vectors) > 0 {
+	if len(m.Vectors) > 0 {
 		m.Embedding = memory.EmbeddingReady
 	}
 	seq, err := t.next()
 	if err != nil {
 		return memory.Memory{}, err
 	}
-	rest, err := encodeBody(&m)
+	rest, err := m.EncodeBody()
 	if err != nil {
 		return memory.Memory{}, err
 	}
+	fingerprint := m.Fingerprint()
 	what, key := "replace memory "+string(m.ID), []any{t.scope.Tenant, t.scope.Project, string(m.ID)}
 	err = t.exec(what, `INSERT INTO memory_versions (tenant, project, memory_id, recorded_to, version, seq, layer, user_id,
 		agent_id, session_id, external_id, importance, occurred_at, valid_from, valid_to, expires_at, created_at, updated_at,
@@ -321,7 +329,7 @@ func (t *tx) replace(old *memory.Version, m memory.Memory, fingerprint []byte, w
 		WHERE tenant = ? AND project = ? AND id = ?`, append([]any{
 		m.Version, seq, string(m.Layer), m.UserID, m.AgentID, m.SessionID, m.ExternalID, m.Importance,
 		nullable(m.OccurredAt), nullable(m.ValidFrom), nullable(m.ValidTo), nullable(m.ExpiresAt), micros(at),
-		string(m.Embedding), fingerprint, string(memory.Updated), why.Actor, why.Reason, rest, m.Content,
+		string(m.Embedding), fingerprint[:], string(memory.Updated), why.Actor, why.Reason, rest, m.Content,
 	}, key...)...)
 	if err != nil {
 		return memory.Memory{}, err
@@ -330,7 +338,7 @@ func (t *tx) replace(old *memory.Version, m memory.Memory, fingerprint []byte, w
 		if err := t.exec(what, `DELETE FROM memory_tags WHERE tenant = ? AND project = ? AND memory_id = ?`, key...); err != nil {
 			return memory.Memory{}, err
 		}
-		if err := t.tag(&m); err != nil {
+		if err := t.tag(&m.Memory); err != nil {
 			return memory.Memory{}, err
 		}
 	}
@@ -343,10 +351,10 @@ func (t *tx) replace(old *memory.Version, m memory.Memory, fingerprint []byte, w
 	if err != nil {
 		return memory.Memory{}, err
 	}
-	if err := t.embed(&m, vectors); err != nil {
+	if err := t.embed(&m.Memory, m.Vectors); err != nil {
 		return memory.Memory{}, err
 	}
-	return m, t.announce(outbox.MemoryUpdated, &m)
+	return m.Memory, t.announce(outbox.MemoryUpdated, &m.Memory)
 }
 
 // Attach gives a vector to a memory that still has the version.
@@ -393,23 +401,6 @@ func (t *tx) announce(kind string, m *memory.Memory) error {
 	r := m.Announce(kind)
 	r.Time = t.now
 	return t.Emit(t.ctx, r)
-}
-
-func check(vectors []memory.Vector) error {
-	for i := range vectors {
-		if err := vectors[i].Check(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func fingerprintOf(m *memory.Memory) ([]byte, error) {
-	b, err := hex.DecodeString(m.Fingerprint())
-	if err != nil {
-		return nil, fmt.Errorf("fingerprint of memory %s: %w", m.ID, err)
-	}
-	return b, nil
 }
 
 func notFound() error { return fault.New(fault.NotFound, "there is no such memory") }

@@ -119,15 +119,12 @@ func restoreRow(ctx context.Context, tx *sql.Tx, tenant string, row backup.Row) 
 }
 
 func restoreTags(ctx context.Context, sqlTx *sql.Tx, tenant string, row backup.Row) error {
-	if row.Text("body") == "" {
-		return nil
-	}
-	rest, err := decodeBody(row.Text("body"))
-	if err != nil {
-		return fmt.Errorf("decode memory %s: %w", row.Text("id"), err)
+	m := memory.Memory{ID: memory.ID(row.Text("id"))}
+	if err := m.DecodeBody(row.Text("body")); err != nil {
+		return err
 	}
 	t := &tx{ctx: ctx, sql: sqlTx, scope: memory.Scope{Tenant: tenant, Project: row.Project()}}
-	return t.tag(&memory.Memory{ID: memory.ID(row.Text("id")), Tags: rest.Tags})
+	return t.tag(&m)
 }
 
 // Outnumber makes sure that a scope new to the store is numbered above the given number.

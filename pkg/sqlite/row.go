@@ -3,10 +3,7 @@ package sqlite
 import (
 	"database/sql"
 	"encoding/binary"
-	"encoding/json"
-	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/rae-memory/rae/pkg/memory"
@@ -25,35 +22,6 @@ const (
 	supersededVersion = `m.memory_id AS id, m.recorded_to, (SELECT c.expires_at FROM memories c WHERE c.tenant = m.tenant
 		AND c.project = m.project AND c.id = m.memory_id) AS gone_at, ` + versionColumns
 )
-
-// body is the part of a memory that no query asks for.
-type body struct {
-	Source      string            `json:"source,omitempty"`
-	Tags        []string          `json:"tags,omitempty"`
-	Metadata    map[string]any    `json:"metadata,omitempty"` // one decoder for all, see decodeBody
-	Entities    []memory.Entity   `json:"entities,omitempty"`
-	DerivedFrom []memory.Citation `json:"derived_from,omitempty"`
-}
-
-// encodeBody renders the body; "" when there is nothing in it, as with most memories.
-func encodeBody(m *memory.Memory) (string, error) {
-	if m.Source == "" && len(m.Tags) == 0 && len(m.Metadata) == 0 && len(m.Entities) == 0 && len(m.DerivedFrom) == 0 {
-		return "", nil
-	}
-	b, err := json.Marshal(body{m.Source, m.Tags, m.Metadata, m.Entities, m.DerivedFrom})
-	if err != nil {
-		return "", fmt.Errorf("encode memory %s: %w", m.ID, err)
-	}
-	return string(b), nil
-}
-
-// decodeBody is encodeBody backwards. Numbers keep their digits.
-func decodeBody(text string) (b body, err error) {
-	decoder := json.NewDecoder(strings.NewReader(text))
-	decoder.UseNumber()
-	err = decoder.Decode(&b)
-	return b, err
-}
 
 // scanner reads versions of one scope, row after row, into the same variables.
 type scanner struct {
@@ -99,21 +67,8 @@ func (s *scanner) version() (memory.Version, error) {
 		RecordedFrom: instant(s.updated),
 		RecordedTo:   optional(s.recordedTo),
 	}
-	if s.rest != "" {
-		rest, err := decodeBody(s.rest)
-		if err != nil {
-			return memory.Version{}, fmt.Errorf("decode memory %s: %w", s.id, err)
-		}
-		v.Source, v.Tags, v.Metadata, v.Entities, v.DerivedFrom =
-			rest.Source, rest.Tags, rest.Metadata, rest.Entities, rest.DerivedFrom
-	}
-	if v.Tags == nil {
-		v.Tags = []string{}
-	}
-	if v.Metadata == nil {
-		v.Metadata = memory.Metadata{}
-	}
-	return v, nil
+	err := v.DecodeBody(s.rest)
+	return v, err
 }
 
 func optional(us sql.NullInt64) *time.Time {

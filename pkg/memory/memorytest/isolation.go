@@ -15,6 +15,7 @@ func isolationClauses() []clause {
 		{"no write reaches another scope", writesStayHome},
 		{"answers and events are each scope's own", bookkeepingStaysHome},
 		{"names that run into one another are different scopes", namesDoNotRunTogether},
+		{"no project is called *, by which a store may mean all of a tenant's", noProjectMeansAll},
 	}
 }
 
@@ -132,4 +133,19 @@ func namesDoNotRunTogether(t *testing.T, w *world) {
 	w.add(t, one, note("x"))
 	same(t, "listed", w.list(t, two, memory.Query{}), memory.Page{})
 	w.add(t, two, note("x"))
+}
+
+func noProjectMeansAll(t *testing.T, w *world) {
+	m := w.add(t, fourScopes[0], note("x"), vector(1))
+	all := memory.Scope{Tenant: fourScopes[0].Tenant, Project: "*"}
+	kind(t, w.store.Write(t.Context(), all, func(tx memory.Tx) error { return tx.Delete(t.Context(), m.ID) }), fault.Invalid)
+	if found, err := w.store.Find(t.Context(), all, []memory.ID{m.ID}, memory.View{}); len(found) != 0 {
+		t.Errorf("found %v, %v", found, err)
+	}
+	if page, err := w.store.List(t.Context(), all, memory.Query{Limit: 10}); len(page.Memories) != 0 {
+		t.Errorf("listed %v, %v", page, err)
+	}
+	if changes, err := w.store.Changes(t.Context(), all, model, 0, 10); len(changes) != 0 {
+		t.Errorf("fed %v, %v", changes, err)
+	}
 }

@@ -38,6 +38,7 @@ func Run(t *testing.T, on string, open Open) {
 		clauses []clause
 	}{
 		{"put", putClauses()},
+		{"put all", putAllClauses()},
 		{"versions", versionClauses()},
 		{"views", viewClauses()},
 		{"filters", filterClauses()},
