@@ -61,7 +61,7 @@ type productionRun struct {
 
 func (b *bench) onPostgres(ctx context.Context) (_ *part, err error) {
 	r := &productionRun{bench: b, amounts: b.options.onPostgres(), part: &part{Name: "PostgreSQL, Redis, Qdrant", Load: []float64{load()}}}
-	if r.embedder, err = embed.BuiltIn(embed.ProviderHash, ""); err != nil {
+	if r.embedder, err = embed.BuiltIn(embed.ProviderStatic, ""); err != nil {
 		return nil, err
 	}
 	say("starting PostgreSQL")
