@@ -38,6 +38,8 @@ func (r *Reembed) conclude(ctx context.Context, s *job.Slice, models memory.Mode
 		return err
 	}
 	c.Covered = c.Coverage.Share()
+	// Others give vectors, too: writers, and the consumer of what they missed. The job ends by what there is.
+	s.Progress = job.Progress{Done: int64(c.Coverage.Vectors), Total: int64(c.Coverage.Memories)}
 	if models.Active != order.Model {
 		if err := r.compare(ctx, s.Scope(), models.Active, &c); err != nil {
 			return err

@@ -196,7 +196,6 @@ func (r *Reembed) Step(ctx context.Context, s *job.Slice) (done bool, err error)
 			at.Settled = true
 			return false, errors.Join(r.settle(ctx, s.CreatedAt), s.GoOn(at))
 		}
-		s.Progress.Total = s.Progress.Done
 		return true, r.conclude(ctx, s, models, order)
 	}
 	ready, missing := sortOut(changes, at.Until)

@@ -235,6 +235,26 @@ func TestReembeddingReachesWhatIsWrittenMeanwhile(t *testing.T) {
 	})
 }
 
+func TestReembeddingCountsWhatOthersGaveAVector(t *testing.T) {
+	t.Parallel()
+	onEveryStore(t, func(m *migration) {
+		all := m.put(shop, 0, 100)
+		m.embedder.before = func(n int64) error {
+			if n > 0 {
+				return nil
+			}
+			last := all[len(all)-1] // the job has not come to it yet
+			return m.store.Write(m.Context(), shop, func(tx memory.Tx) error {
+				_, err := tx.Attach(m.Context(), last.ID, last.Version, memory.Vector{Model: "next-2", Values: []float32{1, 1}})
+				return err
+			})
+		}
+		if j := m.finish(m.start()); j.Status != job.Succeeded || j.Progress != (job.Progress{Done: 100, Total: 100}) {
+			m.Errorf("ended as %+v", j.Progress)
+		}
+	})
+}
+
 func TestReembeddingGoesOnWhereItsWorkerDied(t *testing.T) {
 	t.Parallel()
 	onEveryStore(t, func(m *migration) {
