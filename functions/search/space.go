@@ -15,7 +15,10 @@ type space struct {
 	holding func(scope memory.Scope, wanted string) string
 }
 
-var _ search.Spaces = space{}
+var (
+	_ search.Spaces = space{}
+	_ search.Closer = (*embed.Static)(nil)
+)
 
 func (s space) Space(ctx context.Context, scope memory.Scope) (string, search.Embedder, error) {
 	models, err := s.spaces.Models(ctx, scope)

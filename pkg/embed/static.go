@@ -82,6 +82,26 @@ func (s *Static) EmbedQuery(ctx context.Context, query string) ([]float32, error
 	return v, nil
 }
 
+// Closeness returns how close each text is to the query: the cosine of their vectors, -1..1, in the order given. It fails
+// only when ctx ends.
+func (s *Static) Closeness(ctx context.Context, query string, texts []string) ([]float64, error) {
+	asked, err := s.EmbedQuery(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	cosines := make([]float64, len(texts))
+	for i, said := range texts {
+		v, err := s.EmbedQuery(ctx, said)
+		if err != nil {
+			return nil, err
+		}
+		for at, x := range v {
+			cosines[i] += float64(x) * float64(asked[at])
+		}
+	}
+	return cosines, nil
+}
+
 // rowSum collects what one text is made of.
 type rowSum struct {
 	table *table

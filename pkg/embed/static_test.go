@@ -5,8 +5,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
+	"reflect"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -113,6 +116,42 @@ func FuzzStatic(f *testing.F) {
 			t.Errorf("%q: length %f", text, length)
 		}
 	})
+}
+
+func TestClosenessIsTheCosine(t *testing.T) {
+	t.Parallel()
+	model := new(embed.Static)
+	texts := []string{"a greyhound ran along the beach", "", "quarterly figures", "my puppy"}
+	got, err := model.Closeness(t.Context(), "dog", texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked, _ := model.EmbedQuery(t.Context(), "dog")
+	vectors, _ := model.EmbedDocuments(t.Context(), texts)
+	want := make([]float64, len(texts))
+	for i, v := range vectors {
+		want[i] = cosine(asked, v)
+	}
+	if !reflect.DeepEqual(got, want) || got[3] <= got[2] {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := model.Closeness(ctx, "dog", texts); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// BenchmarkCloseness compares a question with the lines of eight transcripts.
+func BenchmarkCloseness(b *testing.B) {
+	lines := slices.Repeat([]string{"I went to the museum with my sister last weekend, and we saw dinosaurs there"}, 200)
+	model := new(embed.Static)
+	for b.Loop() {
+		if _, err := model.Closeness(b.Context(), "when did she go to the museum", lines); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(len(lines)*b.N)/b.Elapsed().Seconds(), "lines/s")
 }
 
 func BenchmarkStatic(b *testing.B) {

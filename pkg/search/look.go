@@ -1,6 +1,7 @@
 package search
 
 import (
+	"context"
 	"maps"
 	"math"
 	"slices"
@@ -51,9 +52,9 @@ func newLook(u *understanding, all []*candidate) *look {
 }
 
 // look gives the results, which are the best of the candidates, their features and final scores.
-func (q *inquiry) look(candidates []*candidate, results []scored) {
+func (q *inquiry) look(ctx context.Context, candidates []*candidate, results []scored) {
 	newLook(q.understanding, candidates).score(results)
-	for i, worth := range bestLines(q.understanding, results) {
+	for i, worth := range q.bestLines(ctx, results) {
 		results[i].features[bestLine] = worth
 	}
 	q.addStanding(results)

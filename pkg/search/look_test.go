@@ -1,6 +1,7 @@
 package search_test
 
 import (
+	"context"
 	"errors"
 	"math"
 	"reflect"
@@ -131,6 +132,55 @@ func TestLookReadsTheLinesOfATranscript(t *testing.T) {
 	s := telling(sought{memory: scattered, score: .4}, sought{memory: together, score: .4})
 	if got := first(t, s, "Who flew a red kite?"); got != "b" {
 		t.Errorf("%s comes first", got)
+	}
+}
+
+// hunch is an embedder that finds one text close to every question, and counts how often it is asked.
+type hunch struct {
+	line  string
+	asked *int
+}
+
+func (hunch) EmbedQuery(context.Context, string) ([]float32, error) { return []float32{1}, nil }
+
+func (h hunch) Closeness(_ context.Context, _ string, texts []string) ([]float64, error) {
+	*h.asked++
+	cosines := make([]float64, len(texts))
+	for i, said := range texts {
+		cosines[i] = .2
+		if said == h.line {
+			cosines[i] = .9
+		}
+	}
+	return cosines, nil
+}
+
+func TestLookComparesTheLinesOfATranscriptWithTheQuestion(t *testing.T) {
+	t.Parallel()
+	talk := func(third string) sought {
+		return sought{memory: memory.Memory{Content: "Ann: Nice weather that day, all of us say.\nBob: And what did you do then?\nAnn: " + third + "\nBob: Nice."}, score: .4}
+	}
+	said := "We let the dragon rise on its string over the meadow."
+	for name, c := range map[string]struct {
+		mode    search.Mode
+		weights search.Weights
+		want    memory.ID
+		asked   int
+	}{
+		"with vectors":              {"", search.Weights{"lexical": 1, "dense": .7}, "b", 1},
+		"by words alone":            {search.Lexical, search.Weights{"lexical": 1, "dense": .7}, "a", 0},
+		"where vectors help out":    {"", search.Weights{"lexical": 1, "dense": -.2}, "a", 0},
+		"where vectors don't count": {"", search.Weights{"lexical": 1}, "a", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := telling(talk("We sat on the bench and talked about the old days."), talk(said))
+			asked := 0
+			s.Embedder, s.Weights = hunch{said, &asked}, c.weights
+			if got := ids(ask(t, s, search.Request{Query: "Who flew a kite?", Mode: c.mode}))[0]; got != c.want || asked != c.asked {
+				t.Errorf("%s comes first, %d comparisons", got, asked)
+			}
+		})
 	}
 }
 

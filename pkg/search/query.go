@@ -80,6 +80,12 @@ type Embedder interface {
 	EmbedQuery(ctx context.Context, text string) ([]float32, error)
 }
 
+// Closer is an Embedder that compares texts while somebody waits, because it computes in this process: some 100,000 lines
+// a second. Closeness returns the cosine of each text with the query, -1..1, in the order given.
+type Closer interface {
+	Closeness(ctx context.Context, query string, texts []string) ([]float64, error)
+}
+
 // Spaces tells which model a scope's questions are embedded by, and embeds by it. While a scope is moved from one model to
 // another every search uses one of them alone: the one Space named when it began.
 type Spaces interface {

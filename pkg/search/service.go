@@ -157,7 +157,7 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 		return Response{}, err
 	}
 	if second {
-		q.look(candidates, results)
+		q.look(ctx, candidates, results)
 	}
 	s.addPriors(results)
 	slices.SortFunc(results, func(a, b scored) int {

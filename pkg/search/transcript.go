@@ -1,6 +1,7 @@
 package search
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,14 +74,15 @@ type heard struct {
 	line
 	of      int // the result it is a line of
 	turn    int
+	close   float64          // to the question, by their vectors; 0..1, from what most lines have
 	content []relevance.Mark // Mark i+1 is the i-th term asked
 	length  int
 }
 
 // bestLines gives every transcript among the results what its best line is worth as an answer, by its place in results.
 // Lines of all of them are weighed together, so that what they are worth can be compared.
-func bestLines(u *understanding, results []scored) map[int]float64 {
-	asked := relevance.Ask(u.question, text.English)
+func (q *inquiry) bestLines(ctx context.Context, results []scored) map[int]float64 {
+	asked := relevance.Ask(q.question, text.English)
 	asked.Terms = asked.Terms[:min(len(asked.Terms), maxLineTerms)]
 	v := vocabulary{terms: map[string]relevance.Mark{}, known: map[string]relevance.Mark{}}
 	for i, term := range asked.Terms {
@@ -98,6 +100,7 @@ func bestLines(u *understanding, results []scored) map[int]float64 {
 		return nil
 	}
 	weighed := weigh(&asked, all)
+	weighed.dense = q.compare(ctx, all)
 	candidates := make([]*candidate, len(all))
 	var turns []scored
 	var of []int
@@ -113,13 +116,37 @@ func bestLines(u *understanding, results []scored) map[int]float64 {
 			of = append(of, h.of)
 		}
 	}
-	addContext(u, candidates)
-	newLook(u, candidates).score(turns)
+	addContext(q.understanding, candidates)
+	newLook(q.understanding, candidates).score(turns)
 	best := map[int]float64{}
 	for i := range turns {
 		best[of[i]] = max(best[of[i]], turns[i].final)
 	}
 	return best
+}
+
+// compare gives lines their closeness to the question and returns how much it counts beside their words, 0 where vectors
+// can't be had at once or the request wants none. As in fusion, lines count from what nearly all have: vectors are all
+// somewhat alike.
+func (q *inquiry) compare(ctx context.Context, lines []heard) float64 {
+	closer, instant := q.embedder.(Closer)
+	weight := max(0, q.weights[string(Dense)])
+	if !instant || q.Mode != Hybrid || weight == 0 {
+		return 0
+	}
+	said := make([]string, len(lines))
+	for i := range lines {
+		said[i] = lines[i].said
+	}
+	all, err := closer.Closeness(ctx, q.Query, said)
+	if err != nil { // the context has ended: who waits no longer needs no better answer
+		return 0
+	}
+	floor := slices.Sorted(slices.Values(all))[len(all)*3/4]
+	for i, c := range all {
+		lines[i].close = max(0, (c-floor)/(1-min(floor, .99)))
+	}
+	return weight
 }
 
 // maxLineTerms is how many terms of a question are looked for in lines.
@@ -144,7 +171,8 @@ func (h *heard) listen(v *vocabulary) {
 // lineQuestion is a question weighed by lines.
 type lineQuestion struct {
 	relevance.Question
-	places []int // by the mark of an asked term: 1 + its place in Terms, 0 for one that no line holds
+	dense  float64 // what closeness counts beside words
+	places []int   // by the mark of an asked term: 1 + its place in Terms, 0 for one that no line holds
 }
 
 func weigh(asked *relevance.Asked, lines []heard) *lineQuestion {
@@ -175,6 +203,11 @@ func weigh(asked *relevance.Asked, lines []heard) *lineQuestion {
 
 // worth is the own score of a line, made as that of a memory is.
 func (q *lineQuestion) worth(h *heard) float64 {
+	return (q.words(h) + q.dense*h.close) / (1 + q.dense)
+}
+
+// words is what the words of a line are worth.
+func (q *lineQuestion) words(h *heard) float64 {
 	if q.Total == 0 {
 		return 0
 	}
