@@ -350,3 +350,54 @@ func TestRepositoryPagesNameCommandsThatExist(t *testing.T) {
 		}
 	}
 }
+
+var (
+	linked   = regexp.MustCompile(`\]\(([^)\s#:]+)(?:#[^)\s]*)?\)`)
+	pageName = regexp.MustCompile(`\bdocs/[a-z0-9/_-]+\.(?:md|json)\b`)
+)
+
+// TestRepositoryPagesLinkToWhatIsThere also reads the pages that code and comments name.
+func TestRepositoryPagesLinkToWhatIsThere(t *testing.T) {
+	t.Parallel()
+	ours(t, func(name string, text []byte) {
+		var named []string
+		switch path.Ext(name) {
+		case ".md":
+			for _, match := range linked.FindAllSubmatch(fenced.ReplaceAll(text, nil), -1) {
+				named = append(named, path.Join(path.Dir(name), string(match[1])))
+			}
+		case ".go", ".yaml", ".sql":
+			for _, match := range pageName.FindAll(text, -1) {
+				named = append(named, string(match))
+			}
+		}
+		for _, other := range named {
+			if _, err := os.Stat(filepath.FromSlash(other)); err != nil {
+				t.Errorf("%s names %s, which is not there", name, other)
+			}
+		}
+	})
+}
+
+// TestRepositoryPagesSayThingsOnce finds what a merge left twice.
+func TestRepositoryPagesSayThingsOnce(t *testing.T) {
+	t.Parallel()
+	const telling = 40 // characters from which a line is no coincidence
+	ours(t, func(name string, text []byte) {
+		if path.Ext(name) != ".md" || bytes.Contains(text, []byte("Do not edit it; run it again")) {
+			return
+		}
+		first := map[string]int{}
+		number := 0
+		for line := range strings.Lines(string(text)) {
+			number++
+			if line = strings.TrimSpace(line); len(line) < telling {
+				continue
+			}
+			if before := first[line]; before > 0 {
+				t.Errorf("%s:%d says what stands in line %d: %s", name, number, before, line)
+			}
+			first[line] = number
+		}
+	})
+}
