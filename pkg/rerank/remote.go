@@ -118,29 +118,14 @@ func (r *Remote) prepared(text string, bytes int) string {
 }
 
 // request asks the provider once, through the meter.
-func (r *Remote) request(ctx context.Context, query string, documents []string) (scores []float64, err error) {
-	if r.spec.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, r.spec.Timeout)
-		defer cancel()
-	}
+func (r *Remote) request(ctx context.Context, query string, documents []string) ([]float64, error) {
 	call := llm.Call{
 		Operation: "rerank", Provider: r.spec.Provider, Model: r.spec.Model,
 		Most: llm.Usage{TokensIn: r.most(query, documents), Estimated: true},
 	}
-	err = r.meter.Spend(ctx, call, func(ctx context.Context) (used llm.Usage, err error) {
-		scores, used, err = r.provider.Rerank(ctx, query, documents)
-		if err == nil {
-			if err = r.check(scores, len(documents)); err != nil {
-				err = llm.Spent(err)
-			}
-		}
-		return used, err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return scores, nil
+	return llm.Ask(ctx, r.meter, r.spec.Timeout, call, func(ctx context.Context) ([]float64, llm.Usage, error) {
+		return r.provider.Rerank(ctx, query, documents)
+	}, func(scores []float64) error { return r.check(scores, len(documents)) })
 }
 
 // most is what a request consumes: every document is read with the query.
