@@ -15,6 +15,20 @@ type Message struct {
 	Content string `json:"content"`
 }
 
+// Apart parts what the system says, joined, from the turns that follow, for providers that want them in two places.
+func Apart(messages []Message) (system string, turns []Message) {
+	for i, m := range messages {
+		if m.Role != "system" {
+			return system, messages[i:]
+		}
+		if i > 0 {
+			system += "\n\n"
+		}
+		system += m.Content
+	}
+	return system, nil
+}
+
 // Request asks for one completion of at most MaxTokens output tokens, what a model thinks before it answers included.
 type Request struct {
 	Operation   string // what for, on bills: "reflection.extract"; "" = "chat"

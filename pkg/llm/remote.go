@@ -91,6 +91,7 @@ const (
 	nothing = "."
 	// What a provider's own form of a message takes of tokens, more or less.
 	messageTokens = 8
+	maxName       = 200 // bytes of a model's name that are believed
 )
 
 // prepare brings a request to the form it is sent in.
@@ -154,6 +155,11 @@ func (r *Remote) ask(ctx context.Context, q Request, follow *schema) (answer Res
 	answer, err = Ask(ctx, r.meter, r.spec.Timeout, call, func(ctx context.Context) (Response, Usage, error) {
 		got, err := r.provider.Ask(ctx, q)
 		if err == nil {
+			got.Text = Prepared(got.Text, 0)
+			if len(got.Model) > maxName {
+				got.Model = ""
+			}
+			got.Model = cmp.Or(got.Model, r.spec.Model)
 			r.count(&q, &got)
 		}
 		used = got.Usage
