@@ -102,11 +102,12 @@ var packages = []struct {
 	{"pkg/serve/limittest", suite, "of serve.Limiter"},
 	{"pkg/servicetest", suite, "real services for tests to run against: of no port, but like a suite, for tests alone"},
 
+	{"pkg/anthropic", adapter, "answers of Anthropic's language models"},
 	{"pkg/cohere", adapter, "vectors and scores of Cohere, and of those who speak its rerank API"},
-	{"pkg/gemini", adapter, "vectors of Gemini"},
+	{"pkg/gemini", adapter, "vectors and answers of Gemini"},
 	{"pkg/index", adapter, "search's legs over an index in this process that follows memory.Feed"},
 	{"pkg/inmem", adapter, "stores in this process"},
-	{"pkg/openai", adapter, "vectors of OpenAI, and of those who speak its API"},
+	{"pkg/openai", adapter, "vectors and answers of OpenAI, and of those who speak its API"},
 	{"pkg/postgres", adapter, "stores in PostgreSQL, for any number of processes"},
 	{"pkg/qdrant", adapter, "search's dense leg over a copy of the vectors in Qdrant, and what keeps the copy"},
 	{"pkg/redis", adapter, "caches and limits that instances share"},
@@ -125,7 +126,7 @@ var packages = []struct {
 	{"eventing", events, "the catalogue, codec, relay and local broker"},
 
 	{"pkg/database", wiring, "the store RAE_STORE names"},
-	{"pkg/inference", wiring, "the embedder and the reranker that RAE_EMBED_* and RAE_RERANK_* name, behind a meter"},
+	{"pkg/inference", wiring, "the embedder, the reranker and the language model that RAE_EMBED_*, RAE_RERANK_* and RAE_LLM_* name, behind a meter"},
 
 	{"functions/budget", function, ""},
 	{"functions/embed", function, ""},

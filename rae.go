@@ -29,6 +29,7 @@ import (
 	"github.com/rae-memory/rae/pkg/reflection"
 	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/serve"
+	"github.com/rae-memory/rae/pkg/tokens"
 )
 
 // Config is what the environment says to the six functions. The store the store function names is the one all share.
@@ -89,13 +90,17 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 		return nil, err
 	}
 	e.store, e.Ledger = db.Memories, db.Ledger(policy)
-	deps := inference.Deps{Meter: &budget.Guard{Ledger: e.Ledger, Log: rt.Log}, Vectors: e.redis.Vectors(), Log: rt.Log}
+	deps := inference.Deps{Meter: &budget.Guard{Ledger: e.Ledger, Log: rt.Log}, Vectors: e.redis.Vectors(), Count: new(tokens.Counter).Count, Log: rt.Log}
 	embedders := cfg.Embed.Embedding.Open(deps)
 	embedder, err := embedders("")
 	if err != nil {
 		return nil, err
 	}
 	reranker, err := cfg.Rerank.Reranking.Open(deps)
+	if err != nil {
+		return nil, err
+	}
+	model, err := cfg.Reflect.Language.Open(deps)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +139,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 		searching,
 		embedding,
 		rerankfn.New(reranker, cfg.Rerank.RerankTimeout),
-		reflectfn.New(e.Reflections, rt.Log),
+		reflectfn.New(e.Reflections, model, rt.Log),
 		budgetfn.New(e.Ledger, auth.RequireAdmin, rt.Log),
 		&foundation{db.Backing, e.redis},
 	}

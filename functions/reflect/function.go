@@ -9,8 +9,11 @@ import (
 
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/database"
+	"github.com/rae-memory/rae/pkg/inference"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/reflection"
 	"github.com/rae-memory/rae/pkg/serve"
+	"github.com/rae-memory/rae/pkg/tokens"
 )
 
 var _ serve.Function = (*Function)(nil)
@@ -18,9 +21,18 @@ var _ serve.Function = (*Function)(nil)
 // Config is what the environment says to the function.
 type Config struct {
 	database.Config
+	inference.Language
+	inference.Budget
 
-	LLMProvider string `envconfig:"RAE_LLM_PROVIDER" default:"none" allowed:"none"` // reflections quote; none needs a model
-	Decay       string `envconfig:"RAE_REFLECT_DECAY" default:"on" allowed:"on|off"`
+	Decay string `envconfig:"RAE_REFLECT_DECAY" default:"on" allowed:"on|off"`
+}
+
+// Check implements serve.Checker.
+func (c *Config) Check() error {
+	if err := c.Config.Check(); err != nil {
+		return err
+	}
+	return c.Language.Check()
 }
 
 // Function is the reflect function with what it stands on.
@@ -28,18 +40,28 @@ type Function struct {
 	serve.Backing
 
 	service *reflection.Service
+	model   llm.Model
 	log     *slog.Logger
 }
 
-// New returns the function over a service whose stores somebody else opens, watches and closes.
-func New(service *reflection.Service, log *slog.Logger) *Function {
-	return &Function{service: service, log: log}
+// New returns the function over a service whose stores somebody else opens, watches and closes. Reflections quote, and
+// none asks the model.
+func New(service *reflection.Service, model llm.Model, log *slog.Logger) *Function {
+	return &Function{service: service, model: model, log: log}
 }
 
 // Open reads the environment and opens the store it names.
 func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	var cfg Config
 	if err := serve.Load(&cfg); err != nil {
+		return nil, err
+	}
+	meter, err := cfg.Meter(rt.Log)
+	if err != nil {
+		return nil, err
+	}
+	model, err := cfg.Open(inference.Deps{Meter: meter, Count: new(tokens.Counter).Count, Log: rt.Log})
+	if err != nil {
 		return nil, err
 	}
 	db, err := database.Open(&cfg.Config, rt.Log, nil)
@@ -49,7 +71,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	service := &reflection.Service{
 		Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Store: db.Reflections, Log: rt.Log,
 	}
-	f := New(service, rt.Log)
+	f := New(service, model, rt.Log)
 	f.Backing = db.Backing
 	if cfg.Decay == "off" {
 		service.Keeper = nil
@@ -59,6 +81,12 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 
 // Name implements serve.Function.
 func (f *Function) Name() string { return "reflect" }
+
+// Health tells of the store, and whether there is a language model. It asks none whether it is there: that would be paid for.
+func (f *Function) Health(ctx context.Context) []serve.Component {
+	_, without := f.model.(llm.None)
+	return append(f.Backing.Health(ctx), serve.Component{Name: "ml_service", Unused: without})
+}
 
 // Events implements serve.Function.
 func (f *Function) Events() http.Handler {

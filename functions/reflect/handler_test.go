@@ -18,6 +18,7 @@ import (
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/httpapi"
 	"github.com/rae-memory/rae/pkg/inmem"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
 	"github.com/rae-memory/rae/pkg/reflection"
@@ -35,7 +36,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{T: t, db: inmem.New(inmem.Options{})}
 	w.service = &reflection.Service{Memories: w.db, Writer: w.db, Keeper: w.db, Store: inmem.NewReflections(w.db)}
-	f := function.New(w.service, slog.New(slog.DiscardHandler))
+	f := function.New(w.service, llm.None{}, slog.New(slog.DiscardHandler))
 	mux := http.NewServeMux()
 	f.Register(httpapi.New(mux, "test"))
 	mux.Handle("/{$}", f.Events())

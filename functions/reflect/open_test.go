@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"testing"
 
 	function "github.com/rae-memory/rae/functions/reflect"
@@ -35,21 +36,48 @@ func TestOpenTouchesNothingAndWorksOnTheEmbeddedStore(t *testing.T) {
 			t.Errorf("%s ended as %v", kind, got)
 		}
 	}
-	for _, c := range f.Health(t.Context()) {
-		if c.Name != "database" || !c.Critical || c.Err != nil {
-			t.Errorf("component %+v", c)
-		}
+	want := []serve.Component{{Name: "database", Critical: true}, {Name: "ml_service", Unused: true}}
+	if health := f.Health(t.Context()); !slices.Equal(health, want) {
+		t.Errorf("components %+v", health)
 	}
 	if err := f.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if health := f.Health(t.Context()); len(health) != 1 || health[0].Err == nil {
+	if health := f.Health(t.Context()); len(health) != 2 || health[0].Err == nil {
 		t.Errorf("closed and healthy: %+v", health)
 	}
 }
 
+func TestALanguageModelIsOpenedBehindTheMeterOrNotAtAll(t *testing.T) {
+	t.Setenv("RAE_STORE", "inmem")
+	t.Setenv("RAE_LLM_PROVIDER", "anthropic")
+	for _, c := range []struct{ set, value, want string }{
+		{"RAE_LLM_TIMEOUT", "5s", "RAE_LLM_API_KEY"}, {"RAE_LLM_API_KEY", "sk-never-to-be-told", "RAE_BUDGET_URL"}, {"RAE_BUDGET_URL", "http://localhost:1", ""},
+	} {
+		t.Setenv(c.set, c.value)
+		f, err := function.Open(t.Context(), serve.Runtime{Log: slog.New(slog.DiscardHandler)})
+		var config *serve.ConfigError
+		if c.want != "" {
+			if !errors.As(err, &config) || config.Name != c.want || !config.Missing {
+				t.Errorf("with %s: %v", c.set, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []serve.Component{{Name: "database", Critical: true}, {Name: "ml_service"}}
+		if health := f.Health(t.Context()); !slices.Equal(health, want) {
+			t.Errorf("components %+v", health)
+		}
+		if err := f.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestASettingThatCannotBeMetStopsTheStart(t *testing.T) {
-	for name, value := range map[string]string{"RAE_LLM_PROVIDER": "openai", "RAE_STORE": "file", "RAE_REFLECT_DECAY": "maybe"} {
+	for name, value := range map[string]string{"RAE_LLM_PROVIDER": "oracle", "RAE_STORE": "file", "RAE_REFLECT_DECAY": "maybe"} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(name, value)
 			_, err := function.Open(t.Context(), serve.Runtime{Log: slog.New(slog.DiscardHandler)})

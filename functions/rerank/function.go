@@ -9,6 +9,7 @@ import (
 	"github.com/rae-memory/rae/pkg/inference"
 	"github.com/rae-memory/rae/pkg/rerank"
 	"github.com/rae-memory/rae/pkg/serve"
+	"github.com/rae-memory/rae/pkg/tokens"
 )
 
 const name = "rerank"
@@ -45,7 +46,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	reranker, err := cfg.Reranking.Open(inference.Deps{Meter: meter, Log: rt.Log})
+	reranker, err := cfg.Reranking.Open(inference.Deps{Meter: meter, Count: new(tokens.Counter).Count, Log: rt.Log})
 	if err != nil {
 		return nil, err
 	}

@@ -114,7 +114,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	deps := inference.Deps{Meter: meter, Vectors: shared.Vectors(), Log: rt.Log}
+	deps := inference.Deps{Meter: meter, Vectors: shared.Vectors(), Count: new(tokens.Counter).Count, Log: rt.Log}
 	embedders := cfg.Embedding.Open(deps)
 	reranker, err := cfg.Reranking.Open(deps)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
@@ -156,29 +155,14 @@ func (r *Remote) cutToBytes(texts []string) (shorter []string, cut bool) {
 }
 
 // request asks the provider once, through the meter.
-func (r *Remote) request(ctx context.Context, kind Kind, texts []string) (vectors [][]float32, err error) {
-	if r.spec.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, r.spec.Timeout)
-		defer cancel()
-	}
+func (r *Remote) request(ctx context.Context, kind Kind, texts []string) ([][]float32, error) {
 	call := llm.Call{Operation: "embeddings", Provider: r.spec.Provider, Model: r.spec.Model, Most: llm.Usage{Estimated: true}}
 	for _, text := range texts {
 		call.Most.TokensIn += llm.EstimateTokens(text)
 	}
-	err = r.meter.Spend(ctx, call, func(ctx context.Context) (used llm.Usage, err error) {
-		vectors, used, err = r.provider.Embed(ctx, kind, texts)
-		if err == nil {
-			if err = r.finish(vectors, len(texts)); err != nil {
-				err = llm.Spent(err)
-			}
-		}
-		return used, err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return vectors, nil
+	return llm.Ask(ctx, r.meter, r.spec.Timeout, call, func(ctx context.Context) ([][]float32, llm.Usage, error) {
+		return r.provider.Embed(ctx, kind, texts)
+	}, func(vectors [][]float32) error { return r.finish(vectors, len(texts)) })
 }
 
 // finish checks an answer and brings its vectors to the dimension and the length they shall have.
@@ -190,28 +174,14 @@ func (r *Remote) finish(vectors [][]float32, texts int) error {
 		if len(v) != r.spec.Native && len(v) != r.spec.Dimensions {
 			return r.bad("returned %d dimensions for text %d, want %d", len(v), i, r.spec.Native)
 		}
-		v = v[:r.spec.Dimensions]
-		if err := Check(v, len(v)); err != nil {
+		if err := Check(v[:r.spec.Dimensions], r.spec.Dimensions); err != nil {
 			return r.bad("returned a vector that is none for text %d: %s", i, fault.Public(err))
 		}
-		normalise(v)
-		vectors[i] = v
+		vectors[i] = Shorten(v, r.spec.Dimensions)
 	}
 	return nil
 }
 
 func (r *Remote) bad(format string, args ...any) error {
 	return fault.New(fault.Unavailable, "embedding provider %s, model %s, %s", r.spec.Provider, r.spec.Model, fmt.Sprintf(format, args...))
-}
-
-// normalise brings v, which Check has passed, to length 1 in place.
-func normalise(v []float32) {
-	var sum float64
-	for _, x := range v {
-		sum += float64(float64(x) * float64(x)) // the conversion forbids fusing, so every machine agrees
-	}
-	norm := math.Sqrt(sum)
-	for i, x := range v {
-		v[i] = float32(float64(x) / norm)
-	}
 }

@@ -33,10 +33,12 @@ type Embeddings struct {
 var tasks = map[embed.Kind]string{embed.Query: "RETRIEVAL_QUERY", embed.Document: "RETRIEVAL_DOCUMENT"}
 
 type part struct {
-	Text string `json:"text"`
+	Text    string `json:"text"`
+	Thought bool   `json:"thought,omitempty"`
 }
 
 type content struct {
+	Role  string `json:"role,omitempty"`
 	Parts []part `json:"parts"`
 }
 
@@ -66,7 +68,7 @@ func (e *Embeddings) Embed(ctx context.Context, kind embed.Kind, texts []string)
 	ask := batchRequest{Requests: make([]embedContent, len(texts))}
 	for i, text := range texts {
 		ask.Requests[i] = embedContent{
-			Model: "models/" + name, Content: content{Parts: []part{{text}}}, TaskType: tasks[kind], Dimensions: e.Dimensions,
+			Model: "models/" + name, Content: content{Parts: []part{{Text: text}}}, TaskType: tasks[kind], Dimensions: e.Dimensions,
 		}
 	}
 	var got batchAnswer

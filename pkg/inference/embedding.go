@@ -54,17 +54,9 @@ const requestTokens = 150_000
 // *serve.ConfigError.
 func (c *Embedding) Check() error {
 	if _, remote := embedHosts[c.EmbedProvider]; !remote {
-		builtIn, err := embed.BuiltIn(c.EmbedProvider, "")
-		if err != nil {
-			return &serve.ConfigError{Name: "RAE_EMBED_PROVIDER", Value: c.EmbedProvider, Allowed: "a provider of this build"}
-		}
-		if _, err := embed.BuiltIn(c.EmbedProvider, c.EmbedModel); err != nil {
-			return &serve.ConfigError{Name: "RAE_EMBED_MODEL", Value: c.EmbedModel, Allowed: "unset or " + builtIn.Model()}
-		}
-		return nil
+		return checkBuiltIn("RAE_EMBED", c.EmbedProvider, c.EmbedModel, embed.BuiltIn)
 	}
-	s := c.setting()
-	if err := s.check(); err != nil {
+	if err := c.setting().check(); err != nil {
 		return err
 	}
 	_, err := c.spec()
@@ -176,12 +168,7 @@ func (c *Embedding) open(d *Deps) (embed.Embedder, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := c.setting()
-	client, err := s.client(d.Log)
-	if err != nil {
-		return nil, err
-	}
-	meter, err := s.meter(d)
+	client, meter, err := c.setting().open(d)
 	if err != nil {
 		return nil, err
 	}

@@ -1,8 +1,10 @@
-// Package inference opens the embedder and the reranker that the environment names, for a function alone or for all in one
-// process, with a meter before whatever is not computed in this process.
+// Package inference opens the embedder, the reranker and the language model that the environment names, for a function alone
+// or for all in one process, with a meter before whatever is not computed in this process. Nothing else makes adapters to
+// providers.
 package inference
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 
@@ -38,7 +40,10 @@ func (b *Budget) Meter(log *slog.Logger) (llm.Meter, error) {
 type Deps struct {
 	Meter   llm.Meter   // nil: no provider is opened that would need one
 	Vectors embed.Cache // that instances share; nil: there is none
-	Log     *slog.Logger
+	// Count counts tokens where a provider of language models does not say; nil = on the high side. The counter that knows
+	// is two megabytes that most functions do without.
+	Count func(text string) int
+	Log   *slog.Logger
 }
 
 // settled is the meter before RAE's own functions: they ask for the money themselves, in the name of the same payer.
@@ -55,13 +60,14 @@ type host struct {
 	model     string // "" = must be set
 	key       bool   // it answers nobody without, at baseURL
 	keyHeader string // "" = Authorization
-	most      int    // texts of one request
+	header    map[string]string
+	most      int // texts of one request
 }
 
 // rae is the provider that is another function of RAE.
 const rae = "rae"
 
-// setting is a group of settings as both kinds of models have it; prefix is RAE_EMBED or RAE_RERANK.
+// setting is a group of settings as all kinds of models have it; prefix is RAE_EMBED, RAE_RERANK or RAE_LLM.
 type setting struct {
 	prefix   string
 	provider string
@@ -69,6 +75,7 @@ type setting struct {
 	baseURL  string
 	key      telemetry.Secret
 	host     host
+	answer   int64 // bytes of one at most; 0 = as provider.Options has it
 }
 
 // check finds what is missing or cannot be meant. Its error is a *serve.ConfigError.
@@ -90,22 +97,34 @@ func (s *setting) check() error {
 }
 
 func (s *setting) client(log *slog.Logger) (*provider.Client, error) {
-	address := s.baseURL
-	if address == "" {
-		address = s.host.baseURL
-	}
 	return provider.New(provider.Options{
-		Name: s.provider, BaseURL: address, Key: s.key.Reveal(), KeyHeader: s.host.keyHeader, TellPayer: s.provider == rae, Log: log,
+		Name: s.provider, BaseURL: cmp.Or(s.baseURL, s.host.baseURL), Key: s.key.Reveal(), KeyHeader: s.host.keyHeader, Header: s.host.header,
+		TellPayer: s.provider == rae, MaxAnswer: s.answer, Log: log,
 	})
 }
 
-// meter is the one before the provider.
-func (s *setting) meter(d *Deps) (llm.Meter, error) {
+// open returns what the provider is asked with, and the meter before it.
+func (s *setting) open(d *Deps) (*provider.Client, llm.Meter, error) {
+	client, err := s.client(d.Log)
 	switch {
+	case err != nil:
+		return nil, nil, err
 	case s.provider == rae:
-		return settled{}, nil
+		return client, settled{}, nil
 	case d.Meter == nil:
-		return nil, &serve.ConfigError{Name: "RAE_BUDGET_URL", Missing: true, Allowed: "the address of the budget function, because calls of provider " + s.provider + " are metered"}
+		return nil, nil, &serve.ConfigError{Name: "RAE_BUDGET_URL", Missing: true, Allowed: "the address of the budget function, because calls of provider " + s.provider + " are metered"}
 	}
-	return d.Meter, nil
+	return client, d.Meter, nil
+}
+
+// checkBuiltIn finds a model that this process does not have. Its error is a *serve.ConfigError.
+func checkBuiltIn[M interface{ Model() string }](prefix, provider, model string, builtIn func(provider, model string) (M, error)) error {
+	own, err := builtIn(provider, "")
+	if err != nil {
+		return &serve.ConfigError{Name: prefix + "_PROVIDER", Value: provider, Allowed: "a provider of this build"}
+	}
+	if _, err := builtIn(provider, model); err != nil {
+		return &serve.ConfigError{Name: prefix + "_MODEL", Value: model, Allowed: "unset or " + own.Model()}
+	}
+	return nil
 }

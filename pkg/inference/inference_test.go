@@ -59,8 +59,30 @@ func TestSettingsThatCannotBeMeantAreRefusedInOneLine(t *testing.T) {
 		{[]string{"RAE_RERANK_PROVIDER", "tei"}, "RAE_RERANK_MODEL is not set: it must be the name of a model of provider tei"},
 		{[]string{"RAE_RERANK_PROVIDER", "rae"}, "RAE_RERANK_BASE_URL is not set: it must be the address of provider rae, an http or https URL without credentials, query or fragment"},
 		{[]string{"RAE_RERANK_MODEL", "bge"}, "RAE_RERANK_MODEL=bge is not allowed: it must be unset or lexical-v1"},
+		{[]string{"RAE_RERANK_PROVIDER", "llm"}, "RAE_LLM_PROVIDER=none is not allowed: it must be a provider, because RAE_RERANK_PROVIDER is llm"},
+		{[]string{"RAE_RERANK_PROVIDER", "llm", "RAE_LLM_PROVIDER", "ollama"}, "RAE_LLM_MODEL is not set: it must be the name of a model of provider ollama"},
+		{[]string{"RAE_RERANK_PROVIDER", "llm", "RAE_LLM_PROVIDER", "ollama", "RAE_LLM_MODEL", "qwen3", "RAE_RERANK_API_KEY", key}, "RAE_RERANK_API_KEY has a value that is not allowed: it must be unset: the model of provider llm is what RAE_LLM_* says"},
+		{[]string{"RAE_RERANK_PROVIDER", "llm", "RAE_LLM_PROVIDER", "ollama", "RAE_LLM_MODEL", "qwen3", "RAE_RERANK_DOCUMENTS", "1"}, "RAE_RERANK_DOCUMENTS=1 is not allowed: it must be a whole number from 2 to 200"},
+		{[]string{"RAE_RERANK_PROVIDER", "llm", "RAE_LLM_PROVIDER", "ollama", "RAE_LLM_MODEL", "qwen3"}, ""},
+		{[]string{"RAE_LLM_PROVIDER", "openai"}, ""}, // nobody asks it here
 	} {
 		t.Run(strings.Join(c.settings, " "), func(t *testing.T) { wantLine(t, load(t, new(inference.Reranking), c.settings...), c.want) })
+	}
+	for _, c := range []struct {
+		settings []string
+		want     string
+	}{
+		{nil, ""},
+		{[]string{"RAE_LLM_MODEL", "unused"}, ""},
+		{[]string{"RAE_LLM_PROVIDER", "anthropic"}, "RAE_LLM_API_KEY is not set: it must be the key of provider anthropic"},
+		{[]string{"RAE_LLM_PROVIDER", "anthropic", "RAE_LLM_API_KEY", key}, ""},
+		{[]string{"RAE_LLM_PROVIDER", "gemini", "RAE_LLM_API_KEY", key + "é"}, "RAE_LLM_API_KEY has a value that is not allowed: it must be visible ASCII without spaces or line breaks"},
+		{[]string{"RAE_LLM_PROVIDER", "openrouter", "RAE_LLM_API_KEY", key}, "RAE_LLM_MODEL is not set: it must be the name of a model of provider openrouter"},
+		{[]string{"RAE_LLM_PROVIDER", "azure", "RAE_LLM_API_KEY", key, "RAE_LLM_BASE_URL", "https://x?a=" + key}, "RAE_LLM_BASE_URL has a value that is not allowed: it must be an http or https URL without credentials, query or fragment"},
+		{[]string{"RAE_LLM_SCHEMA", "hoped"}, "RAE_LLM_SCHEMA=hoped is not allowed: it must be enforced or described"},
+		{[]string{"RAE_LLM_TIMEOUT", "11m"}, "RAE_LLM_TIMEOUT=11m is not allowed: it must be a duration such as 500ms, 30s or 5m from 1ms to 10m"},
+	} {
+		t.Run(strings.Join(c.settings, " "), func(t *testing.T) { wantLine(t, load(t, new(inference.Language), c.settings...), c.want) })
 	}
 }
 
@@ -108,7 +130,7 @@ func listen(t *testing.T, length int) *asked {
 func (a *asked) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	credential := ""
-	for _, name := range []string{"Authorization", "Api-Key", "X-Goog-Api-Key"} {
+	for _, name := range []string{"Authorization", "Api-Key", "X-Goog-Api-Key", "X-Api-Key", "Anthropic-Version"} {
 		if r.Header.Get(name) != "" {
 			credential += " " + name
 		}
@@ -127,7 +149,8 @@ func (a *asked) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "rerank") {
 			data = scores
 		}
-		fmt.Fprintf(w, `{"data":%s,"embeddings":{"float":[%s]},"results":%s}`, data, vector, scores)
+		said := `"choices":[{"message":{"content":"yes"},"finish_reason":"stop"}],"stop_reason":"end_turn","candidates":[{"content":{"parts":[{"text":"yes"}]},"finishReason":"STOP"}]`
+		fmt.Fprintf(w, `{"data":%s,"embeddings":{"float":[%s]},"results":%s,"content":[{"type":"text","text":"yes"}],%s}`, data, vector, scores, said)
 	}
 }
 
@@ -214,6 +237,98 @@ func TestEveryRerankProviderIsAskedAsItWantsToBe(t *testing.T) {
 	}
 }
 
+func TestEveryLanguageModelIsAskedAsItWantsToBe(t *testing.T) {
+	const messages = `"messages":[{"role":"user","content":"who?"}]`
+	for _, c := range []struct {
+		provider, model string
+		more            []string
+		name, want      string
+	}{
+		{"openai", "", nil, "gpt-4.1-mini", `/chat/completions Authorization  {"model":"gpt-4.1-mini",` + messages + `,"max_tokens":9}`},
+		{"openai", "o4-mini", nil, "o4-mini", `/chat/completions Authorization  {"model":"o4-mini",` + messages + `,"max_completion_tokens":9}`},
+		{"azure", "words", []string{"RAE_LLM_API_VERSION", "2025-01-01"}, "words", `/openai/deployments/words/chat/completions?api-version=2025-01-01 Api-Key  {` + messages + `,"max_completion_tokens":9}`},
+		{"anthropic", "", nil, "claude-haiku-4-5", `/messages X-Api-Key Anthropic-Version  {"model":"claude-haiku-4-5","max_tokens":9,` + messages + `}`},
+		{"gemini", "", nil, "gemini-2.5-flash-lite", `/models/gemini-2.5-flash-lite:generateContent X-Goog-Api-Key  {"contents":[{"role":"user","parts":[{"text":"who?"}]}],"generationConfig":{"maxOutputTokens":9}}`},
+		{"ollama", "qwen3", nil, "qwen3", `/chat/completions Authorization  {"model":"qwen3",` + messages + `,"max_tokens":9}`},
+		{"vllm", "qwen3", nil, "qwen3", `/chat/completions Authorization  {"model":"qwen3",` + messages + `,"max_tokens":9}`},
+		{"lmstudio", "qwen3", nil, "qwen3", `/chat/completions Authorization  {"model":"qwen3",` + messages + `,"max_tokens":9}`},
+		{"openrouter", "a/b", nil, "a/b", `/chat/completions Authorization  {"model":"a/b",` + messages + `,"max_tokens":9}`},
+	} {
+		t.Run(c.provider+" "+c.name, func(t *testing.T) {
+			server, meter := listen(t, 1), &metered{}
+			var cfg inference.Language
+			settings := append([]string{"RAE_LLM_PROVIDER", c.provider, "RAE_LLM_MODEL", c.model, "RAE_LLM_BASE_URL", server.URL, "RAE_LLM_API_KEY", key}, c.more...)
+			if err := load(t, &cfg, settings...); err != nil {
+				t.Fatal(err)
+			}
+			m, err := cfg.Open(inference.Deps{Meter: meter})
+			if err != nil || !cfg.Speaks() || cfg.Name() != c.name {
+				t.Fatal(cfg.Name(), err)
+			}
+			ask := llm.Request{MaxTokens: 9, Messages: []llm.Message{{Role: "user", Content: "who?"}}}
+			ctx := llm.WithPayer(t.Context(), memory.Scope{Tenant: "acme", Project: "p"})
+			got, err := m.Complete(ctx, ask)
+			if err != nil || got.Text != "yes" || !got.Usage.Estimated || got.Usage.TokensOut != 1 {
+				t.Errorf("got %+v, %v", got, err)
+			}
+			if !slices.Equal(server.what, []string{c.want}) {
+				t.Errorf("asked %q\nwant  %q", server.what, c.want)
+			}
+			if !slices.Equal(meter.calls, []string{"chat " + c.provider + " " + c.name}) {
+				t.Errorf("metered %q", meter.calls)
+			}
+		})
+	}
+}
+
+func TestASchemaIsDescribedWhereTheSettingsSaySo(t *testing.T) {
+	const schema = `{"type":"object","properties":{},"required":[],"additionalProperties":false}`
+	for set, want := range map[string]string{
+		"enforced":  `/chat/completions  {"model":"m","messages":[{"role":"user","content":"who?"}],"max_tokens":9,"response_format":{"type":"json_schema","json_schema":{"name":"answer","strict":true,"schema":` + schema + `}}}`,
+		"described": `/chat/completions  {"model":"m","messages":[{"role":"system","content":"Answer with nothing but JSON that follows this schema: ` + strings.ReplaceAll(schema, `"`, `\"`) + `"},{"role":"user","content":"who?"}],"max_tokens":9}`,
+	} {
+		server := listen(t, 1)
+		var cfg inference.Language
+		if err := load(t, &cfg, "RAE_LLM_PROVIDER", "vllm", "RAE_LLM_MODEL", "m", "RAE_LLM_BASE_URL", server.URL, "RAE_LLM_SCHEMA", set); err != nil {
+			t.Fatal(err)
+		}
+		m, err := cfg.Open(inference.Deps{Meter: &metered{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = m.Complete(t.Context(), llm.Request{MaxTokens: 9, Messages: []llm.Message{{Role: "user", Content: "who?"}}, Schema: json.RawMessage(schema)})
+		if fault.KindOf(err) != fault.Unavailable || len(server.what) != 2 || server.what[0] != want { // it says yes, twice
+			t.Errorf("%s: got %v, asked %q\nwant %q", set, err, server.what, want)
+		}
+	}
+}
+
+func TestTheLanguageModelReranksWhereItIsTold(t *testing.T) {
+	server, meter := listen(t, 1), &metered{}
+	var cfg inference.Reranking
+	if err := load(t, &cfg, "RAE_RERANK_PROVIDER", "llm", "RAE_LLM_PROVIDER", "ollama", "RAE_LLM_MODEL", "qwen3", "RAE_LLM_BASE_URL", server.URL); err != nil {
+		t.Fatal(err)
+	}
+	r, err := cfg.Open(inference.Deps{Meter: meter})
+	if err != nil || !cfg.Remote() || r.Model() != "qwen3" {
+		t.Fatal(err)
+	}
+	if _, err := r.Rerank(t.Context(), "who?", []string{"me", "you"}); fault.KindOf(err) != fault.Unavailable || !slices.Equal(meter.calls, []string{"rerank ollama qwen3", "rerank ollama qwen3"}) {
+		t.Errorf("got %v, metered %q", err, meter.calls)
+	}
+}
+
+func TestWithoutALanguageModelNobodyIsAsked(t *testing.T) {
+	var cfg inference.Language
+	if err := load(t, &cfg); err != nil {
+		t.Fatal(err)
+	}
+	m, err := cfg.Open(inference.Deps{})
+	if _, none := m.(llm.None); !none || err != nil || cfg.Speaks() || cfg.Name() != "" {
+		t.Errorf("got %T, %v, called %q", m, err, cfg.Name())
+	}
+}
+
 func TestNothingPaidIsOpenedWithoutAMeter(t *testing.T) {
 	const want = "RAE_BUDGET_URL is not set: it must be the address of the budget function, because calls of provider openai are metered"
 	var cfg inference.Embedding
@@ -228,6 +343,12 @@ func TestNothingPaidIsOpenedWithoutAMeter(t *testing.T) {
 	}
 	_, err = reranking.Open(inference.Deps{})
 	wantLine(t, err, strings.Replace(want, "openai", "cohere", 1))
+	var language inference.Language
+	if err := load(t, &language, "RAE_LLM_PROVIDER", "gemini", "RAE_LLM_API_KEY", key); err != nil {
+		t.Fatal(err)
+	}
+	_, err = language.Open(inference.Deps{})
+	wantLine(t, err, strings.Replace(want, "openai", "gemini", 1))
 }
 
 func TestTheMeterOfAFunctionAloneIsTheBudgetFunction(t *testing.T) {

@@ -13,14 +13,21 @@ import (
 	"github.com/rae-memory/rae/pkg/voyage"
 )
 
-// Reranking says which reranker. Every function that reranks has it in its Config.
+// Reranking says which reranker. Every function that reranks has it in its Config. With the provider llm it is the
+// language model.
 type Reranking struct {
-	RerankProvider string           `envconfig:"RAE_RERANK_PROVIDER" default:"lexical" allowed:"lexical|cohere|jina|voyage|tei|vllm|rae"`
-	RerankModel    string           `envconfig:"RAE_RERANK_MODEL"`    // empty: the provider's own choice
-	RerankBaseURL  string           `envconfig:"RAE_RERANK_BASE_URL"` // empty: where the provider usually is
-	RerankKey      telemetry.Secret `envconfig:"RAE_RERANK_API_KEY"`
-	RerankTimeout  time.Duration    `envconfig:"RAE_RERANK_TIMEOUT" default:"10s" min:"1ms" max:"10m"`
+	Language
+
+	RerankProvider  string           `envconfig:"RAE_RERANK_PROVIDER" default:"lexical" allowed:"lexical|cohere|jina|voyage|tei|vllm|rae|llm"`
+	RerankModel     string           `envconfig:"RAE_RERANK_MODEL"`    // empty: the provider's own choice
+	RerankBaseURL   string           `envconfig:"RAE_RERANK_BASE_URL"` // empty: where the provider usually is
+	RerankKey       telemetry.Secret `envconfig:"RAE_RERANK_API_KEY"`
+	RerankTimeout   time.Duration    `envconfig:"RAE_RERANK_TIMEOUT" default:"10s" min:"1ms" max:"10m"`
+	RerankDocuments int              `envconfig:"RAE_RERANK_DOCUMENTS" default:"20" min:"2" max:"200"` // that a language model puts in order; the rest follows them
 }
+
+// listwise is the provider that is the language model.
+const listwise = "llm"
 
 // rerankHosts are the providers that are asked over HTTP.
 var rerankHosts = map[string]host{
@@ -38,23 +45,34 @@ const rerankTokens = 4096
 // Remote reports whether the reranker is asked over HTTP.
 func (c *Reranking) Remote() bool {
 	_, remote := rerankHosts[c.RerankProvider]
-	return remote
+	return remote || c.RerankProvider == listwise
 }
 
 // Check is part of serve.Checker: configurations that have a Reranking call it from theirs. Its error is a
 // *serve.ConfigError.
 func (c *Reranking) Check() error {
+	if c.RerankProvider == listwise {
+		return c.checkLanguage()
+	}
 	if c.Remote() {
 		return c.setting().check()
 	}
-	builtIn, err := rerank.BuiltIn(c.RerankProvider, "")
-	if err != nil {
-		return &serve.ConfigError{Name: "RAE_RERANK_PROVIDER", Value: c.RerankProvider, Allowed: "a provider of this build"}
+	return checkBuiltIn("RAE_RERANK", c.RerankProvider, c.RerankModel, rerank.BuiltIn)
+}
+
+// checkLanguage finds what cannot be meant where the language model reranks.
+func (c *Reranking) checkLanguage() error {
+	if !c.Speaks() {
+		return &serve.ConfigError{Name: "RAE_LLM_PROVIDER", Value: c.LLMProvider, Allowed: "a provider, because RAE_RERANK_PROVIDER is " + listwise}
 	}
-	if _, err := rerank.BuiltIn(c.RerankProvider, c.RerankModel); err != nil {
-		return &serve.ConfigError{Name: "RAE_RERANK_MODEL", Value: c.RerankModel, Allowed: "unset or " + builtIn.Model()}
+	for _, unused := range []struct{ name, value string }{
+		{"RAE_RERANK_MODEL", c.RerankModel}, {"RAE_RERANK_BASE_URL", c.RerankBaseURL}, {"RAE_RERANK_API_KEY", c.RerankKey.Reveal()},
+	} {
+		if unused.value != "" {
+			return &serve.ConfigError{Name: unused.name, Secret: true, Allowed: "unset: the model of provider " + listwise + " is what RAE_LLM_* says"}
+		}
 	}
-	return nil
+	return c.Language.Check()
 }
 
 func (c *Reranking) setting() *setting {
@@ -69,12 +87,15 @@ func (c *Reranking) Open(d Deps) (rerank.Reranker, error) {
 	if !c.Remote() {
 		return rerank.BuiltIn(c.RerankProvider, c.RerankModel)
 	}
-	s := c.setting()
-	client, err := s.client(d.Log)
-	if err != nil {
-		return nil, err
+	if c.RerankProvider == listwise {
+		model, err := c.Language.Open(d)
+		if err != nil {
+			return nil, err
+		}
+		return rerank.NewListwise(model, c.Name(), c.RerankDocuments)
 	}
-	meter, err := s.meter(&d)
+	s := c.setting()
+	client, meter, err := s.open(&d)
 	if err != nil {
 		return nil, err
 	}

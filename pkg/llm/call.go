@@ -3,6 +3,7 @@ package llm
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
@@ -24,6 +25,30 @@ type Meter interface {
 	// that the provider did not say, and then Most counts. An error of do is returned as it is. Without a payer, or where
 	// the budget cannot be asked, do is not called either.
 	Spend(ctx context.Context, c Call, do func(context.Context) (Usage, error)) error
+}
+
+// Ask makes a call through the meter, within the timeout (0 = the context's), and checks what came of it: an answer that
+// check refuses was paid for, and is none. Whatever is asked of somebody else's model is asked by it.
+func Ask[A any](ctx context.Context, m Meter, timeout time.Duration, c Call, do func(context.Context) (A, Usage, error), check func(A) error) (A, error) {
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	var answer, none A
+	err := m.Spend(ctx, c, func(ctx context.Context) (used Usage, err error) {
+		answer, used, err = do(ctx)
+		if err == nil {
+			if err = check(answer); err != nil {
+				err = Spent(err)
+			}
+		}
+		return used, err
+	})
+	if err != nil {
+		return none, err
+	}
+	return answer, nil
 }
 
 type payerKey struct{}
@@ -52,6 +77,23 @@ func (s *spentError) Unwrap() error { return s.error }
 func WasSpent(err error) bool {
 	var s *spentError
 	return errors.As(err, &s)
+}
+
+// Refused is the error of a model that will not answer this, or of the filter before it: the same request would be refused
+// again. why is a word of the provider's, such as "safety".
+func Refused(provider, why string) error {
+	return &refusedError{fault.New(fault.Invalid, "the model of %s will not answer this (%s)", provider, why)}
+}
+
+type refusedError struct{ fault *fault.Error }
+
+func (r *refusedError) Error() string { return r.fault.Error() }
+func (r *refusedError) Unwrap() error { return r.fault }
+
+// WasRefused reports whether a model would not answer, or a filter did not let it.
+func WasRefused(err error) bool {
+	var r *refusedError
+	return errors.As(err, &r)
 }
 
 // Rejected reports whether the budget refused a call and wants the whole request refused with it, rather than done

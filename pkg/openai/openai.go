@@ -4,7 +4,6 @@ package openai
 
 import (
 	"context"
-	"net/url"
 
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/fault"
@@ -55,7 +54,7 @@ type embeddingsAnswer struct {
 func (e *Embeddings) Embed(ctx context.Context, kind embed.Kind, texts []string) ([][]float32, llm.Usage, error) {
 	path, ask := "/embeddings", embeddingsRequest{Model: e.Model, Input: texts, Dimensions: e.Dimensions, EncodingFormat: "float"}
 	if e.Azure != "" {
-		path, ask.Model = "/openai/deployments/"+url.PathEscape(e.Model)+path+"?api-version="+url.QueryEscape(e.Azure), ""
+		path, ask.Model = deployment(e.Model, path, e.Azure), ""
 	}
 	if e.TellKind {
 		ask.InputType = kinds[kind]

@@ -1,4 +1,5 @@
-// Package provider asks providers of models over HTTP: JSON out, JSON back, within the deadline of the context. What
+// Package provider asks providers of models over HTTP: JSON out, JSON back, whole or as a stream of events, within the
+// deadline of the context. What
 // passes (too many requests, a server error, a lost connection) is tried again after a random wait, or after the one the
 // provider asks for. What comes back is bounded and must be JSON. Every error names the provider and has the kind of what
 // happened; none repeats the key, the request or the answer.
@@ -35,6 +36,7 @@ const (
 	dialTimeout     = 10 * time.Second
 	handshakeLimit  = 10 * time.Second
 	jsonMedia       = "application/json"
+	eventMedia      = "text/event-stream"
 	maxErrorAnswer  = 64 << 10 // bytes of a refusal that are looked at for its code
 	maxCode         = 64       // characters of a code that is told
 	tenantHeader    = "X-Tenant-ID"
@@ -121,7 +123,6 @@ func headers(o *Options) http.Header {
 		h.Set(name, value)
 	}
 	h.Set("Content-Type", jsonMedia)
-	h.Set("Accept", jsonMedia)
 	h.Set("User-Agent", "rae")
 	switch {
 	case o.Key == "":
@@ -144,12 +145,17 @@ func (c *Client) Name() string { return c.options.Name }
 // refused the request, and Internal where what is configured is wrong: the key, the address, the model. One that may be
 // charged for all the same is marked by llm.Spent.
 func (c *Client) Post(ctx context.Context, path string, in, out any) error {
+	return c.ask(ctx, path, in, jsonMedia, func(answer *http.Response) error { return c.read(ctx, answer, out) })
+}
+
+// ask sends in until take has its answer, which is asked for as media.
+func (c *Client) ask(ctx context.Context, path string, in any, media string, take func(*http.Response) error) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "the request to %s cannot be written as JSON", c.Name())
 	}
 	for attempt := 0; ; attempt++ {
-		err := c.attempt(ctx, path, body, out)
+		err := c.attempt(ctx, path, body, media, take)
 		if err == nil {
 			return nil
 		}
@@ -166,7 +172,7 @@ func (c *Client) Post(ctx context.Context, path string, in, out any) error {
 }
 
 // attempt sends the request once.
-func (c *Client) attempt(ctx context.Context, path string, body []byte, out any) error {
+func (c *Client) attempt(ctx context.Context, path string, body []byte, media string, take func(*http.Response) error) error {
 	if err := ctx.Err(); err != nil {
 		return c.ended(err, false)
 	}
@@ -181,6 +187,7 @@ func (c *Client) attempt(ctx context.Context, path string, body []byte, out any)
 		return fault.Wrap(fault.Internal, bare(err), "%s cannot be asked", c.Name())
 	}
 	r.Header = c.header.Clone()
+	r.Header.Set("Accept", media)
 	if payer, known := llm.PayerOf(ctx); known && c.options.TellPayer {
 		r.Header.Set(tenantHeader, payer.Tenant)
 		r.Header.Set(projectHeader, payer.Project)
@@ -196,28 +203,48 @@ func (c *Client) attempt(ctx context.Context, path string, body []byte, out any)
 	if answer.StatusCode < 200 || answer.StatusCode > 299 {
 		return c.refusal(answer)
 	}
-	return c.read(ctx, answer, out)
+	return take(answer)
 }
 
 // read takes the answer of a call that was done: whatever is wrong with it now, it will be charged for.
 func (c *Client) read(ctx context.Context, answer *http.Response, out any) error {
 	media := mediaOf(answer)
-	if strings.HasSuffix(media, "html") || strings.HasSuffix(media, "xml") {
+	if strings.HasSuffix(media, "html") || strings.HasSuffix(media, "xml") || media == eventMedia {
 		return llm.Spent(fault.New(fault.Unavailable, "%s answered with %s instead of JSON: is its address right?", c.Name(), media))
 	}
 	text, err := io.ReadAll(io.LimitReader(answer.Body, c.options.MaxAnswer+1))
 	switch {
-	case err != nil && ctx.Err() != nil:
-		return c.ended(ctx.Err(), true)
 	case err != nil:
-		return llm.Spent(fault.Wrap(fault.Unavailable, bare(err), "the answer of %s was cut off", c.Name()))
+		return c.broken(ctx, err)
 	case int64(len(text)) > c.options.MaxAnswer:
-		return llm.Spent(fault.New(fault.Unavailable, "the answer of %s has more than %d bytes", c.Name(), c.options.MaxAnswer))
+		return c.tooLong()
 	}
+	return c.Read(text, out)
+}
+
+// Read reads JSON of an answer into out. Unavailable, and charged for all the same, where it cannot be read.
+func (c *Client) Read(text []byte, out any) error {
 	if err := json.Unmarshal(text, out); err != nil {
 		return llm.Spent(fault.New(fault.Unavailable, "the answer of %s is not the JSON it should be: %s", c.Name(), wrongJSON(err)))
 	}
 	return nil
+}
+
+// CutOff is the error of an answer that does not say that it is whole.
+func (c *Client) CutOff() error {
+	return llm.Spent(fault.New(fault.Unavailable, "the answer of %s has no end: it was cut off, or is not what was asked for", c.Name()))
+}
+
+// broken is the error of an answer that could not be read to its end.
+func (c *Client) broken(ctx context.Context, err error) error {
+	if ended := ctx.Err(); ended != nil {
+		return c.ended(ended, true)
+	}
+	return llm.Spent(fault.Wrap(fault.Unavailable, bare(err), "the answer of %s was cut off", c.Name()))
+}
+
+func (c *Client) tooLong() error {
+	return llm.Spent(fault.New(fault.Unavailable, "the answer of %s has more than %d bytes", c.Name(), c.options.MaxAnswer))
 }
 
 // wrongJSON says what is wrong without repeating what was read.

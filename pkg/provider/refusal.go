@@ -1,16 +1,19 @@
 package provider
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"mime"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/llm"
 )
 
 // passing marks an error after which the same request may succeed.
@@ -32,30 +35,68 @@ func (o *overBudget) Degrades() bool { return o.degrades }
 // noQuota are codes of refusals that look like too many requests and mean that nothing is left to spend.
 var noQuota = []string{"insufficient_quota", "billing_hard_limit_reached"}
 
+// filtered are codes of refusals by the filter before a model. Azure charges for what it read to come to that.
+var filtered = []string{"content_filter", "content_policy_violation"}
+
+// overflow is what providers say of prompts that their model cannot hold. Some have a code for it, and some words alone.
+var overflow = regexp.MustCompile(`(?i)context_length_exceeded|maximum context length|context (window|size)|prompt is too long|input token count|too many (input )?tokens`)
+
 // refusal is an answer that is none. Only a code is taken from it: its message may repeat the key or what was asked.
 func (c *Client) refusal(answer *http.Response) error {
-	code, degrades := c.codeOf(answer)
+	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxErrorAnswer)) // what there is of it
+	said := c.said(text)
 	told := strconv.Itoa(answer.StatusCode)
-	if code != "" {
-		told += " " + code
+	if said.code != "" {
+		told += " " + said.code
 	}
 	if c.options.TellPayer && answer.StatusCode == http.StatusPaymentRequired {
-		return &overBudget{fault.New(fault.OverBudget, "the budget does not cover this (%s)", c.Name()), degrades}
+		return &overBudget{fault.New(fault.OverBudget, "the budget does not cover this (%s)", c.Name()), said.degrades}
 	}
-	e := c.refused(answer.StatusCode, told)
+	if slices.Contains(filtered, said.code) {
+		return llm.Spent(llm.Refused(c.Name(), said.code))
+	}
+	status := answer.StatusCode
+	if status == http.StatusBadRequest && overflow.Match(text) {
+		status = http.StatusRequestEntityTooLarge
+	}
+	e := c.refused(status, told)
 	e.RetryAfter = retryAfter(answer.Header, time.Now())
 	switch e.Kind {
 	case fault.RateLimited:
-		for _, none := range noQuota {
-			if code == none {
-				return e
-			}
+		if slices.Contains(noQuota, said.code) {
+			return e
 		}
 		return &passing{e}
 	case fault.Unavailable:
 		return &passing{e}
 	}
 	return e
+}
+
+// failures are the statuses of what providers call errors that come when the status has been sent.
+var failures = map[string]int{
+	"invalid_request_error": http.StatusBadRequest, "INVALID_ARGUMENT": http.StatusBadRequest, "authentication_error": http.StatusUnauthorized,
+	"permission_error": http.StatusForbidden, "not_found_error": http.StatusNotFound, "request_too_large": http.StatusRequestEntityTooLarge,
+	"rate_limit_error": http.StatusTooManyRequests, "rate_limit_exceeded": http.StatusTooManyRequests, "RESOURCE_EXHAUSTED": http.StatusTooManyRequests,
+}
+
+// Failed is the error of an answer that began well and says that it failed: text is the JSON that says so, with an error in
+// it as a refusal has one. It may be charged for, and is not tried again, because parts of the answer may have been used.
+func (c *Client) Failed(text []byte) error {
+	said := c.said(text)
+	if slices.Contains(filtered, said.code) {
+		return llm.Spent(llm.Refused(c.Name(), said.code))
+	}
+	status, known := failures[said.code]
+	switch {
+	case overflow.Match(text):
+		status = http.StatusRequestEntityTooLarge
+	case said.status >= 400 && said.status <= 599:
+		status = said.status
+	case !known:
+		status = http.StatusInternalServerError
+	}
+	return llm.Spent(c.refused(status, cmp.Or(said.code, strconv.Itoa(status))))
 }
 
 // refused is the one table from a provider's statuses to kinds.
@@ -84,11 +125,17 @@ func (c *Client) refused(status int, told string) *fault.Error {
 // codes are words machines wrote for machines; what doesn't look like one is not repeated.
 var codes = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]*$`)
 
-// codeOf finds the code of a refusal: error.code, error.status or error.type, as OpenAI, Gemini and Anthropic write it,
-// or error_type and type beside it. degrades is what RAE says beside its own refusals.
-func (c *Client) codeOf(answer *http.Response) (code string, degrades bool) {
-	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxErrorAnswer)) // what there is of it
-	type parts struct {                                                // text to some, numbers to others
+// said is what a refusal says for machines.
+type said struct {
+	code     string
+	status   int  // where it repeats one
+	degrades bool // what RAE says beside its own refusals
+}
+
+// said finds the code of a refusal: error.code, error.status or error.type, as OpenAI, Gemini and Anthropic write it, or
+// error_type and type beside it.
+func (c *Client) said(text []byte) (s said) {
+	type parts struct { // text to some, numbers to others
 		Code   any `json:"code"`
 		Status any `json:"status"`
 		Type   any `json:"type"`
@@ -100,19 +147,29 @@ func (c *Client) codeOf(answer *http.Response) (code string, degrades bool) {
 		parts
 	}
 	if json.Unmarshal(text, &told) != nil {
-		return "", false
+		return said{}
 	}
-	degrades = told.Exhausted == "degrade"
+	s.degrades = told.Exhausted == "degrade"
 	var inner parts
 	_ = json.Unmarshal(told.Error, &inner) // some write a string there, which tells nothing
+	if status, ok := inner.Code.(float64); ok {
+		s.status = int(status)
+	}
 	for _, word := range []any{inner.Code, inner.Status, inner.Type, told.ErrorType, told.Type} {
 		code, _ := word.(string)
-		secret := c.options.Key != "" && strings.Contains(code, c.options.Key)
-		if len(code) <= maxCode && codes.MatchString(code) && !secret {
-			return code, degrades
+		if s.code = c.Code(code); s.code != "" {
+			return s
 		}
 	}
-	return "", degrades
+	return s
+}
+
+// Code is a word of the provider's that may be repeated, "" for one that may not.
+func (c *Client) Code(word string) string {
+	if secret := c.options.Key != "" && strings.Contains(word, c.options.Key); secret || len(word) > maxCode || !codes.MatchString(word) {
+		return ""
+	}
+	return word
 }
 
 func mediaOf(answer *http.Response) string {

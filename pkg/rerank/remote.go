@@ -73,10 +73,10 @@ func (r *Remote) Rerank(ctx context.Context, query string, documents []string) (
 		return nil, err
 	}
 	scores := make([]float64, len(documents))
-	if query = r.prepared(query, MaxQueryBytes); query == "" {
+	if query = prepared(query, MaxQueryBytes, r.spec.MaxTextTokens); query == "" {
 		return scores, nil
 	}
-	asked, places := r.distinct(documents)
+	asked, places := distinct(documents, r.spec.MaxTextTokens)
 	var got []float64
 	for start := 0; start < len(asked); start += r.spec.MaxDocuments {
 		some, err := r.request(ctx, query, asked[start:min(start+r.spec.MaxDocuments, len(asked))])
@@ -94,11 +94,12 @@ func (r *Remote) Rerank(ctx context.Context, query string, documents []string) (
 	return scores, nil
 }
 
-// distinct are the documents to ask about, and where each of all is among them, -1 for a blank one.
-func (r *Remote) distinct(documents []string) (asked []string, places []int) {
+// distinct are the documents to ask about, each of so many tokens at most, and where each of all is among them, -1 for a
+// blank one.
+func distinct(documents []string, tokens int) (asked []string, places []int) {
 	known, places := map[string]int{}, make([]int, len(documents))
 	for i, document := range documents {
-		document = r.prepared(document, MaxDocumentBytes)
+		document = prepared(document, MaxDocumentBytes, tokens)
 		place, seen := known[document]
 		switch {
 		case document == "":
@@ -113,34 +114,19 @@ func (r *Remote) distinct(documents []string) (asked []string, places []int) {
 }
 
 // prepared is a text as it is sent, "" for a blank one.
-func (r *Remote) prepared(text string, bytes int) string {
-	return strings.TrimSpace(llm.Prepared(text[:min(len(text), bytes)], r.spec.MaxTextTokens))
+func prepared(text string, bytes, tokens int) string {
+	return strings.TrimSpace(llm.Prepared(text[:min(len(text), bytes)], tokens))
 }
 
 // request asks the provider once, through the meter.
-func (r *Remote) request(ctx context.Context, query string, documents []string) (scores []float64, err error) {
-	if r.spec.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, r.spec.Timeout)
-		defer cancel()
-	}
+func (r *Remote) request(ctx context.Context, query string, documents []string) ([]float64, error) {
 	call := llm.Call{
 		Operation: "rerank", Provider: r.spec.Provider, Model: r.spec.Model,
 		Most: llm.Usage{TokensIn: r.most(query, documents), Estimated: true},
 	}
-	err = r.meter.Spend(ctx, call, func(ctx context.Context) (used llm.Usage, err error) {
-		scores, used, err = r.provider.Rerank(ctx, query, documents)
-		if err == nil {
-			if err = r.check(scores, len(documents)); err != nil {
-				err = llm.Spent(err)
-			}
-		}
-		return used, err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return scores, nil
+	return llm.Ask(ctx, r.meter, r.spec.Timeout, call, func(ctx context.Context) ([]float64, llm.Usage, error) {
+		return r.provider.Rerank(ctx, query, documents)
+	}, func(scores []float64) error { return r.check(scores, len(documents)) })
 }
 
 // most is what a request consumes: every document is read with the query.

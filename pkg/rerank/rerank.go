@@ -20,8 +20,8 @@ const (
 // Reranker scores documents against a query.
 //
 // A score lies in 0..1, higher is better; scores of two queries are not comparable. The score of a document depends
-// on the query and on which documents it competes with, never on where it stands among them: equal documents have
-// equal scores and the caller breaks ties. Any strings are accepted, empty ones and invalid UTF-8 included. More
+// on the query and on which documents it competes with, never on where it stands among them (but see Listwise): equal
+// documents have equal scores and the caller breaks ties. Any strings are accepted, empty ones and invalid UTF-8 included. More
 // than MaxDocuments is Invalid. When ctx ends Rerank gives up soon and returns its error and no scores, so that a
 // caller with a deadline falls back on the order it had. Implementations must be safe for concurrent use.
 type Reranker interface {

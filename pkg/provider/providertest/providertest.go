@@ -3,6 +3,7 @@
 package providertest
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -31,6 +32,7 @@ type Subject struct {
 	// Answer is the right answer to a request, in the provider's wire format. It may check the request, and runs on
 	// another goroutine than the test's.
 	Answer func(r *http.Request, body []byte) string
+	Media  string // of answers; "" = application/json
 	// Wrong are JSON answers that are none to what Ask asks, by what is wrong with them.
 	Wrong map[string]string
 }
@@ -71,7 +73,7 @@ func Run(t *testing.T, on string, s Subject) {
 		"too many requests are tried again":                       answers(429, "application/json", `{"message":"slow down"}`, "Retry-After", "0"),
 		"a server error is tried again":                           answers(500, "text/plain", "oops"),
 		"an overloaded server is tried again":                     answers(503, "text/html", "<html>"),
-		"a connection that ends before the answer is tried again": cutOff(""),
+		"a connection that ends before the answer is tried again": cutOff("", ""),
 	} {
 		run.Clause(t, name, func(t *testing.T) {
 			var count atomic.Int32
@@ -100,24 +102,24 @@ func Run(t *testing.T, on string, s Subject) {
 		}
 	})
 	for name, wrong := range map[string]http.HandlerFunc{
-		"an answer that was cut off is none": cutOff(`{"data":[{"ind`),
+		"an answer that was cut off is none": cutOff(s.media(), `{"data":[{"ind`),
 		"a web page is no answer":            answers(200, "text/html; charset=utf-8", "<html>"+Words),
 		"what is no JSON is no answer":       answers(200, "application/json", "<html>"+Words),
-		"an empty answer is none":            answers(200, "application/json", ""),
+		"an empty answer is none":            answers(200, s.media(), ""),
 	} {
 		run.Clause(t, name, func(t *testing.T) { s.wantFault(t, s.ask(t, wrong), fault.Unavailable, true) })
 	}
 	run.Clause(t, "an answer to something else is none", func(t *testing.T) {
 		for name, body := range s.Wrong {
 			t.Run(name, func(t *testing.T) {
-				s.wantFault(t, s.ask(t, answers(200, "application/json", body)), fault.Unavailable, true)
+				s.wantFault(t, s.ask(t, answers(200, s.media(), body)), fault.Unavailable, true)
 			})
 		}
 	})
 	run.Clause(t, "a body that never ends costs no more than the deadline", func(t *testing.T) {
 		ended := make(chan struct{})
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Content-Type", s.media())
 			_, _ = io.WriteString(w, "{")
 			_ = http.NewResponseController(w).Flush()
 			<-ended
@@ -136,8 +138,10 @@ func (s *Subject) right(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(400)
 		return
 	}
-	answers(200, "application/json", s.Answer(r, body))(w, r)
+	answers(200, s.media(), s.Answer(r, body))(w, r)
 }
+
+func (s *Subject) media() string { return cmp.Or(s.Media, "application/json") }
 
 // ask asks a server that answers by handle. The time it has is more than any clause needs.
 func (s *Subject) ask(t *testing.T, handle http.HandlerFunc) error {
@@ -151,12 +155,18 @@ func (s *Subject) ask(t *testing.T, handle http.HandlerFunc) error {
 
 func (s *Subject) wantFault(t *testing.T, err error, kind fault.Kind, spent bool) {
 	t.Helper()
+	wantFault(t, s.Name, err, kind, spent)
+}
+
+// wantFault wants an error of the kind that names the provider, and neither the key nor what was asked.
+func wantFault(t *testing.T, name string, err error, kind fault.Kind, spent bool) {
+	t.Helper()
 	if fault.KindOf(err) != kind || err == nil || llm.WasSpent(err) != spent {
 		t.Errorf("got %v (%v), spent %t; want %v, spent %t", err, fault.KindOf(err), llm.WasSpent(err), kind, spent)
 		return
 	}
-	if text := err.Error(); !strings.Contains(text, s.Name) || strings.Contains(text, Key) || strings.Contains(text, Words) {
-		t.Errorf("%q does not name %s, or tells a secret", text, s.Name)
+	if text := err.Error(); !strings.Contains(text, name) || strings.Contains(text, Key) || strings.Contains(text, Words) {
+		t.Errorf("%q does not name %s, or tells a secret", text, name)
 	}
 }
 
@@ -173,10 +183,10 @@ func answers(status int, media, body string, headers ...string) http.HandlerFunc
 }
 
 // cutOff announces a long answer, sends its beginning and closes the connection; "" closes it before any answer.
-func cutOff(beginning string) http.HandlerFunc {
+func cutOff(media, beginning string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		if beginning != "" {
-			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Content-Type", media)
 			w.Header().Set("Content-Length", "100000")
 			_, _ = io.WriteString(w, beginning)
 			_ = http.NewResponseController(w).Flush()
