@@ -117,8 +117,12 @@ func (a *Account) record(kind string, p Period, threshold float64, now time.Time
 	if err != nil { // numbers, strings and times always marshal
 		data = []byte("{}")
 	}
+	whose := a.Scope.Tenant
+	if a.Level() == ProjectLevel {
+		whose = a.Scope.String()
+	}
 	return outbox.Record{
 		ID: string(memory.NewID()), Type: kind, Tenant: a.Scope.Tenant, Project: a.Scope.Project,
-		Subject: a.Scope.String() + "/" + string(p), Data: data, Time: now.UTC(),
+		Subject: whose + "/" + string(p), Data: data, Time: now.UTC(),
 	}
 }

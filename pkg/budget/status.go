@@ -53,7 +53,7 @@ type Status struct {
 // never set limits, Pot is what those projects use together that set none either, of the defaults they share.
 type TenantStatus struct {
 	Status
-	Pot *Status `json:"pot" nullable:"true" doc:"What the projects without limits of their own use together of the defaults, which they share; null where the tenant has limits."`
+	Pot *Status `json:"pot,omitempty" doc:"What the projects without limits of their own use together of the defaults, which they share; absent where the tenant has limits."`
 }
 
 // Percent is a share in tenths of a percent; in JSON it is a number with one decimal at most: 24.7.

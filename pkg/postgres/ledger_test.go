@@ -93,7 +93,7 @@ func TestOneWhoLeavesTakesBackOnlyItsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := other.Exec(t.Context(), `SELECT pg_advisory_xact_lock(hashtextextended(length($1)::text || ':' || $1 || $2, 3))`, acme.Tenant, acme.Project); err != nil {
+	if _, err := other.Exec(t.Context(), `SELECT pg_advisory_xact_lock(hashtextextended($1, 3))`, acme.Tenant); err != nil {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
@@ -112,7 +112,7 @@ func TestOneWhoLeavesTakesBackOnlyItsOwn(t *testing.T) {
 			t.Errorf("who stayed got %v", err)
 		}
 	})
-	until(t, func() bool { return ledger.Waiting(acme) == 1 })
+	until(t, func() bool { return ledger.Waiting(acme.Tenant) == 1 })
 	if err := other.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}

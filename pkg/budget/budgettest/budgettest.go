@@ -29,6 +29,8 @@ type Opened struct {
 	Ledger budget.Ledger
 	Outbox outbox.Queue                                          // where the ledger's records go
 	Erase  func(context.Context, string) (memory.Receipt, error) // removes a tenant from the store
+	// DefaultProject says that a scope without a project means a certain one, as over HTTP. Other ledgers refuse it.
+	DefaultProject bool
 }
 
 // Opener opens a fresh, empty ledger and sees to its end.
@@ -54,6 +56,7 @@ func Run(t *testing.T, on string, open Opener) {
 		{name: "defaults shared by projects", clauses: potClauses(), policy: budget.Policy{Defaults: defaults()}},
 		{name: "limits of a tenant", clauses: tenantClauses(), policy: budget.Policy{Defaults: defaults()}},
 		{name: "prices and costs", clauses: costClauses()},
+		{name: "no project", clauses: nowhereClauses(), lacks: lacking(abilities.DefaultProject, "refusal of no project")},
 		{name: "concurrency", clauses: concurrencyClauses()},
 		{name: "records", clauses: recordClauses(), lacks: lacking(abilities.Outbox == nil, "outbox")},
 		{name: "records of a tenant", clauses: tenantRecordClauses(), policy: budget.Policy{Defaults: defaults()}, lacks: lacking(abilities.Outbox == nil, "outbox")},
