@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -16,6 +17,8 @@ import (
 // books is the transaction of a group of those who spend from one tenant's budgets, in whatever project: the sums above
 // the projects let one after the other anyway. Each account is read once, changed by one after the other, and written once.
 // The transaction sees all projects of the tenant; which one a turn is for, its statements say.
+//
+// Where the process remembers the books (memo), they are not read, and nothing has to be asked that is remembered as well.
 type books struct {
 	turns
 	ledger *Ledger
@@ -27,6 +30,16 @@ type books struct {
 	kept   tenantPage // next, as the turn under way found it
 	pages  map[string]*projectPage
 	found  map[string]*projectPage // by project, those the turn under way may have changed, as it found them; nil: not there
+
+	memo                *memo                 // what the transaction began with; nil: it reads the books
+	readAt              time.Time             // by this process's clock: when they were read
+	stamp               int64                 // of who wrote the books last; 0: nobody did
+	made                []standingReservation // by this transaction
+	ended               []memory.ID
+	keptMade, keptEnded int // lengths, as the turn under way found them
+	prices              []budget.Price
+	priced              bool // prices have been read
+	keptPriced          bool // priced, as the turn under way found it
 }
 
 // tenantPage is what a turn may change above the projects.
@@ -62,7 +75,7 @@ const (
 	readTenantBooks = `SELECT t.now, coalesce(a.day, ''), b.monthly_limit, b.daily_limit, b.monthly_tokens, b.daily_tokens,
 		b.warning_threshold, b.on_exhausted, coalesce(a.held_cost, 0), coalesce(a.held_tokens, 0),
 		coalesce(u.period, ''), coalesce(u.cost, 0), coalesce(u.tokens, 0), coalesce(u.told, 0),
-		coalesce(a.pot_cost, 0), coalesce(a.pot_tokens, 0), coalesce(u.pot, false)` + fromToday + `
+		coalesce(a.pot_cost, 0), coalesce(a.pot_tokens, 0), coalesce(a.stamp, 0), coalesce(u.pot, false)` + fromToday + `
 		LEFT JOIN tenant_budgets b ON b.tenant = $1
 		LEFT JOIN tenant_accounts a ON a.tenant = $1
 		LEFT JOIN tenant_usage u ON u.tenant = $1 AND u.period ` + inPeriods
@@ -78,15 +91,85 @@ func (l *Ledger) beginBooks(ctx context.Context, scope memory.Scope, alone func(
 	if err != nil {
 		return nil, end, err
 	}
-	b := &books{turns: t, ledger: l, tenant: scope.Tenant, pages: map[string]*projectPage{}}
+	b := &books{turns: t, ledger: l, tenant: scope.Tenant, pages: map[string]*projectPage{}, memo: l.memos.take(scope.Tenant)}
 	b.exec(lockBooks, b.tenant)
+	if b.memo != nil {
+		b.recall()
+		return b, end, nil
+	}
 	b.exec(standStill)
 	b.ask(readTenantBooks, []any{b.tenant}, func(rows pgx.Rows) (err error) {
-		b.now, err = l.scanTenantBooks(rows, b.tenant, &b.stands.all, &b.stands.pot)
+		b.readAt = time.Now()
+		b.now, err = l.scanTenantBooks(rows, b.tenant, &b.stands.all, &b.stands.pot, &b.stamp)
 		b.next, b.kept = b.stands, b.stands
 		return err
 	})
 	return b, end, nil
+}
+
+// recall opens the books as the memo has them.
+func (b *books) recall() {
+	m := b.memo
+	b.stamp, b.readAt, b.prices, b.priced = m.stamp, m.read, m.prices, m.priced
+	b.now = m.now.Add(time.Since(m.read)).Truncate(time.Microsecond)
+	if clock := b.db.options.Clock; clock != nil {
+		b.now = clock().UTC().Truncate(time.Microsecond)
+	}
+	b.stands = tenantPage{all: m.all, pot: m.pot, lapsed: true}
+	b.next, b.kept = b.stands, b.stands
+	for project, a := range m.projects {
+		b.pages[project] = &projectPage{stands: a, account: a}
+	}
+	b.exec(`SELECT rae_books_stand($1, $2, $3, $4)`, b.tenant, b.stamp, string(m.all.Day), b.now)
+}
+
+// remember leaves what the transaction, which has been committed, knows of the books.
+func (b *books) remember() {
+	if b.stamp == 0 {
+		return
+	}
+	m := &memo{held: map[memory.ID]standingReservation{}, read: b.readAt, now: b.now}
+	if b.memo != nil {
+		m.held, m.now = b.memo.held, b.memo.now
+	}
+	m.stamp, m.all, m.pot, m.prices, m.priced = b.stamp, b.next.all, b.next.pot, b.prices, b.priced
+	m.projects = make(map[string]budget.Account, len(b.pages))
+	for project, p := range b.pages {
+		m.projects[project] = p.account
+	}
+	trim(m.projects, memoProjects)
+	for _, r := range b.made {
+		m.held[r.ID] = r
+	}
+	for _, id := range b.ended {
+		delete(m.held, id)
+	}
+	trim(m.held, memoHeld)
+	b.ledger.memos.leave(b.tenant, m)
+}
+
+// fleeting reports also what failed because a memo did not hold.
+func (b *books) fleeting(err error) bool {
+	if b.memo == nil {
+		return b.session.fleeting(err)
+	}
+	if outdated(err) {
+		b.ledger.memos.doubt(b.tenant)
+		return true
+	}
+	return taken(err) || b.session.fleeting(err)
+}
+
+// recalled returns a reservation of the project that this process made and that still holds.
+func (b *books) recalled(project string, id memory.ID) *standingReservation {
+	if b.memo == nil {
+		return nil
+	}
+	r, known := b.memo.held[id]
+	if !known || r.ProjectID != project || slices.Contains(b.ended, id) {
+		return nil
+	}
+	return &r
 }
 
 // open keeps back the question for the account of a project, and returns the books that a turn of it changes. They are
@@ -129,12 +212,14 @@ func (b *books) change(project string) {
 // Savepoint implements groupcommit.Tx.
 func (b *books) Savepoint() error {
 	b.kept, b.found = b.next, map[string]*projectPage{}
+	b.keptMade, b.keptEnded, b.keptPriced = len(b.made), len(b.ended), b.priced
 	return b.turns.Savepoint()
 }
 
 // TakeBack implements groupcommit.Tx.
 func (b *books) TakeBack() error {
 	b.next = b.kept
+	b.made, b.ended, b.priced = b.made[:b.keptMade], b.ended[:b.keptEnded], b.priced && b.keptPriced
 	for project, p := range b.found {
 		if p == nil {
 			delete(b.pages, project)
@@ -150,25 +235,21 @@ func (b *books) Commit() error {
 	if b.next.changed {
 		b.store()
 	}
-	return b.turns.Commit()
+	err := b.turns.Commit()
+	if err == nil {
+		b.remember()
+	}
+	return err
 }
 
 // store keeps back the accounts as they are now.
 func (b *books) store() {
+	for b.stamp = rand.Int64(); b.stamp == 0; b.stamp = rand.Int64() {
+	}
 	all, pot := &b.next.all, &b.next.pot
-	b.exec(`INSERT INTO tenant_accounts (tenant, day, held_cost, held_tokens, pot_cost, pot_tokens) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (tenant) DO UPDATE SET day = excluded.day, held_cost = excluded.held_cost, held_tokens = excluded.held_tokens,
-		pot_cost = excluded.pot_cost, pot_tokens = excluded.pot_tokens`,
-		b.tenant, string(all.Day), int64(all.Held.Cost), all.Held.Tokens, int64(pot.Held.Cost), pot.Held.Tokens)
 	var above usages[bool]
 	above.add(false, &b.stands.all, all)
 	above.add(true, &b.stands.pot, pot)
-	if len(above.periods) > 0 {
-		b.exec(`INSERT INTO tenant_usage (tenant, pot, period, cost, tokens, told)
-			SELECT $1, * FROM unnest($2::boolean[], $3::text[], $4::bigint[], $5::bigint[], $6::integer[])
-			ON CONFLICT (tenant, period, pot) DO UPDATE SET cost = excluded.cost, tokens = excluded.tokens, told = excluded.told`,
-			b.tenant, above.whose, above.periods, above.costs, above.tokens, above.told)
-	}
 	var names []string
 	var costs, tokens []int64
 	var used usages[string]
@@ -181,19 +262,31 @@ func (b *books) store() {
 		costs, tokens = append(costs, int64(p.account.Held.Cost)), append(tokens, p.account.Held.Tokens)
 		used.add(name, &p.stands, &p.account)
 	}
-	if len(names) > 0 {
-		b.exec(`INSERT INTO budget_accounts (tenant, day, project, held_cost, held_tokens)
-			SELECT $1, $2, * FROM unnest($3::text[], $4::bigint[], $5::bigint[])
-			ON CONFLICT (tenant, project) DO UPDATE SET day = excluded.day, held_cost = excluded.held_cost, held_tokens = excluded.held_tokens`,
-			b.tenant, string(all.Day), names, costs, tokens)
-	}
-	if len(used.periods) > 0 {
-		b.exec(`INSERT INTO budget_usage (tenant, project, period, cost, tokens, told)
-			SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::integer[])
-			ON CONFLICT (tenant, project, period) DO UPDATE SET cost = excluded.cost, tokens = excluded.tokens, told = excluded.told`,
-			b.tenant, used.whose, used.periods, used.costs, used.tokens, used.told)
+	b.exec(storeBooks, b.tenant, string(all.Day), int64(all.Held.Cost), all.Held.Tokens, int64(pot.Held.Cost), pot.Held.Tokens, b.stamp,
+		names, costs, tokens)
+	if len(above.periods)+len(used.periods) > 0 {
+		b.exec(storeUsage, b.tenant, above.whose, above.periods, above.costs, above.tokens, above.told,
+			used.whose, used.periods, used.costs, used.tokens, used.told)
 	}
 }
+
+// Statements of store.
+const (
+	storeBooks = `WITH above AS (
+			INSERT INTO tenant_accounts (tenant, day, held_cost, held_tokens, pot_cost, pot_tokens, stamp) VALUES ($1, $2, $3, $4, $5, $6, $7)
+			ON CONFLICT (tenant) DO UPDATE SET day = excluded.day, held_cost = excluded.held_cost, held_tokens = excluded.held_tokens,
+			pot_cost = excluded.pot_cost, pot_tokens = excluded.pot_tokens, stamp = excluded.stamp)
+		INSERT INTO budget_accounts (tenant, day, project, held_cost, held_tokens)
+		SELECT $1, $2, * FROM unnest($8::text[], $9::bigint[], $10::bigint[])
+		ON CONFLICT (tenant, project) DO UPDATE SET day = excluded.day, held_cost = excluded.held_cost, held_tokens = excluded.held_tokens`
+	storeUsage = `WITH above AS (
+			INSERT INTO tenant_usage (tenant, pot, period, cost, tokens, told)
+			SELECT $1, * FROM unnest($2::boolean[], $3::text[], $4::bigint[], $5::bigint[], $6::integer[])
+			ON CONFLICT (tenant, period, pot) DO UPDATE SET cost = excluded.cost, tokens = excluded.tokens, told = excluded.told)
+		INSERT INTO budget_usage (tenant, project, period, cost, tokens, told)
+		SELECT $1, * FROM unnest($7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::integer[])
+		ON CONFLICT (tenant, project, period) DO UPDATE SET cost = excluded.cost, tokens = excluded.tokens, told = excluded.told`
+)
 
 // usages are the columns of what is booked anew in periods.
 type usages[T any] struct {
@@ -346,11 +439,11 @@ func (l *Ledger) scanBooks(rows pgx.Rows, scope memory.Scope, a *budget.Account)
 }
 
 // scanTenantBooks reads a row of readTenantBooks into the accounts, which are opened by the first one.
-func (l *Ledger) scanTenantBooks(rows pgx.Rows, tenant string, all, pot *budget.Account) (now time.Time, err error) {
+func (l *Ledger) scanTenantBooks(rows pgx.Rows, tenant string, all, pot *budget.Account, stamp *int64) (now time.Time, err error) {
 	var r bookRow
 	var held budget.Amount
 	var ofPot bool
-	if err := r.scan(rows, tenant, &held.Cost, &held.Tokens, &ofPot); err != nil {
+	if err := r.scan(rows, tenant, &held.Cost, &held.Tokens, stamp, &ofPot); err != nil {
 		return now, err
 	}
 	if all.Day == "" {

@@ -19,6 +19,7 @@ type Ledger struct {
 	db     *DB
 	policy budget.Policy
 	lines  lines[*books]
+	memos  memos
 }
 
 // NewLedger returns the ledger in db. It connects to nothing until it is used.
@@ -144,10 +145,11 @@ func (l *Ledger) CurrentTenant(ctx context.Context, tenant string) (status budge
 	err = l.db.viewTenant(ctx, tenant, func(s *session) error {
 		var now time.Time
 		var all, pot budget.Account
+		var stamp int64
 		books := budget.Books{Tenant: &all, Pot: &pot}
 		s.exec(standStill)
 		s.ask(readTenantBooks, []any{tenant}, func(rows pgx.Rows) (err error) {
-			now, err = l.scanTenantBooks(rows, tenant, &all, &pot)
+			now, err = l.scanTenantBooks(rows, tenant, &all, &pot, &stamp)
 			return err
 		})
 		s.ask(`SELECT `+ended+` FROM reservations WHERE tenant = $1 AND status = 'held' AND expires_at <= rae_now()`, []any{tenant},

@@ -84,8 +84,9 @@ func TestOneWhoLeavesTakesBackOnlyItsOwn(t *testing.T) {
 	}})
 	limit, cost := 10*budget.USD, 9*budget.USD
 	small := budget.USD / 2
-	ledger := postgres.NewLedger(db, budget.Policy{Defaults: budget.Limits{Monthly: &limit}})
-	r, err := ledger.Reserve(t.Context(), acme, budget.Request{Operation: "chat", Model: "m", MaxCost: &cost})
+	policy := budget.Policy{Defaults: budget.Limits{Monthly: &limit}}
+	ledger := postgres.NewLedger(db, policy)
+	r, err := postgres.NewLedger(db, policy).Reserve(t.Context(), acme, budget.Request{Operation: "chat", Model: "m", MaxCost: &cost})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,31 +10,45 @@ import (
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
-// Reserve implements budget.Ledger.
+// Reserve implements budget.Ledger. Whether the key has been used is not asked where everything else is remembered: a
+// reservation that was made under it is then met by the insertion, and looked for the next time.
 func (l *Ledger) Reserve(ctx context.Context, scope memory.Scope, r budget.Request) (reservation budget.Reservation, err error) {
 	var refused error // an answer, not a failure: what the refusal has to tell is committed
+	tried := false
 	err = l.change(ctx, scope, func(b *books, turn *budget.Books) error {
 		refused = nil
 		var made *standingReservation
-		var own []budget.Price
-		if r.IdempotencyKey != "" {
+		keyed := r.IdempotencyKey != ""
+		seek := keyed && (tried || b.memo == nil)
+		tried = true
+		if seek {
 			b.seekReservation(&made, scope, byKey, r.IdempotencyKey)
 		}
 		if r.MaxCost == nil {
-			b.askPrices(&own, scope.Tenant)
+			b.readPrices()
 		}
 		b.lapse()
 		if err := b.answered(); err != nil {
 			return l.failed(ctx, "reserve from the budget", scope, err)
 		}
-		if made != nil && made.fingerprint != r.Fingerprint() {
-			return budget.OtherRequest()
+		project, all, pot := *turn.Project, *turn.Tenant, *turn.Pot
+		if made == nil {
+			reservation, refused = turn.Reserve(r, budget.Prices(b.prices), b.now)
 		}
-		if made != nil {
-			reservation = made.AsMade()
+		if refused != nil && keyed && !seek { // unless it was made before
+			b.seekReservation(&made, scope, byKey, r.IdempotencyKey)
+			if err := b.answered(); err != nil {
+				return l.failed(ctx, "reserve from the budget", scope, err)
+			}
+		}
+		switch {
+		case made != nil && made.fingerprint != r.Fingerprint():
+			return budget.OtherRequest()
+		case made != nil:
+			*turn.Project, *turn.Tenant, *turn.Pot = project, all, pot // there is nothing to tell of either
+			reservation, refused = made.AsMade(), nil
 			return nil
 		}
-		reservation, refused = turn.Reserve(r, budget.Prices(own), b.now)
 		b.tell(ctx, turn)
 		if refused == nil { // a refusal that changed nothing costs no disk
 			b.change(scope.Project)
@@ -98,6 +112,15 @@ func (b *books) insertReservation(r *budget.Reservation, asked budget.Request) {
 		created_at, expires_at, idempotency_key, fingerprint) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
 		r.TenantID, r.ProjectID, string(r.ID), r.Operation, r.Provider, r.Model, string(r.Status), int64(r.MaxCost),
 		r.MaxTokens, r.PriceKnown, r.Pot, r.CreatedAt, r.ExpiresAt, asked.IdempotencyKey, fingerprint)
+	b.made = append(b.made, standingReservation{*r, fingerprint})
+}
+
+// readPrices makes sure that the tenant's own prices are known once all questions are answered.
+func (b *books) readPrices() {
+	if !b.priced {
+		b.askPrices(&b.prices, b.tenant)
+		b.priced = true
+	}
 }
 
 // Settle implements budget.Ledger.
@@ -126,11 +149,12 @@ func (l *Ledger) end(
 		return budget.Reservation{}, budget.NoReservation()
 	}
 	err = l.change(ctx, scope, func(b *books, turn *budget.Books) error {
-		var stands *standingReservation
-		var own []budget.Price
-		b.seekReservation(&stands, scope, byReservation, string(id))
+		stands := b.recalled(scope.Project, id)
+		if stands == nil {
+			b.seekReservation(&stands, scope, byReservation, string(id))
+		}
 		if priced {
-			b.askPrices(&own, scope.Tenant)
+			b.readPrices()
 		}
 		if err := b.answered(); err != nil {
 			return l.failed(ctx, "read a reservation", scope, err)
@@ -138,7 +162,7 @@ func (l *Ledger) end(
 		if stands == nil {
 			return budget.NoReservation()
 		}
-		r, changed, err := do(b, turn, stands.Reservation, budget.Prices(own))
+		r, changed, err := do(b, turn, stands.Reservation, budget.Prices(b.prices))
 		if err != nil {
 			return err
 		}
@@ -158,6 +182,7 @@ func (l *Ledger) end(
 
 // updateReservation keeps back how a reservation ended and, where it was settled, its line in the log of costs.
 func (b *books) updateReservation(r *budget.Reservation) {
+	b.ended = append(b.ended, r.ID)
 	b.exec(`UPDATE reservations SET status = $4 WHERE tenant = $1 AND project = $2 AND id = $3`,
 		r.TenantID, r.ProjectID, string(r.ID), string(r.Status))
 	s := r.Settlement

@@ -21,8 +21,9 @@ CREATE TABLE tenant_accounts (
     day         text NOT NULL,
     held_cost   bigint NOT NULL CHECK (held_cost >= 0),
     held_tokens bigint NOT NULL CHECK (held_tokens >= 0),
-    pot_cost    bigint NOT NULL CHECK (pot_cost >= 0),  -- part of held_cost
-    pot_tokens  bigint NOT NULL CHECK (pot_tokens >= 0) -- part of held_tokens
+    pot_cost    bigint NOT NULL CHECK (pot_cost >= 0),     -- part of held_cost
+    pot_tokens  bigint NOT NULL CHECK (pot_tokens >= 0), -- part of held_tokens
+    stamp       bigint NOT NULL DEFAULT (random() * 9e18)::bigint -- another one with every change of the tenant's books
 ) WITH (fillfactor = 50);
 
 CREATE TABLE tenant_usage (
@@ -49,7 +50,7 @@ ALTER TABLE reservations NO FORCE ROW LEVEL SECURITY;
 
 UPDATE reservations r SET pot = true WHERE status IN ('held', 'expired')
     AND NOT EXISTS (SELECT FROM budgets b WHERE b.tenant = r.tenant AND b.project = r.project);
-INSERT INTO tenant_accounts
+INSERT INTO tenant_accounts (tenant, day, held_cost, held_tokens, pot_cost, pot_tokens)
     SELECT a.tenant, max(a.day), least(sum(a.held_cost), 9223372036854775807), least(sum(a.held_tokens), 9223372036854775807),
         least(coalesce(sum(a.held_cost) FILTER (WHERE b.tenant IS NULL), 0), 9223372036854775807),
         least(coalesce(sum(a.held_tokens) FILTER (WHERE b.tenant IS NULL), 0), 9223372036854775807)
@@ -74,3 +75,21 @@ GRANT SELECT (tenant) ON tenant_budgets, tenant_accounts, tenant_usage TO rae_sy
 CREATE POLICY named ON tenant_budgets FOR SELECT TO rae_system USING (current_user = 'rae_system');
 CREATE POLICY named ON tenant_accounts FOR SELECT TO rae_system USING (current_user = 'rae_system');
 CREATE POLICY named ON tenant_usage FOR SELECT TO rae_system USING (current_user = 'rae_system');
+
+-- Fails unless the tenant's books are as whoever stamped them left them, on the same day, and no lease has ended since. told
+-- is what the caller takes for the time, and is the time of all that follows in the transaction.
+-- +goose StatementBegin
+CREATE FUNCTION rae_books_stand(whose text, mark bigint, day text, told timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    moment timestamptz := rae_now();
+BEGIN
+    IF abs(extract(epoch FROM moment - told)) > 1 OR to_char(told AT TIME ZONE 'UTC', 'YYYY-MM-DD') <> day
+        OR NOT EXISTS (SELECT FROM tenant_accounts WHERE tenant = whose AND stamp = mark)
+        OR EXISTS (SELECT FROM reservations WHERE tenant = whose AND status = 'held' AND expires_at <= greatest(moment, told))
+    THEN
+        RAISE EXCEPTION 'the books have changed' USING ERRCODE = 'RAE01';
+    END IF;
+    PERFORM set_config('rae.now', to_json(told) #>> '{}', true);
+END
+$$;
+-- +goose StatementEnd
