@@ -51,7 +51,7 @@ type Scoping int
 
 const (
 	Scoped   Scoping = iota // it belongs to one tenant and project and says which
-	OfTenant                // it belongs to one tenant, whatever the project, and says which
+	OfTenant                // it belongs to one tenant and says which; of what project it may say, too
 	Unscoped                // it concerns everybody unless it names a tenant, or a tenant and a project
 )
 
@@ -63,8 +63,8 @@ var catalogue = []Entry{
 	{MemoryDerived, outbox.MemoryDerived, []string{"reflect"}, []string{"store"}, Scoped},
 	{MemoryEmbedded, outbox.MemoryEmbedded, []string{"embed"}, []string{"store"}, Scoped},
 	{ReflectionCreated, outbox.ReflectionCreated, []string{"reflect"}, nil, Scoped},
-	{BudgetWarning, outbox.BudgetWarning, []string{"budget"}, nil, Scoped},
-	{BudgetExceeded, outbox.BudgetExceeded, []string{"budget"}, nil, Scoped},
+	{BudgetWarning, outbox.BudgetWarning, []string{"budget"}, nil, OfTenant},
+	{BudgetExceeded, outbox.BudgetExceeded, []string{"budget"}, nil, OfTenant},
 	{DrainDue, "drain.due", []string{"clock"}, []string{"store", "budget"}, Unscoped},
 	{MaintenanceDue, "maintenance.due", []string{"clock"}, []string{"reflect"}, Unscoped},
 	{ReflectionDue, outbox.ReflectionDue, []string{"reflect", "clock"}, []string{"reflect"}, Unscoped},

@@ -39,7 +39,9 @@ type Reflected struct {
 // BudgetAlert is the data of budget.warning and budget.exceeded. Amounts are US dollars, or tokens where the period
 // counts tokens, with every digit they were booked with; "" where the publisher did not say.
 type BudgetAlert struct {
-	memory.Scope
+	Tenant    string      `json:"tenant_id"`
+	Project   string      `json:"project_id,omitempty"` // "" where the limit is one above the projects of the tenant
+	Level     string      `json:"level,omitempty"`      // project or tenant; "" where the publisher did not say
 	Period    string      `json:"period"`               // daily, monthly, daily_tokens or monthly_tokens
 	PeriodKey string      `json:"period_key,omitempty"` // the UTC day or month: "2026-11-23", "2026-11"
 	Limit     json.Number `json:"limit"`

@@ -27,7 +27,16 @@ func TestTheDefaultsOfTheGuideReallyApply(t *testing.T) {
 		"monthly_limit": n("100"), "daily_limit": n("10"), "warning_threshold": n("0.8"), "enforced": true,
 	})
 	w.spend("10")
-	w.refused(402, "", "POST", "/v1/reservations", `{"operation":"chat","model":"gpt-4o","max_cost":0.000000001}`)
+	const least = `{"operation":"chat","model":"gpt-4o","max_cost":0.000000001}`
+	w.refused(402, "", "POST", "/v1/reservations", least)
+	for _, another := range []string{"a", "b", "c"} { // a project nobody has named before has no ten dollars more
+		w.is(w.refused(402, "", "POST", "/v1/reservations", least, "X-Project-ID", another), map[string]any{
+			"level": "tenant", "period": "daily", "limit": n("10"), "usage": n("10"),
+		})
+	}
+	w.is(w.must(200, "GET", "/v1/budgets/tenant", "")["pot"].(map[string]any), map[string]any{
+		"daily_limit": n("10"), "daily_usage": n("10"), "monthly_limit": n("100"), "status": "exceeded", "warning_threshold": n("0.8"),
+	})
 
 	t.Setenv("ENABLE_COST_TRACKING", "false")
 	if err := serve.Load(&cfg); err != nil {

@@ -27,10 +27,18 @@ func (f *Function) Register(api huma.API) {
 		http.StatusPaymentRequired, http.StatusConflict)
 	made.DefaultStatus = http.StatusCreated
 	made.Description = "Holds `max_cost`, or the price of `tokens_in` and `max_tokens_out`, until it is settled, released or " +
-		"`ttl_seconds` have passed. 402 tells which limit refuses, with `period, limit, usage, reserved, requested, resets_at`."
+		"`ttl_seconds` have passed. 402 tells which limit refuses, with `level, period, limit, usage, reserved, requested, " +
+		"resets_at`: at level `tenant` it is one above the projects, and the amounts are those of all projects it counts."
+	const above = "What all projects of the tenant use together, whatever X-Project-ID says. A tenant that sets limits is held to them " +
+		"in every project, beside the project's own. Until it does, its projects without limits of their own share the defaults once: see `pot`."
+	putTenant := op("put-tenant-budget", http.MethodPut, "/v1/budgets/tenant", "Set the limits of a tenant (administrators)")
+	getTenant := op("get-tenant-budget", http.MethodGet, "/v1/budgets/tenant", "How the budget of a tenant stands (administrators)")
+	putTenant.Description, getTenant.Description = above, above
 
 	httpapi.Register(api, op("put-budget", http.MethodPut, "/v1/budgets", "Set the limits of a project"), f.putLimits)
 	httpapi.Register(api, op("get-budget", http.MethodGet, "/v1/budgets/current", "How the budget stands"), f.current)
+	httpapi.Register(api, putTenant, f.putTenantLimits)
+	httpapi.Register(api, getTenant, f.currentTenant)
 	httpapi.Register(api, made, f.reserve)
 	httpapi.Register(api, op("get-reservation", http.MethodGet, "/v1/reservations/{id}", "Read a reservation",
 		http.StatusNotFound), f.reservation)
@@ -78,13 +86,35 @@ type limitsInput struct {
 
 type statusOutput struct{ Body budget.Status }
 
+// limits are what the body says.
+func (b *budgetLimits) limits() budget.Limits {
+	return budget.Limits{
+		Monthly: b.MonthlyLimit, Daily: b.DailyLimit, MonthlyTokens: b.MonthlyTokenLimit, DailyTokens: b.DailyTokenLimit,
+		WarningThreshold: b.WarningThreshold, OnExhausted: b.OnExhausted,
+	}
+}
+
 func (f *Function) putLimits(ctx context.Context, in *limitsInput) (*statusOutput, error) {
-	status, err := f.ledger.PutLimits(ctx, in.Scope(), budget.Limits{
-		Monthly: in.Body.MonthlyLimit, Daily: in.Body.DailyLimit,
-		MonthlyTokens: in.Body.MonthlyTokenLimit, DailyTokens: in.Body.DailyTokenLimit,
-		WarningThreshold: in.Body.WarningThreshold, OnExhausted: in.Body.OnExhausted,
-	})
+	status, err := f.ledger.PutLimits(ctx, in.Scope(), in.Body.limits())
 	return &statusOutput{status}, err
+}
+
+type tenantOutput struct{ Body budget.TenantStatus }
+
+func (f *Function) putTenantLimits(ctx context.Context, in *limitsInput) (*tenantOutput, error) {
+	if err := f.requireAdmin(ctx); err != nil {
+		return nil, err
+	}
+	status, err := f.ledger.PutTenantLimits(ctx, in.Tenant, in.Body.limits())
+	return &tenantOutput{status}, err
+}
+
+func (f *Function) currentTenant(ctx context.Context, in *httpapi.Scoped) (*tenantOutput, error) {
+	if err := f.requireAdmin(ctx); err != nil {
+		return nil, err
+	}
+	status, err := f.ledger.CurrentTenant(ctx, in.Tenant)
+	return &tenantOutput{status}, err
 }
 
 func (f *Function) current(ctx context.Context, in *httpapi.Scoped) (*statusOutput, error) {

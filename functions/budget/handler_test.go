@@ -179,12 +179,46 @@ func TestAReservationOverTheBudgetIsA402ThatExplainsItself(t *testing.T) {
 	w.must(201, "POST", "/v1/reservations", `{"operation":"chat","model":"gpt-4o","max_cost":0.5}`)
 	got := w.refused(402, "", "POST", "/v1/reservations", `{"operation":"chat","model":"gpt-4o","max_cost":0.250000001}`)
 	w.is(got, map[string]any{
-		"type": "urn:rae:problem:over_budget", "status": n("402"), "period": "daily", "limit": n("2"), "usage": n("1.25"),
+		"type": "urn:rae:problem:over_budget", "status": n("402"), "level": "project", "period": "daily", "limit": n("2"), "usage": n("1.25"),
 		"reserved": n("0.5"), "requested": n("0.250000001"), "resets_at": "2026-11-24T00:00:00Z", "on_exhausted": "reject",
 	})
 	w.must(200, "PUT", "/v1/budgets", `{"daily_token_limit":1000}`)
 	tokens := w.refused(402, "", "POST", "/v1/reservations", `{"operation":"chat","model":"gpt-4o","tokens_in":1}`)
 	w.is(tokens, map[string]any{"period": "daily_tokens", "limit": n("1000"), "usage": n("1200"), "requested": n("1")})
+}
+
+func TestATenantsBudgetHoldsAboveThoseOfItsProjects(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, budget.Policy{})
+	const path = "/v1/budgets/tenant"
+	w.must(200, "PUT", "/v1/budgets", `{"monthly_limit":8}`)
+	w.spend("6")
+	before := w.must(200, "GET", "/v1/budgets/current", "", "X-Project-ID", "second")
+	put := w.must(200, "PUT", path, `{"monthly_limit":10,"on_exhausted":"degrade"}`, "X-Project-ID", "whatever")
+	w.is(put, map[string]any{
+		"tenant_id": "acme", "project_id": "", "monthly_limit": n("10"), "monthly_usage": n("6"), "monthly_remaining": n("4"),
+		"daily_limit": nil, "on_exhausted": "degrade",
+	})
+	if pot, told := put["pot"]; told {
+		t.Errorf("a tenant with limits tells of a pot: %v", pot)
+	}
+	if got := w.must(200, "GET", path, ""); !reflect.DeepEqual(got, put) {
+		t.Errorf("put answered %v, get %v", put, got)
+	}
+	const five = `{"operation":"chat","model":"gpt-4o","max_cost":5}`
+	w.is(w.refused(402, "", "POST", "/v1/reservations", five, "X-Project-ID", "second"), map[string]any{
+		"level": "tenant", "period": "monthly", "limit": n("10"), "usage": n("6"), "reserved": n("0"), "requested": n("5"),
+		"resets_at": "2026-12-01T00:00:00Z", "on_exhausted": "degrade",
+	})
+	w.is(w.refused(402, "", "POST", "/v1/reservations", five), map[string]any{"level": "project", "limit": n("8"), "on_exhausted": "reject"})
+	if after := w.must(200, "GET", "/v1/budgets/current", "", "X-Project-ID", "second"); !reflect.DeepEqual(after, before) {
+		t.Errorf("a project that spent nothing saw %v, and then %v", before, after)
+	}
+	w.must(201, "POST", "/v1/reservations", five, "X-Tenant-ID", "other")
+	w.admin = fault.New(fault.Denied, "administrators only")
+	w.refused(403, "", "PUT", path, `{"monthly_limit":1000}`)
+	w.refused(403, "", "GET", path, "")
+	w.refused(402, "", "POST", "/v1/reservations", five, "X-Project-ID", "second")
 }
 
 func TestReservationsAreSettledReleasedAndRead(t *testing.T) {
@@ -260,6 +294,7 @@ func TestBadMoneyHasOneClearAnswer(t *testing.T) {
 			location = "body.monthly_limit"
 		}
 		w.refused(status, location, "PUT", "/v1/budgets", `{"monthly_limit":`+value+`}`)
+		w.refused(status, location, "PUT", "/v1/budgets/tenant", `{"monthly_limit":`+value+`}`)
 	}
 	for body, location := range map[string]string{
 		`{"monthly_limit":1,"daily_limit":2}`:             "body.daily_limit",
@@ -271,7 +306,10 @@ func TestBadMoneyHasOneClearAnswer(t *testing.T) {
 		`{"on_exhausted":"explode"}`:                      "body.on_exhausted",
 	} {
 		w.refused(422, location, "PUT", "/v1/budgets", body)
+		w.refused(422, location, "PUT", "/v1/budgets/tenant", body)
 	}
+	w.refused(400, "body.currency", "PUT", "/v1/budgets/tenant", `{"monthly_limit":1,"currency":"EUR"}`)
+	w.refused(400, "body.currency", "POST", "/v1/reservations", `{"operation":"chat","model":"m","max_cost":1,"currency":"EUR"}`)
 	w.refused(400, "body.currency", "PUT", "/v1/budgets", `{"monthly_limit":1,"currency":"EUR"}`)
 	w.refused(400, "", "PUT", "/v1/budgets", `{"monthly_limit":1,"monthly_limit":2}`)
 	if after := w.must(200, "GET", "/v1/budgets/current", ""); !reflect.DeepEqual(after, before) {
@@ -279,6 +317,11 @@ func TestBadMoneyHasOneClearAnswer(t *testing.T) {
 	}
 	got := w.must(200, "PUT", "/v1/budgets", `{"monthly_limit":1e2,"daily_limit":0.100000001}`)
 	w.is(got, map[string]any{"monthly_limit": n("100"), "daily_limit": n("0.100000001")})
+	absent, null := w.must(200, "PUT", "/v1/budgets", `{}`), w.must(200, "PUT", "/v1/budgets", `{"monthly_limit":null,"daily_limit":null}`)
+	if !reflect.DeepEqual(absent, null) {
+		t.Errorf("limits that are absent are %v, null ones %v", absent, null)
+	}
+	w.is(null, map[string]any{"monthly_limit": nil, "daily_limit": nil, "monthly_remaining": nil, "usage_percentage": nil})
 }
 
 func TestBadReservationsAndSettlementsNameTheirField(t *testing.T) {
@@ -305,6 +348,9 @@ func TestBadReservationsAndSettlementsNameTheirField(t *testing.T) {
 	path := "/v1/reservations/" + made["id"].(string) + "/settle"
 	for body, location := range map[string]string{
 		`{"cost":-1}`:                       "body.cost",
+		`{"cost":"1"}`:                      "body.cost",
+		`{"cost":1e308}`:                    "body.cost",
+		`{"cost":0.0000000001}`:             "body.cost",
 		`{"tokens_in":-1}`:                  "body.tokens_in",
 		`{"tokens_in":1,"cached_tokens":2}`: "body.cached_tokens",
 	} {
@@ -421,13 +467,19 @@ func TestWhatTheLedgerAnnouncesIsAnEventOfTheCatalogue(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, budget.Policy{})
 	w.must(200, "PUT", "/v1/budgets", `{"monthly_limit":10}`)
+	w.must(200, "PUT", "/v1/budgets/tenant", `{"daily_limit":8.5}`)
 	w.spend("8.000000001")
-	w.spend("1.999999999")
+	w.spend("0.4")
+	w.must(200, "PUT", "/v1/budgets/tenant", `{}`)
+	w.spend("1.599999999")
 	got := map[string]eventing.BudgetAlert{}
-	for range 2 { // both are of one subject, and keep their order
-		records, err := w.db.Claim(t.Context(), 10, time.Minute)
-		if err != nil || len(records) != 1 {
-			t.Fatalf("claim: %+v, %v", records, err)
+	for {
+		records, err := w.db.Claim(t.Context(), 1, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(records) == 0 {
+			break
 		}
 		sent, err := eventing.FromRecord(records[0], "")
 		if err != nil {
@@ -437,16 +489,23 @@ func TestWhatTheLedgerAnnouncesIsAnEventOfTheCatalogue(t *testing.T) {
 		if err := sent.DataAs(&alert); err != nil {
 			t.Fatal(err)
 		}
-		got[sent.Type()] = alert
+		project, _ := sent.Extensions()["projectid"].(string)
+		got[sent.Type()+" of "+sent.Subject()+" in "+project] = alert
 		if err := w.db.Done(t.Context(), []string{records[0].ID}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	resets := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
-	scope := memory.Scope{Tenant: "acme", Project: "default"}
+	day, month := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC), time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	alert := func(project, level, period, key string, limit, usage json.Number, threshold float64, resets *time.Time) eventing.BudgetAlert {
+		return eventing.BudgetAlert{
+			Tenant: "acme", Project: project, Level: level, Period: period, PeriodKey: key, Limit: limit, Usage: usage, Reserved: "0",
+			Threshold: threshold, ResetsAt: resets,
+		}
+	}
 	want := map[string]eventing.BudgetAlert{
-		eventing.BudgetWarning:  {Scope: scope, Period: "monthly", PeriodKey: "2026-11", Limit: "10", Usage: "8.000000001", Reserved: "0", Threshold: 0.8, ResetsAt: &resets},
-		eventing.BudgetExceeded: {Scope: scope, Period: "monthly", PeriodKey: "2026-11", Limit: "10", Usage: "10", Reserved: "0", Threshold: 1, ResetsAt: &resets},
+		eventing.BudgetWarning + " of acme/default/monthly in default":  alert("default", "project", "monthly", "2026-11", "10", "8.000000001", 0.8, &month),
+		eventing.BudgetWarning + " of acme/daily in ":                   alert("", "tenant", "daily", "2026-11-23", "8.5", "8.000000001", 0.8, &day),
+		eventing.BudgetExceeded + " of acme/default/monthly in default": alert("default", "project", "monthly", "2026-11", "10", "10", 1, &month),
 	}
 	if !reflect.DeepEqual(got, want) {
 		have, _ := json.Marshal(got)

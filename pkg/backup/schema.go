@@ -36,7 +36,8 @@ type Table struct {
 	Name    string
 	Columns []Column
 	// Order are the columns by which the rows of a tenant are ordered: the key, or what numbers them in the store.
-	Order []string
+	Order  []string
+	Single bool // a tenant has at most one row
 	// Numbered is the column, not told, by which the store numbers rows as they come; they are ordered by it.
 	Numbered string
 	// Only is a condition that rows fulfil that are told, in SQL, "" where all are.
@@ -83,9 +84,13 @@ func Tables() []*Table {
 			optional(number("monthly_tokens")), optional(number("daily_tokens")), float("warning_threshold"), text("on_exhausted"), at("updated_at")),
 		keyed("budget_accounts", 1, text("project"), text("day"), number("held_cost"), number("held_tokens")),
 		keyed("budget_usage", 2, text("project"), text("period"), number("cost"), number("tokens"), number("told")),
+		single("tenant_budgets", optional(number("monthly_limit")), optional(number("daily_limit")),
+			optional(number("monthly_tokens")), optional(number("daily_tokens")), float("warning_threshold"), text("on_exhausted"), at("updated_at")),
+		single("tenant_accounts", text("day"), number("held_cost"), number("held_tokens"), number("pot_cost"), number("pot_tokens")),
+		keyed("tenant_usage", 2, text("period"), boolean("pot"), number("cost"), number("tokens"), number("told")),
 		keyed("reservations", 2, text("project"), uuid("id"), text("operation"), text("provider"), text("model"), text("status"),
 			number("max_cost"), number("max_tokens"), boolean("price_known"), at("created_at"), at("expires_at"),
-			text("idempotency_key"), text("fingerprint")),
+			text("idempotency_key"), text("fingerprint"), boolean("pot")),
 		keyed("cost_logs", 2, text("project"), uuid("reservation_id"), text("operation"), text("provider"), text("model"),
 			number("tokens_in"), number("tokens_out"), number("cached_tokens"), number("cost"), boolean("priced"),
 			boolean("price_known"), number("overrun"), boolean("late"), text("day"), at("settled_at")),
@@ -140,6 +145,13 @@ func keyed(name string, key int, columns ...Column) *Table {
 	for _, c := range columns[:key] {
 		t.Order = append(t.Order, c.Name)
 	}
+	return t
+}
+
+// single is a table with one row of each tenant, so that any column orders its rows.
+func single(name string, columns ...Column) *Table {
+	t := keyed(name, 1, columns...)
+	t.Single = true
 	return t
 }
 

@@ -22,7 +22,8 @@ const (
 // where the period counts tokens.
 type Alarm struct {
 	TenantID  string    `json:"tenant_id"`
-	ProjectID string    `json:"project_id"`
+	ProjectID string    `json:"project_id,omitempty"` // "" at the tenant's level
+	Level     Level     `json:"level"`
 	Period    Period    `json:"period"`
 	PeriodKey string    `json:"period_key"` // the UTC day or month: "2026-11-23", "2026-11"
 	Limit     any       `json:"limit"`
@@ -64,8 +65,8 @@ func (a *Account) rearm() {
 	}
 }
 
-// announce writes a record for every threshold that usage has reached and nobody was told of.
-func (a *Account) announce(now time.Time) {
+// announce tells of every threshold that usage has reached and nobody was told of.
+func (a *Account) announce(now time.Time) (records []outbox.Record) {
 	for _, p := range periods() {
 		limit, limited := a.Limits.of(p)
 		used, _ := a.used(p)
@@ -75,25 +76,28 @@ func (a *Account) announce(now time.Time) {
 		warning, _ := marks(p)
 		if usage := a.usage(p); usage.Told&warning == 0 && atLeast(used, limit, a.Limits.warningPPM()) {
 			usage.Told |= warning
-			a.record(outbox.BudgetWarning, p, float64(a.Limits.warningPPM())/1_000_000, now)
+			records = append(records, a.record(outbox.BudgetWarning, p, float64(a.Limits.warningPPM())/1_000_000, now))
 		}
 		if used >= limit {
-			a.announceExceeded(p, now)
+			records = append(records, a.announceExceeded(p, now)...)
 		}
 	}
+	return records
 }
 
-// announceExceeded writes that a budget is used up: usage has reached the limit, or what is left does not cover a
+// announceExceeded tells, once, that a budget is used up: usage has reached the limit, or what is left does not cover a
 // request that an unspent budget would have covered.
-func (a *Account) announceExceeded(p Period, now time.Time) {
+func (a *Account) announceExceeded(p Period, now time.Time) []outbox.Record {
 	usage := a.usage(p)
-	if _, exceeded := marks(p); usage.Told&exceeded == 0 {
-		usage.Told |= exceeded
-		a.record(outbox.BudgetExceeded, p, 1, now)
+	_, exceeded := marks(p)
+	if usage.Told&exceeded != 0 {
+		return nil
 	}
+	usage.Told |= exceeded
+	return []outbox.Record{a.record(outbox.BudgetExceeded, p, 1, now)}
 }
 
-func (a *Account) record(kind string, p Period, threshold float64, now time.Time) {
+func (a *Account) record(kind string, p Period, threshold float64, now time.Time) outbox.Record {
 	limit, _ := a.Limits.of(p)
 	used, held := a.used(p)
 	key := string(a.Day)
@@ -107,14 +111,18 @@ func (a *Account) record(kind string, p Period, threshold float64, now time.Time
 		return n
 	}
 	data, err := json.Marshal(Alarm{
-		TenantID: a.Scope.Tenant, ProjectID: a.Scope.Project, Period: p, PeriodKey: key,
+		TenantID: a.Scope.Tenant, ProjectID: a.Scope.Project, Level: a.Level(), Period: p, PeriodKey: key,
 		Limit: unit(limit), Usage: unit(used), Reserved: unit(held), Threshold: threshold, ResetsAt: a.Day.Resets().of(p),
 	})
 	if err != nil { // numbers, strings and times always marshal
 		data = []byte("{}")
 	}
-	a.Records = append(a.Records, outbox.Record{
+	whose := a.Scope.Tenant
+	if a.Level() == ProjectLevel {
+		whose = a.Scope.String()
+	}
+	return outbox.Record{
 		ID: string(memory.NewID()), Type: kind, Tenant: a.Scope.Tenant, Project: a.Scope.Project,
-		Subject: a.Scope.String() + "/" + string(p), Data: data, Time: now.UTC(),
-	})
+		Subject: whose + "/" + string(p), Data: data, Time: now.UTC(),
+	}
 }

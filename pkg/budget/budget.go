@@ -1,7 +1,7 @@
 // Package budget is the ledger of what RAE spends on paid calls: an amount is reserved before a call and what the
 // call really cost is settled after it, so that no budget is overspent, whatever the concurrency.
 //
-// The rules live here as functions of values ([Account], [Request], [Settle]); an adapter of the [Ledger] port lends
+// The rules live here as functions of values ([Books], [Request], [Settle]); an adapter of the [Ledger] port lends
 // them one transaction at a time and stores what they say. Package budgettest holds the contract suite of the port.
 //
 // Money is an integer of nano-dollars ([Cost]); prices are per million tokens, and a price that does not come out
@@ -15,6 +15,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
@@ -22,7 +23,9 @@ import (
 type Spender interface {
 	// Reserve holds an amount until it is settled, released or its lease ends. It must fail with *ExceededError,
 	// holding nothing, exactly when used + reserved + asked is over a limit, where reservations whose lease has
-	// ended no longer count. Limits are checked in the order daily USD, monthly USD, daily tokens, monthly tokens.
+	// ended no longer count. Limits are checked in the order daily USD, monthly USD, daily tokens, monthly tokens, the
+	// project's before the tenant's. A tenant's limits bound what all its projects use together. A tenant that has none
+	// is bound all the same in its projects that have none either: they share the policy's defaults.
 	// The same IdempotencyKey with an equal request returns the reservation as it was made; with another request it
 	// fails with Conflict. A refusal is not remembered under the key.
 	Reserve(ctx context.Context, scope memory.Scope, r Request) (Reservation, error)
@@ -43,8 +46,14 @@ type Ledger interface {
 	Spender
 	// PutLimits replaces the limits of a scope. Invalid names the field that cannot stand.
 	PutLimits(ctx context.Context, scope memory.Scope, l Limits) (Status, error)
-	// Current tells how the budget of a scope stands. A scope that never set limits has the policy's defaults.
+	// Current tells how the budget of a scope stands. A scope that never set limits has the policy's defaults. Nothing in
+	// it is another project's: what the tenant's limits leave may be less.
 	Current(ctx context.Context, scope memory.Scope) (Status, error)
+	// PutTenantLimits replaces the limits of a tenant, which hold above those of its projects. Invalid names the field
+	// that cannot stand.
+	PutTenantLimits(ctx context.Context, tenant string, l Limits) (TenantStatus, error)
+	// CurrentTenant tells how the budget of a tenant stands: what all its projects use together.
+	CurrentTenant(ctx context.Context, tenant string) (TenantStatus, error)
 	// Reservation reads one reservation; one whose lease has ended reads as expired, swept or not.
 	Reservation(ctx context.Context, scope memory.Scope, id memory.ID) (Reservation, error)
 	// Expire gives back up to limit holds of any scope whose lease has ended and returns how many. Reserve and
@@ -59,18 +68,41 @@ type Ledger interface {
 	PutPrice(ctx context.Context, tenant string, p Price) (Price, error)
 }
 
+// CheckScope reports a scope for which no budget can be kept: one that is none, or names no project. A tenant's own budget
+// has methods of its own.
+func CheckScope(scope memory.Scope) error {
+	if scope.Project == "" {
+		return fault.BadField("project_id", "is required")
+	}
+	return scope.Check()
+}
+
 // Policy is what holds for a scope that said nothing.
 type Policy struct {
 	Defaults Limits // of a scope that never set limits
 	Disabled bool   // no limit is enforced; spending is booked all the same
 }
 
-// Account opens the books of a scope at now. own are the limits the scope set, nil if it never did; last is the day
-// its books were last open on, "" if they never were. The caller fills in what is held and used.
-func (p Policy) Account(scope memory.Scope, own *Limits, last Day, now time.Time) Account {
+// Project opens the account of a project on the day of its tenant. own are the limits it set, nil if it never did. The
+// caller fills in what is held and used.
+func (p Policy) Project(scope memory.Scope, own *Limits, day Day) Account {
 	limits := p.Defaults
 	if own != nil {
 		limits = *own
 	}
-	return Account{Scope: scope, Limits: limits.withDefaults(), Enforced: !p.Disabled, Day: OpenDay(last, now)}
+	return Account{Scope: scope, Limits: limits.withDefaults(), Own: own != nil, Enforced: !p.Disabled, Day: day}
+}
+
+// Tenant opens the accounts above a tenant's projects at now. own are the limits the tenant set, nil if it never did; last
+// is the day its books were last open on, "" if they never were. The caller fills in what is held and used.
+func (p Policy) Tenant(tenant string, own *Limits, last Day, now time.Time) (all, pot Account) {
+	day := OpenDay(last, now)
+	all = Account{Scope: memory.Scope{Tenant: tenant}, Own: own != nil, Enforced: !p.Disabled, Day: day}
+	pot = all
+	pot.Limits, pot.Own, pot.Enforced = p.Defaults.withDefaults(), false, !p.Disabled && own == nil
+	if own != nil {
+		all.Limits = *own
+	}
+	all.Limits = all.Limits.withDefaults()
+	return all, pot
 }

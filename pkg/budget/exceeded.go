@@ -16,7 +16,8 @@ var (
 // ExceededError says which limit refused and by how much. The four quantities are nano-dollars for Daily and Monthly,
 // tokens for DailyTokens and MonthlyTokens.
 type ExceededError struct {
-	Scope       memory.Scope
+	Scope       memory.Scope // who asked
+	Level       Level        // whose limit it is; at TenantLevel the quantities are the tenant's
 	Period      Period
 	Limit       int64
 	Usage       int64 // booked in the period
@@ -38,7 +39,11 @@ func (e *ExceededError) Degrades() bool { return e.OnExhausted == Degrade }
 
 // PublicMessage says it in one sentence.
 func (e *ExceededError) PublicMessage() string {
-	return fmt.Sprintf("the %s budget does not cover this: %s used and %s reserved of %s, %s requested; it resets at %s",
+	whose := ""
+	if e.Level == TenantLevel {
+		whose = "tenant's "
+	}
+	return fmt.Sprintf("the %s%s budget does not cover this: %s used and %s reserved of %s, %s requested; it resets at %s", whose,
 		map[Period]string{Daily: "daily", Monthly: "monthly", DailyTokens: "daily token", MonthlyTokens: "monthly token"}[e.Period],
 		e.quantity(e.Usage), e.quantity(e.Reserved), e.quantity(e.Limit), e.quantity(e.Requested),
 		e.ResetsAt.Format(time.RFC3339))
@@ -64,7 +69,7 @@ func (e *ExceededError) ProblemMembers() map[string]any {
 		return Cost(n)
 	}
 	return map[string]any{
-		"period": e.Period, "limit": value(e.Limit), "usage": value(e.Usage), "reserved": value(e.Reserved),
+		"level": e.Level, "period": e.Period, "limit": value(e.Limit), "usage": value(e.Usage), "reserved": value(e.Reserved),
 		"requested": value(e.Requested), "resets_at": e.ResetsAt, "on_exhausted": e.OnExhausted,
 	}
 }

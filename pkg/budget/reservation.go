@@ -137,6 +137,7 @@ type Reservation struct {
 	MaxCost    Cost        `json:"max_cost" doc:"Dollars held."`
 	MaxTokens  int64       `json:"max_tokens" doc:"Tokens held, in and out."`
 	PriceKnown bool        `json:"price_known" doc:"False when the model is in no price list and the dearest known rate was assumed."`
+	Pot        bool        `json:"pot" doc:"True when neither the project nor its tenant had limits: then it counts against the defaults that such projects share."`
 	CreatedAt  time.Time   `json:"created_at"`
 	ExpiresAt  time.Time   `json:"expires_at" doc:"When the hold comes back by itself."`
 	Settlement *Settlement `json:"settlement,omitempty"`

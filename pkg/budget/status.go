@@ -49,6 +49,13 @@ type Status struct {
 	Enforced          bool       `json:"enforced" doc:"False when the operator turned enforcement off."`
 }
 
+// TenantStatus is how the budget of a tenant stands: all its projects together, so project_id is empty. Where the tenant
+// never set limits, Pot is what those projects use together that set none either, of the defaults they share.
+type TenantStatus struct {
+	Status
+	Pot *Status `json:"pot,omitempty" doc:"What the projects without limits of their own use together of the defaults, which they share; absent where the tenant has limits."`
+}
+
 // Percent is a share in tenths of a percent; in JSON it is a number with one decimal at most: 24.7.
 type Percent int64
 
@@ -95,6 +102,16 @@ func (a *Account) Status(now time.Time) Status {
 			percent = Percent(tenthsOfPercent(int64(a.Month.Cost), int64(*l.Monthly)))
 		}
 		s.UsagePercentage = &percent
+	}
+	return s
+}
+
+// TenantStatus tells how the accounts above the projects stand at now.
+func (b *Books) TenantStatus(now time.Time) TenantStatus {
+	s := TenantStatus{Status: b.Tenant.Status(now)}
+	if !b.Tenant.Own {
+		pot := b.Pot.Status(now)
+		s.Pot = &pot
 	}
 	return s
 }

@@ -33,21 +33,36 @@ func (l *Ledger) at(scope memory.Scope, method, path string, body any) *call {
 	return call
 }
 
-// PutLimits replaces the limits of a scope.
-func (l *Ledger) PutLimits(ctx context.Context, scope memory.Scope, limits budget.Limits) (budget.Status, error) {
-	if math.IsNaN(limits.WarningThreshold) || math.IsInf(limits.WarningThreshold, 0) { // JSON has no such number
-		return budget.Status{}, fault.BadField("body.warning_threshold", "must be above 0 and at most 1")
+// of is a call that acts for a tenant, whatever the project.
+func (l *Ledger) of(tenant, method, path string, body any) *call {
+	return l.at(memory.Scope{Tenant: tenant}, method, path, body)
+}
+
+// limits are as the API takes them.
+type limits struct {
+	Monthly       *budget.Cost      `json:"monthly_limit"`
+	Daily         *budget.Cost      `json:"daily_limit"`
+	MonthlyTokens *int64            `json:"monthly_token_limit"`
+	DailyTokens   *int64            `json:"daily_token_limit"`
+	Threshold     float64           `json:"warning_threshold,omitempty"`
+	OnExhausted   budget.Exhaustion `json:"on_exhausted,omitempty"`
+}
+
+func limitsOf(l budget.Limits) (limits, error) {
+	if math.IsNaN(l.WarningThreshold) || math.IsInf(l.WarningThreshold, 0) { // JSON has no such number
+		return limits{}, fault.BadField("body.warning_threshold", "must be above 0 and at most 1")
 	}
-	body := struct {
-		Monthly       *budget.Cost      `json:"monthly_limit"`
-		Daily         *budget.Cost      `json:"daily_limit"`
-		MonthlyTokens *int64            `json:"monthly_token_limit"`
-		DailyTokens   *int64            `json:"daily_token_limit"`
-		Threshold     float64           `json:"warning_threshold,omitempty"`
-		OnExhausted   budget.Exhaustion `json:"on_exhausted,omitempty"`
-	}{limits.Monthly, limits.Daily, limits.MonthlyTokens, limits.DailyTokens, limits.WarningThreshold, limits.OnExhausted}
+	return limits{l.Monthly, l.Daily, l.MonthlyTokens, l.DailyTokens, l.WarningThreshold, l.OnExhausted}, nil
+}
+
+// PutLimits replaces the limits of a scope.
+func (l *Ledger) PutLimits(ctx context.Context, scope memory.Scope, put budget.Limits) (budget.Status, error) {
+	body, err := limitsOf(put)
+	if err != nil {
+		return budget.Status{}, err
+	}
 	var status budget.Status
-	_, err := l.client.do(ctx, l.at(scope, http.MethodPut, "/v1/budgets", body), &status)
+	_, err = l.client.do(ctx, l.at(scope, http.MethodPut, "/v1/budgets", body), &status)
 	return status, err
 }
 
@@ -55,6 +70,26 @@ func (l *Ledger) PutLimits(ctx context.Context, scope memory.Scope, limits budge
 func (l *Ledger) Current(ctx context.Context, scope memory.Scope) (budget.Status, error) {
 	var status budget.Status
 	_, err := l.client.do(ctx, l.at(scope, http.MethodGet, "/v1/budgets/current", nil), &status)
+	return status, err
+}
+
+const tenantBudget = "/v1/budgets/tenant"
+
+// PutTenantLimits replaces the limits of a tenant. For administrators.
+func (l *Ledger) PutTenantLimits(ctx context.Context, tenant string, put budget.Limits) (budget.TenantStatus, error) {
+	body, err := limitsOf(put)
+	if err != nil {
+		return budget.TenantStatus{}, err
+	}
+	var status budget.TenantStatus
+	_, err = l.client.do(ctx, l.of(tenant, http.MethodPut, tenantBudget, body), &status)
+	return status, err
+}
+
+// CurrentTenant tells how the budget of a tenant stands. For administrators.
+func (l *Ledger) CurrentTenant(ctx context.Context, tenant string) (budget.TenantStatus, error) {
+	var status budget.TenantStatus
+	_, err := l.client.do(ctx, l.of(tenant, http.MethodGet, tenantBudget, nil), &status)
 	return status, err
 }
 
@@ -128,6 +163,7 @@ func refusal(scope memory.Scope, err error) error {
 		return err
 	}
 	var told struct {
+		Level       budget.Level      `json:"level"`
 		Period      budget.Period     `json:"period"`
 		Limit       json.Number       `json:"limit"`
 		Usage       json.Number       `json:"usage"`
@@ -139,7 +175,7 @@ func refusal(scope memory.Scope, err error) error {
 	if json.Unmarshal(raw, &told) != nil {
 		return err
 	}
-	exceeded := &budget.ExceededError{Scope: scope, Period: told.Period, ResetsAt: told.ResetsAt, OnExhausted: told.OnExhausted}
+	exceeded := &budget.ExceededError{Scope: scope, Level: told.Level, Period: told.Period, ResetsAt: told.ResetsAt, OnExhausted: told.OnExhausted}
 	for _, part := range []struct {
 		number json.Number
 		to     *int64
@@ -194,7 +230,7 @@ func (l *Ledger) Costs(ctx context.Context, scope memory.Scope, q budget.CostQue
 
 // Prices lists the catalogue with the tenant's own prices in it, sorted by model.
 func (l *Ledger) Prices(ctx context.Context, tenant string) ([]budget.Price, error) {
-	call := l.at(memory.Scope{Tenant: tenant}, http.MethodGet, "/v1/prices", nil)
+	call := l.of(tenant, http.MethodGet, "/v1/prices", nil)
 	call.query = url.Values{"limit": {"1000"}}
 	var prices []budget.Price
 	for {
@@ -223,6 +259,6 @@ func (l *Ledger) PutPrice(ctx context.Context, tenant string, p budget.Price) (b
 		CachedInput budget.Cost `json:"cached_input_per_million"`
 	}{p.Input, p.Output, p.CachedInput}
 	var price budget.Price
-	_, err := l.client.do(ctx, l.at(memory.Scope{Tenant: tenant}, http.MethodPut, "/v1/prices/"+url.PathEscape(p.Model), body), &price)
+	_, err := l.client.do(ctx, l.of(tenant, http.MethodPut, "/v1/prices/"+url.PathEscape(p.Model), body), &price)
 	return price, err
 }

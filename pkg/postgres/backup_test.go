@@ -54,14 +54,15 @@ func TestBackupsLoseNoColumn(t *testing.T) {
 		"memory_versions": of,
 		"scopes": {"documents": "counted", "length": "counted", "gathered": "of the blocks",
 			"language": "of the program that restores: words are read anew"},
-		"memory_vectors": {"indexed": "of the indexes of this store"},
-		"term_blocks":    {"*": "of the words"},
-		"graph_nodes":    {"*": "of the bodies"},
-		"graph_edges":    {"*": "of the bodies"},
-		"outbox":         {"position": "rows are told in its order", "due_at": "a lease or a wait of this store's relay"},
-		"dead_letters":   {"position": "rows are told in its order"},
-		"projections":    {"*": "of indexes elsewhere, which follow a restored feed from its beginning"},
-		"restores":       {"*": "of this store"},
+		"memory_vectors":  {"indexed": "of the indexes of this store"},
+		"tenant_accounts": {"stamp": "of the process that wrote last"},
+		"term_blocks":     {"*": "of the words"},
+		"graph_nodes":     {"*": "of the bodies"},
+		"graph_edges":     {"*": "of the bodies"},
+		"outbox":          {"position": "rows are told in its order", "due_at": "a lease or a wait of this store's relay"},
+		"dead_letters":    {"position": "rows are told in its order"},
+		"projections":     {"*": "of indexes elsewhere, which follow a restored feed from its beginning"},
+		"restores":        {"*": "of this store"},
 	})
 }
 

@@ -101,20 +101,20 @@ func (l *Ledger) Prices(ctx context.Context, tenant string) ([]budget.Price, err
 	return append([]budget.Price(nil), budget.Prices(own)...), nil
 }
 
-// PutPrice implements budget.Ledger.
+// PutPrice implements budget.Ledger. Prices are part of what is remembered of a tenant's books, and change with them.
 func (l *Ledger) PutPrice(ctx context.Context, tenant string, asked budget.Price) (put budget.Price, err error) {
-	err = l.db.amend(ctx, memory.Scope{Tenant: tenant}, func(s *session) error {
-		var now time.Time
-		if err := s.row(`SELECT rae_now()`, nil, &now); err != nil {
+	err = l.changeTenant(ctx, tenant, func(b *books) (err error) {
+		if err := b.answered(); err != nil {
 			return err
 		}
-		if put, err = asked.Complete(budget.DayOf(now)); err != nil {
+		if put, err = asked.Complete(budget.DayOf(b.now)); err != nil {
 			return err
 		}
-		s.exec(`INSERT INTO prices (tenant, model, input, output, cached_input, source, as_of) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		b.exec(`INSERT INTO prices (tenant, model, input, output, cached_input, source, as_of) VALUES ($1, $2, $3, $4, $5, $6, $7)
 			ON CONFLICT (tenant, model) DO UPDATE SET input = excluded.input, output = excluded.output,
 			cached_input = excluded.cached_input, source = excluded.source, as_of = excluded.as_of`,
 			tenant, put.Model, int64(put.Input), int64(put.Output), int64(put.CachedInput), put.Source, string(put.AsOf))
+		b.priced, b.next.changed = false, true
 		return nil
 	})
 	if err != nil {

@@ -49,8 +49,8 @@ func (d *DB) Connected() int64 {
 // Waiting returns how many writers of the scope's memories wait for their turn.
 func (d *DB) Waiting(scope memory.Scope) int { return d.lines.waiting(scope) }
 
-// Waiting is how many wait for their turn at the books of the scope.
-func (l *Ledger) Waiting(scope memory.Scope) int { return l.lines.waiting(scope) }
+// Waiting is how many wait for their turn at the books of the tenant.
+func (l *Ledger) Waiting(tenant string) int { return l.lines.waiting(memory.Scope{Tenant: tenant}) }
 
 func (l *lines[T]) waiting(scope memory.Scope) int {
 	l.mu.Lock()

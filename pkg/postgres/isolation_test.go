@@ -222,7 +222,8 @@ const systemReads = `budget_accounts(tenant) budget_usage(tenant) budgets(tenant
 	dead_letters(*) embedding_models(tenant) goose_db_version(*) idempotency_keys(answered_at,key,project,route,tenant)
 	jobs(due_at,id,kind,project,status,tenant) memories(expires_at,id,project,tenant) outbox(*) prices(tenant)
 	projections(tenant) reflection_gatherings(project,tenant) reflections(created_at,id,leased_to,project,status,tenant)
-	reservations(expires_at,project,status,tenant) restores(tenant) scopes(floor,head,project,tenant)`
+	reservations(expires_at,project,status,tenant) restores(tenant) scopes(floor,head,project,tenant) tenant_accounts(tenant)
+	tenant_budgets(tenant) tenant_usage(tenant)`
 
 func TestTheSystemRoleReadsNoContents(t *testing.T) {
 	t.Parallel()

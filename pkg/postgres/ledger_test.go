@@ -84,8 +84,9 @@ func TestOneWhoLeavesTakesBackOnlyItsOwn(t *testing.T) {
 	}})
 	limit, cost := 10*budget.USD, 9*budget.USD
 	small := budget.USD / 2
-	ledger := postgres.NewLedger(db, budget.Policy{Defaults: budget.Limits{Monthly: &limit}})
-	r, err := ledger.Reserve(t.Context(), acme, budget.Request{Operation: "chat", Model: "m", MaxCost: &cost})
+	policy := budget.Policy{Defaults: budget.Limits{Monthly: &limit}}
+	ledger := postgres.NewLedger(db, policy)
+	r, err := postgres.NewLedger(db, policy).Reserve(t.Context(), acme, budget.Request{Operation: "chat", Model: "m", MaxCost: &cost})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +94,7 @@ func TestOneWhoLeavesTakesBackOnlyItsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := other.Exec(t.Context(), `SELECT pg_advisory_xact_lock(hashtextextended(length($1)::text || ':' || $1 || $2, 3))`, acme.Tenant, acme.Project); err != nil {
+	if _, err := other.Exec(t.Context(), `SELECT pg_advisory_xact_lock(hashtextextended($1, 3))`, acme.Tenant); err != nil {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
@@ -112,7 +113,7 @@ func TestOneWhoLeavesTakesBackOnlyItsOwn(t *testing.T) {
 			t.Errorf("who stayed got %v", err)
 		}
 	})
-	until(t, func() bool { return ledger.Waiting(acme) == 1 })
+	until(t, func() bool { return ledger.Waiting(acme.Tenant) == 1 })
 	if err := other.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}

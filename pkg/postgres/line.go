@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/rae-memory/rae/pkg/groupcommit"
@@ -83,7 +84,7 @@ func (l *lines[T]) write(ctx context.Context, scope memory.Scope, open begin[T],
 		if impatient && errors.Is(err, context.DeadlineExceeded) {
 			return again(err, "the store is busy")
 		}
-		if err == nil || !ran || try == tries || !last.fleeting(err) || !pause(ctx, try) {
+		if err == nil || !ran || try == tries || !last.fleeting(err) || !outdated(err) && !pause(ctx, try) {
 			return classify(ctx, err)
 		}
 	}
@@ -129,11 +130,16 @@ func (t *turns) Savepoint() error {
 // Release implements groupcommit.Tx. What the turn kept back is sent now, so that what the database refuses of it is
 // this turn's failure and nobody else's; unless nobody else waits: then it is sent with the commit, in one round trip.
 func (t *turns) Release() error {
-	t.exec("RELEASE SAVEPOINT turn")
 	t.full = t.taken == 1 && t.alone()
-	if t.full {
+	switch {
+	case t.full && t.flushes == t.sent: // its savepoint has not been sent either, and is not needed
+		t.pending.QueuedQueries = slices.Delete(t.pending.QueuedQueries, t.before, t.before+1)
+		return nil
+	case t.full:
+		t.exec("RELEASE SAVEPOINT turn")
 		return nil
 	}
+	t.exec("RELEASE SAVEPOINT turn")
 	return t.flush()
 }
 

@@ -10,34 +10,48 @@ import (
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
-// Reserve implements budget.Ledger.
+// Reserve implements budget.Ledger. Whether the key has been used is not asked where everything else is remembered: a
+// reservation that was made under it is then met by the insertion, and looked for the next time.
 func (l *Ledger) Reserve(ctx context.Context, scope memory.Scope, r budget.Request) (reservation budget.Reservation, err error) {
 	var refused error // an answer, not a failure: what the refusal has to tell is committed
-	err = l.change(ctx, scope, func(b *books) error {
+	tried := false
+	err = l.change(ctx, scope, func(b *books, turn *budget.Books) error {
 		refused = nil
 		var made *standingReservation
-		var own []budget.Price
-		if r.IdempotencyKey != "" {
+		keyed := r.IdempotencyKey != ""
+		seek := keyed && (tried || b.memo == nil)
+		tried = true
+		if seek {
 			b.seekReservation(&made, scope, byKey, r.IdempotencyKey)
 		}
 		if r.MaxCost == nil {
-			b.askPrices(&own, scope.Tenant)
+			b.readPrices()
 		}
 		b.lapse()
 		if err := b.answered(); err != nil {
 			return l.failed(ctx, "reserve from the budget", scope, err)
 		}
-		if made != nil && made.fingerprint != r.Fingerprint() {
-			return budget.OtherRequest()
+		project, all, pot := *turn.Project, *turn.Tenant, *turn.Pot
+		if made == nil {
+			reservation, refused = turn.Reserve(r, budget.Prices(b.prices), b.now)
 		}
-		if made != nil {
-			reservation = made.AsMade()
+		if refused != nil && keyed && !seek { // unless it was made before
+			b.seekReservation(&made, scope, byKey, r.IdempotencyKey)
+			if err := b.answered(); err != nil {
+				return l.failed(ctx, "reserve from the budget", scope, err)
+			}
+		}
+		switch {
+		case made != nil && made.fingerprint != r.Fingerprint():
+			return budget.OtherRequest()
+		case made != nil:
+			*turn.Project, *turn.Tenant, *turn.Pot = project, all, pot // there is nothing to tell of either
+			reservation, refused = made.AsMade(), nil
 			return nil
 		}
-		reservation, refused = b.next.account.Reserve(r, budget.Prices(own), b.now)
-		b.tell(ctx)
+		b.tell(ctx, turn)
 		if refused == nil { // a refusal that changed nothing costs no disk
-			b.next.changed = true
+			b.change(scope.Project)
 			b.insertReservation(&reservation, r)
 		}
 		return nil
@@ -66,7 +80,7 @@ const (
 // seekReservation keeps back a question for the reservation that the condition names; found is set when it is answered.
 func (s *session) seekReservation(found **standingReservation, scope memory.Scope, condition string, arg any) {
 	*found = nil
-	const query = `SELECT r.id::text, r.operation, r.provider, r.model, r.status, r.max_cost, r.max_tokens, r.price_known,
+	const query = `SELECT r.id::text, r.operation, r.provider, r.model, r.status, r.max_cost, r.max_tokens, r.price_known, r.pot,
 			r.created_at, r.expires_at, r.fingerprint, c.settled_at, coalesce(c.tokens_in, 0), coalesce(c.tokens_out, 0),
 			coalesce(c.cached_tokens, 0), coalesce(c.cost, 0), coalesce(c.priced, false), coalesce(c.price_known, false),
 			coalesce(c.overrun, 0), coalesce(c.late, false), coalesce(c.day, '')
@@ -76,7 +90,7 @@ func (s *session) seekReservation(found **standingReservation, scope memory.Scop
 		r := &standingReservation{Reservation: budget.Reservation{TenantID: scope.Tenant, ProjectID: scope.Project}}
 		var b budget.Settlement
 		var settled *time.Time
-		err := rows.Scan(&r.ID, &r.Operation, &r.Provider, &r.Model, &r.Status, &r.MaxCost, &r.MaxTokens, &r.PriceKnown,
+		err := rows.Scan(&r.ID, &r.Operation, &r.Provider, &r.Model, &r.Status, &r.MaxCost, &r.MaxTokens, &r.PriceKnown, &r.Pot,
 			&r.CreatedAt, &r.ExpiresAt, &r.fingerprint, &settled, &b.TokensIn, &b.TokensOut, &b.CachedTokens, &b.Cost, &b.Priced,
 			&b.PriceKnown, &b.Overrun, &b.Late, &b.Day)
 		r.CreatedAt, r.ExpiresAt = r.CreatedAt.UTC(), r.ExpiresAt.UTC()
@@ -94,40 +108,53 @@ func (b *books) insertReservation(r *budget.Reservation, asked budget.Request) {
 	if asked.IdempotencyKey != "" {
 		fingerprint = asked.Fingerprint()
 	}
-	b.exec(`INSERT INTO reservations (tenant, project, id, operation, provider, model, status, max_cost, max_tokens, price_known,
-		created_at, expires_at, idempotency_key, fingerprint) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-		b.scope.Tenant, b.scope.Project, string(r.ID), r.Operation, r.Provider, r.Model, string(r.Status), int64(r.MaxCost),
-		r.MaxTokens, r.PriceKnown, r.CreatedAt, r.ExpiresAt, asked.IdempotencyKey, fingerprint)
+	b.exec(`INSERT INTO reservations (tenant, project, id, operation, provider, model, status, max_cost, max_tokens, price_known, pot,
+		created_at, expires_at, idempotency_key, fingerprint) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+		r.TenantID, r.ProjectID, string(r.ID), r.Operation, r.Provider, r.Model, string(r.Status), int64(r.MaxCost),
+		r.MaxTokens, r.PriceKnown, r.Pot, r.CreatedAt, r.ExpiresAt, asked.IdempotencyKey, fingerprint)
+	b.made = append(b.made, standingReservation{*r, fingerprint})
+}
+
+// readPrices makes sure that the tenant's own prices are known once all questions are answered.
+func (b *books) readPrices() {
+	if !b.priced {
+		b.askPrices(&b.prices, b.tenant)
+		b.priced = true
+	}
 }
 
 // Settle implements budget.Ledger.
 func (l *Ledger) Settle(ctx context.Context, scope memory.Scope, id memory.ID, s budget.Settle) (budget.Reservation, error) {
-	return l.end(ctx, scope, id, s.Cost == nil, func(b *books, r budget.Reservation, prices budget.Pricelist) (budget.Reservation, bool, error) {
-		return b.next.account.Settle(r, s, prices, b.now)
+	return l.end(ctx, scope, id, s.Cost == nil, func(b *books, turn *budget.Books, r budget.Reservation, prices budget.Pricelist) (budget.Reservation, bool, error) {
+		return turn.Settle(r, s, prices, b.now)
 	})
 }
 
 // Release implements budget.Ledger.
 func (l *Ledger) Release(ctx context.Context, scope memory.Scope, id memory.ID) (budget.Reservation, error) {
-	return l.end(ctx, scope, id, false, func(b *books, r budget.Reservation, _ budget.Pricelist) (budget.Reservation, bool, error) {
-		return b.next.account.Release(r, b.now)
+	return l.end(ctx, scope, id, false, func(b *books, turn *budget.Books, r budget.Reservation, _ budget.Pricelist) (budget.Reservation, bool, error) {
+		return turn.Release(r, b.now)
 	})
 }
 
 // end takes a reservation through do, which is handed the prices where it needs them, and stores what comes of it.
 func (l *Ledger) end(
 	ctx context.Context, scope memory.Scope, id memory.ID, priced bool,
-	do func(*books, budget.Reservation, budget.Pricelist) (budget.Reservation, bool, error),
+	do func(*books, *budget.Books, budget.Reservation, budget.Pricelist) (budget.Reservation, bool, error),
 ) (ended budget.Reservation, err error) {
+	if err := budget.CheckScope(scope); err != nil {
+		return budget.Reservation{}, err
+	}
 	if !isUUID(id) {
 		return budget.Reservation{}, budget.NoReservation()
 	}
-	err = l.change(ctx, scope, func(b *books) error {
-		var stands *standingReservation
-		var own []budget.Price
-		b.seekReservation(&stands, scope, byReservation, string(id))
+	err = l.change(ctx, scope, func(b *books, turn *budget.Books) error {
+		stands := b.recalled(scope.Project, id)
+		if stands == nil {
+			b.seekReservation(&stands, scope, byReservation, string(id))
+		}
 		if priced {
-			b.askPrices(&own, scope.Tenant)
+			b.readPrices()
 		}
 		if err := b.answered(); err != nil {
 			return l.failed(ctx, "read a reservation", scope, err)
@@ -135,14 +162,14 @@ func (l *Ledger) end(
 		if stands == nil {
 			return budget.NoReservation()
 		}
-		r, changed, err := do(b, stands.Reservation, budget.Prices(own))
+		r, changed, err := do(b, turn, stands.Reservation, budget.Prices(b.prices))
 		if err != nil {
 			return err
 		}
 		ended = r
 		if changed {
-			b.next.changed = true
-			b.tell(ctx)
+			b.change(scope.Project)
+			b.tell(ctx, turn)
 			b.updateReservation(&r)
 		}
 		return nil
@@ -155,8 +182,9 @@ func (l *Ledger) end(
 
 // updateReservation keeps back how a reservation ended and, where it was settled, its line in the log of costs.
 func (b *books) updateReservation(r *budget.Reservation) {
+	b.ended = append(b.ended, r.ID)
 	b.exec(`UPDATE reservations SET status = $4 WHERE tenant = $1 AND project = $2 AND id = $3`,
-		b.scope.Tenant, b.scope.Project, string(r.ID), string(r.Status))
+		r.TenantID, r.ProjectID, string(r.ID), string(r.Status))
 	s := r.Settlement
 	if s == nil {
 		return
@@ -164,12 +192,15 @@ func (b *books) updateReservation(r *budget.Reservation) {
 	b.exec(`INSERT INTO cost_logs (tenant, project, reservation_id, operation, provider, model, tokens_in, tokens_out,
 		cached_tokens, cost, priced, price_known, overrun, late, day, settled_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
-		b.scope.Tenant, b.scope.Project, string(r.ID), r.Operation, r.Provider, r.Model, s.TokensIn, s.TokensOut, s.CachedTokens,
+		r.TenantID, r.ProjectID, string(r.ID), r.Operation, r.Provider, r.Model, s.TokensIn, s.TokensOut, s.CachedTokens,
 		int64(s.Cost), s.Priced, s.PriceKnown, int64(s.Overrun), s.Late, string(s.Day), s.SettledAt)
 }
 
 // Reservation implements budget.Ledger.
 func (l *Ledger) Reservation(ctx context.Context, scope memory.Scope, id memory.ID) (budget.Reservation, error) {
+	if err := budget.CheckScope(scope); err != nil {
+		return budget.Reservation{}, err
+	}
 	if !isUUID(id) {
 		return budget.Reservation{}, budget.NoReservation()
 	}

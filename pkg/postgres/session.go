@@ -148,6 +148,9 @@ func (s *session) commit() error {
 	case "ROLLBACK":
 		return errors.Join(errRolledBack, err)
 	}
+	if err != nil { // of a statement that was sent along: the end was not carried out
+		s.undo()
+	}
 	return err
 }
 
@@ -160,8 +163,13 @@ func (s *session) rollback() {
 	}
 	s.done = true
 	s.pending = &pgx.Batch{}
-	if s.conn.PgConn().TxStatus() == 'I' {
-		return // nothing has been sent
+	s.undo()
+}
+
+// undo ends a transaction that is open.
+func (s *session) undo() {
+	if s.conn.IsClosed() || s.conn.PgConn().TxStatus() == 'I' { // or nothing has been sent
+		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), cancelGrace)
 	defer cancel()

@@ -14,16 +14,16 @@ import (
 // Reserve implements budget.Ledger.
 func (l *Ledger) Reserve(ctx context.Context, scope memory.Scope, r budget.Request) (reservation budget.Reservation, err error) {
 	var refused error // an answer, not a failure: what the refusal has to tell is committed
-	err = l.change(ctx, scope, func(tx *sql.Tx, a *budget.Account, now time.Time) (bool, error) {
+	err = l.change(ctx, scope, func(tx *sql.Tx, b *budget.Books, now time.Time) (bool, error) {
 		ctx := context.WithoutCancel(ctx)
 		refused = nil
-		held := a.Held
 		made, found, err := l.madeUnder(ctx, tx, scope, r)
 		if err != nil || found {
 			reservation = made
 			return false, err
 		}
-		if err := lapse(ctx, tx, a, now); err != nil {
+		lapsed, err := lapse(ctx, tx, b, now)
+		if err != nil {
 			return false, err
 		}
 		var prices budget.Pricelist
@@ -32,9 +32,9 @@ func (l *Ledger) Reserve(ctx context.Context, scope memory.Scope, r budget.Reque
 				return false, err
 			}
 		}
-		reservation, refused = a.Reserve(r, prices, now)
+		reservation, refused = b.Reserve(r, prices, now)
 		if refused != nil { // a refusal that changed nothing costs no disk
-			return a.Held != held || len(a.Records) > 0, nil
+			return lapsed || len(b.Records) > 0, nil
 		}
 		return true, insertReservation(ctx, tx, reservation, r)
 	})
@@ -70,13 +70,13 @@ func (l *Ledger) madeUnder(ctx context.Context, tx *sql.Tx, scope memory.Scope, 
 
 func insertReservation(ctx context.Context, tx *sql.Tx, r budget.Reservation, asked budget.Request) error {
 	const insert = `INSERT INTO reservations (tenant, project, id, operation, provider, model, status, max_cost, max_tokens,
-		price_known, created_at, expires_at, idempotency_key, fingerprint) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		price_known, pot, created_at, expires_at, idempotency_key, fingerprint) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	fingerprint := ""
 	if asked.IdempotencyKey != "" {
 		fingerprint = asked.Fingerprint()
 	}
 	_, err := tx.ExecContext(ctx, insert, r.TenantID, r.ProjectID, string(r.ID), r.Operation, r.Provider, r.Model,
-		string(r.Status), int64(r.MaxCost), r.MaxTokens, r.PriceKnown, micros(r.CreatedAt), micros(r.ExpiresAt),
+		string(r.Status), int64(r.MaxCost), r.MaxTokens, r.PriceKnown, r.Pot, micros(r.CreatedAt), micros(r.ExpiresAt),
 		asked.IdempotencyKey, fingerprint)
 	if err != nil {
 		return fmt.Errorf("store reservation %s: %w", r.ID, err)
@@ -86,7 +86,7 @@ func insertReservation(ctx context.Context, tx *sql.Tx, r budget.Reservation, as
 
 // Settle implements budget.Ledger.
 func (l *Ledger) Settle(ctx context.Context, scope memory.Scope, id memory.ID, s budget.Settle) (budget.Reservation, error) {
-	return l.end(ctx, scope, id, func(tx *sql.Tx, a *budget.Account, r budget.Reservation, now time.Time) (budget.Reservation, bool, error) {
+	return l.end(ctx, scope, id, func(tx *sql.Tx, b *budget.Books, r budget.Reservation, now time.Time) (budget.Reservation, bool, error) {
 		var prices budget.Pricelist
 		if s.Cost == nil {
 			var err error
@@ -94,29 +94,29 @@ func (l *Ledger) Settle(ctx context.Context, scope memory.Scope, id memory.ID, s
 				return budget.Reservation{}, false, err
 			}
 		}
-		return a.Settle(r, s, prices, now)
+		return b.Settle(r, s, prices, now)
 	})
 }
 
 // Release implements budget.Ledger.
 func (l *Ledger) Release(ctx context.Context, scope memory.Scope, id memory.ID) (budget.Reservation, error) {
-	return l.end(ctx, scope, id, func(_ *sql.Tx, a *budget.Account, r budget.Reservation, now time.Time) (budget.Reservation, bool, error) {
-		return a.Release(r, now)
+	return l.end(ctx, scope, id, func(_ *sql.Tx, b *budget.Books, r budget.Reservation, now time.Time) (budget.Reservation, bool, error) {
+		return b.Release(r, now)
 	})
 }
 
 // end takes a reservation through do and stores what comes of it.
 func (l *Ledger) end(
 	ctx context.Context, scope memory.Scope, id memory.ID,
-	do func(*sql.Tx, *budget.Account, budget.Reservation, time.Time) (budget.Reservation, bool, error),
+	do func(*sql.Tx, *budget.Books, budget.Reservation, time.Time) (budget.Reservation, bool, error),
 ) (ended budget.Reservation, err error) {
-	err = l.change(ctx, scope, func(tx *sql.Tx, a *budget.Account, now time.Time) (bool, error) {
+	err = l.change(ctx, scope, func(tx *sql.Tx, b *budget.Books, now time.Time) (bool, error) {
 		ctx := context.WithoutCancel(ctx)
 		r, err := reservationOf(ctx, tx, scope, id)
 		if err != nil {
 			return false, err
 		}
-		r, changed, err := do(tx, a, r, now)
+		r, changed, err := do(tx, b, r, now)
 		if err != nil {
 			return false, err
 		}
@@ -156,6 +156,9 @@ func updateReservation(ctx context.Context, tx *sql.Tx, r budget.Reservation) er
 
 // Reservation implements budget.Ledger.
 func (l *Ledger) Reservation(ctx context.Context, scope memory.Scope, id memory.ID) (r budget.Reservation, err error) {
+	if err := budget.CheckScope(scope); err != nil {
+		return budget.Reservation{}, err
+	}
 	err = l.view(ctx, func(tx *sql.Tx) error {
 		r, err = reservationOf(ctx, tx, scope, id)
 		return err
@@ -168,7 +171,7 @@ func (l *Ledger) Reservation(ctx context.Context, scope memory.Scope, id memory.
 
 // reservationOf reads a reservation as it is stored.
 func reservationOf(ctx context.Context, tx *sql.Tx, scope memory.Scope, id memory.ID) (budget.Reservation, error) {
-	const query = `SELECT r.operation, r.provider, r.model, r.status, r.max_cost, r.max_tokens, r.price_known, r.created_at,
+	const query = `SELECT r.operation, r.provider, r.model, r.status, r.max_cost, r.max_tokens, r.price_known, r.pot, r.created_at,
 			r.expires_at, c.settled_at, coalesce(c.tokens_in, 0), coalesce(c.tokens_out, 0), coalesce(c.cached_tokens, 0),
 			coalesce(c.cost, 0), coalesce(c.priced, 0), coalesce(c.price_known, 0), coalesce(c.overrun, 0),
 			coalesce(c.late, 0), coalesce(c.day, '')
@@ -182,7 +185,7 @@ func reservationOf(ctx context.Context, tx *sql.Tx, scope memory.Scope, id memor
 		s                budget.Settlement
 	)
 	err := tx.QueryRowContext(ctx, query, scope.Tenant, scope.Project, string(id)).Scan(&r.Operation, &r.Provider, &r.Model,
-		&r.Status, &r.MaxCost, &r.MaxTokens, &r.PriceKnown, &created, &expires, &settled, &s.TokensIn, &s.TokensOut,
+		&r.Status, &r.MaxCost, &r.MaxTokens, &r.PriceKnown, &r.Pot, &created, &expires, &settled, &s.TokensIn, &s.TokensOut,
 		&s.CachedTokens, &s.Cost, &s.Priced, &s.PriceKnown, &s.Overrun, &s.Late, &s.Day)
 	if errors.Is(err, sql.ErrNoRows) {
 		return budget.Reservation{}, budget.NoReservation()

@@ -51,6 +51,6 @@ func TestTheWireLosesNothingOfALedger(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return budgettest.Opened{Ledger: overHTTP{c.Ledger(), behind}, Outbox: db, Erase: db.EraseTenant}
+		return budgettest.Opened{Ledger: overHTTP{c.Ledger(), behind}, Outbox: db, Erase: db.EraseTenant, DefaultProject: true}
 	})
 }

@@ -77,6 +77,8 @@ func (w *world) snapshot() string {
 var probes = map[string]any{
 	"PUT /v1/budgets":                     object{"monthly_limit": 1},
 	"GET /v1/budgets/current":             nil,
+	"GET /v1/budgets/tenant":              nil,
+	"PUT /v1/budgets/tenant":              object{"monthly_limit": 1000},
 	"POST /v1/context":                    object{"query": secret},
 	"POST /v1/conversations":              object{"session_id": "shared", "messages": []object{{"role": "user", "content": "hello"}}},
 	"GET /v1/costs":                       nil,

@@ -17,7 +17,7 @@ import (
 var projects = []string{"default", "side"}
 
 // Rows makes up a tenant that has n rows in every table that the store has, n in each of two projects where there are
-// projects, as Dump would tell them. Every text holds the word canary, so that it can be found where it must not be.
+// projects, as Dump would tell them; one row where a tenant has no more. Every text holds the word canary, so that it can be found where it must not be.
 func Rows(canary string, n int) []backup.Row {
 	seed := fnv.New64a()
 	seed.Write([]byte(canary))
@@ -27,6 +27,9 @@ func Rows(canary string, n int) []backup.Row {
 		var rows []backup.Row
 		for _, project := range projects {
 			for i := range n {
+				if t.Single && len(rows) > 0 {
+					continue
+				}
 				if t.Name == backup.Scopes && i > 0 || len(t.Order) == 1 && t.Order[0] == "project" && i > 0 {
 					continue
 				}

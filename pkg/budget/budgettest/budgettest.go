@@ -29,6 +29,8 @@ type Opened struct {
 	Ledger budget.Ledger
 	Outbox outbox.Queue                                          // where the ledger's records go
 	Erase  func(context.Context, string) (memory.Receipt, error) // removes a tenant from the store
+	// DefaultProject says that a scope without a project means a certain one, as over HTTP. Other ledgers refuse it.
+	DefaultProject bool
 }
 
 // Opener opens a fresh, empty ledger and sees to its end.
@@ -42,6 +44,7 @@ func Run(t *testing.T, on string, open Opener) {
 	groups := []struct {
 		name    string
 		clauses []clause
+		policy  budget.Policy
 		lacks   string // what the adapter declares missing; the clauses are then left out
 	}{
 		{name: "limits", clauses: limitClauses()},
@@ -50,9 +53,13 @@ func Run(t *testing.T, on string, open Opener) {
 		{name: "release and expiry", clauses: leaseClauses()},
 		{name: "periods", clauses: periodClauses()},
 		{name: "isolation", clauses: isolationClauses()},
+		{name: "defaults shared by projects", clauses: potClauses(), policy: budget.Policy{Defaults: defaults()}},
+		{name: "limits of a tenant", clauses: tenantClauses(), policy: budget.Policy{Defaults: defaults()}},
 		{name: "prices and costs", clauses: costClauses()},
+		{name: "no project", clauses: nowhereClauses(), lacks: lacking(abilities.DefaultProject, "refusal of no project")},
 		{name: "concurrency", clauses: concurrencyClauses()},
 		{name: "records", clauses: recordClauses(), lacks: lacking(abilities.Outbox == nil, "outbox")},
+		{name: "records of a tenant", clauses: tenantRecordClauses(), policy: budget.Policy{Defaults: defaults()}, lacks: lacking(abilities.Outbox == nil, "outbox")},
 		{name: "erasure", clauses: erasureClauses(), lacks: lacking(abilities.Erase == nil, "erasure")},
 	}
 	for _, group := range groups {
@@ -63,7 +70,7 @@ func Run(t *testing.T, on string, open Opener) {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()
 			for _, c := range group.clauses {
-				run.Clause(t, c.fact, func(t *testing.T) { c.prove(newFixture(t, open, budget.Policy{})) })
+				run.Clause(t, c.fact, func(t *testing.T) { c.prove(newFixture(t, open, group.policy)) })
 			}
 		})
 	}
@@ -78,7 +85,7 @@ func lacking(lacks bool, what string) string {
 	return ""
 }
 
-// clause is one fact of the contract and its proof against a ledger without default limits.
+// clause is one fact of the contract and its proof against a ledger without default limits, or with those of its group.
 type clause struct {
 	fact  string
 	prove func(f *fixture)

@@ -161,6 +161,7 @@ func erasureClauses() []clause {
 			kept := f.in("other", "default")
 			for _, each := range []*fixture{f, f.in("acme", "second"), kept} {
 				each.monthly("10")
+				each.limitTenant(budget.Limits{Monthly: usd("20")})
 				each.spend("3")
 				each.reserve(ask("4"))
 			}
@@ -175,7 +176,11 @@ func erasureClauses() []clause {
 				gone.wantBooks("0", "0", "0")
 				is(gone, "limit", gone.current().MonthlyLimit, nil)
 			}
+			f.wantTenant("0", "0", "0")
+			is(f, "limit of the tenant", f.tenant().MonthlyLimit, nil)
 			kept.wantBooks("3", "3", "4")
+			kept.wantTenant("3", "3", "4")
+			is(f, "limit of another tenant", kept.tenant().MonthlyLimit, usd("20"))
 			report, err := f.ledger.Costs(f.ctx, f.scope, budget.CostQuery{GroupBy: budget.ByProject})
 			if err != nil {
 				f.Fatal(err)

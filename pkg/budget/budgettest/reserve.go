@@ -144,7 +144,7 @@ func reserveClauses() []clause {
 			f.reserve(ask("1.5"))
 			got := f.refused(ask("0.6"))
 			is(f, "refusal", *got, budget.ExceededError{
-				Scope: f.scope, Period: budget.Daily, Limit: int64(*usd("3")), Usage: int64(*usd("1")),
+				Scope: f.scope, Level: budget.ProjectLevel, Period: budget.Daily, Limit: int64(*usd("3")), Usage: int64(*usd("1")),
 				Reserved: int64(*usd("1.5")), Requested: int64(*usd("0.6")), ResetsAt: at("2026-11-24T00:00:00Z"),
 				OnExhausted: budget.Degrade,
 			})
