@@ -40,3 +40,15 @@ func TestProcessesThatSpendAtOnceAndAreKilledNeverOverspend(t *testing.T) {
 		}
 	}
 }
+
+func TestAProcessKilledBetweenReserveAndSettleLeaksNothing(t *testing.T) {
+	t.Parallel()
+	report, err := ledger.Kills(t.Context(), fresh(t), t.TempDir(), 1, 10)
+	if err != nil {
+		t.Error(err)
+	}
+	t.Log(report)
+	if report != nil && report.Held == 0 {
+		t.Error("no process held anything when it was killed: the test proves little")
+	}
+}

@@ -64,7 +64,7 @@ func (a *assignment) run() error {
 	defer db.Close() //nolint:errcheck // never fails
 	c := &caller{name: a.Name, ledger: postgres.NewLedger(db, budget.Policy{}), log: &log{file: file}}
 	if a.Stop != "" {
-		return nil
+		return a.waitToBeKilled(c)
 	}
 	running, stop := context.WithCancel(context.Background())
 	go func() {
