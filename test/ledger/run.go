@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/anishathalye/porcupine"
+
 	"github.com/rae-memory/rae/pkg/budget"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/postgres"
@@ -38,7 +40,8 @@ type Report struct {
 	Scopes   int
 	Longest  int // history, in calls
 	Hinted   int // histories whose order was found where the database's journal had it
-	Searched int // without hints
+	Searched int // without hints: all of quiet scopes among them
+	Seconded int // of those, by porcupine too
 	Checking time.Duration
 }
 
@@ -63,8 +66,8 @@ func (r *Report) String() string {
 			words = append(words, fmt.Sprintf("%s %s %d", kind, name, r.Calls[kind][outcome]))
 		}
 	}
-	return fmt.Sprintf("%d calls (%s), %d kills, %d scopes of up to %d calls, orders: %d where the journal had them, %d searched without hints (%.1f s)",
-		r.Total(), strings.Join(words, ", "), r.Kills, r.Scopes, r.Longest, r.Hinted, r.Searched, r.Checking.Seconds())
+	return fmt.Sprintf("%d calls (%s), %d kills, %d scopes of up to %d calls, orders: %d where the journal had them, %d searched without hints, %d of these by porcupine too (checked in %.1f s)",
+		r.Total(), strings.Join(words, ", "), r.Kills, r.Scopes, r.Longest, r.Hinted, r.Searched, r.Seconded, r.Checking.Seconds())
 }
 
 // Run spends as the options say and checks everything. Its error tells what the ledger did wrong, or why it cannot be
@@ -90,6 +93,12 @@ type run struct {
 	logs   []string
 	kills  int
 }
+
+// How long a history may be for porcupine to be asked about it, and how long it is waited for: it may take for ever.
+const (
+	porcupineCalls = 100
+	porcupineTime  = 500 * time.Millisecond
+)
 
 // setLimits gives every scope that will be spent from its limits.
 func (r *run) setLimits(ctx context.Context) error {
@@ -249,7 +258,17 @@ func (r *run) check(ctx context.Context) (*Report, error) {
 	errs = append(errs, inParallel(2, len(all), func(i int) error {
 		h := all[i]
 		h.Resolve(rows[h.Scope])
+		quiet := isQuiet(h.Scope)
+		if quiet {
+			h.Order = nil
+		}
 		way, err := h.Linearizable(r.Effort)
+		second := porcupine.Unknown
+		if quiet && len(h.Ops) <= porcupineCalls {
+			if second = h.Porcupine(porcupineTime); second == porcupine.Illegal {
+				err = errors.Join(err, fmt.Errorf("%s: porcupine finds no order of its %d calls", h.Scope, len(h.Ops)))
+			}
+		}
 		mu.Lock()
 		report.Longest = max(report.Longest, len(h.Ops))
 		switch way {
@@ -257,6 +276,9 @@ func (r *run) check(ctx context.Context) (*Report, error) {
 			report.Hinted++
 		case Searched:
 			report.Searched++
+		}
+		if second == porcupine.Ok {
+			report.Seconded++
 		}
 		mu.Unlock()
 		return errors.Join(h.Bound(), err)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -154,6 +155,8 @@ const quietEvery = 5
 
 func hotScope(i int) string   { return fmt.Sprintf("hot-%d", i) }
 func quietScope(i int) string { return fmt.Sprintf("quiet-%d", i) }
+
+func isQuiet(scope memory.Scope) bool { return strings.Contains(scope.Tenant, "-quiet-") }
 
 func scopeIn(generation int, name string) memory.Scope {
 	return memory.Scope{Tenant: fmt.Sprintf("g%d-%s", generation, name), Project: "default"}
