@@ -67,6 +67,10 @@ test-long: ## the same ten times over, in another order each time
 teeth: ## break the mechanism of one promise after the other: show that the tests notice
 	go run ./test/teeth
 
+.PHONY: soak
+soak: ## spend from one PostgreSQL in many processes that are killed, and check every answer: make soak [SEEDS=100] [SECONDS=60] [KILLS=100]
+	go run ./test/soak $(if $(SEEDS),-seeds $(SEEDS)) $(if $(SECONDS),-seconds $(SECONDS)) $(if $(KILLS),-kills $(KILLS)) $(SOAKFLAGS)
+
 .PHONY: fuzz
 fuzz: ## every fuzz target in turn, FUZZTIME (30s) each
 	@set -e; for package in $$(go list $(PACKAGES)); do \

@@ -22,6 +22,7 @@ const (
 	noRedis      = "Redis may be away or lie"
 	noStampede   = "many who miss at once ask once"
 	undisturbed  = "no tenant notices another"
+	notOverspent = "a budget is never overspent, and books balance"
 )
 
 var sabotages = []sabotage{
@@ -100,4 +101,33 @@ var sabotages = []sabotage{
 	{undisturbed, "a key of one tenant answers another (SQLite)", "pkg/sqlite/once.go",
 		"WHERE tenant = ? AND project = ? AND route = ? AND key = ?`,\n		t.scope.Tenant, t.scope.Project, key.Route, key.Key)", "WHERE route = ? AND key = ?`,\n		key.Route, key.Key)",
 		".", "^TestOneTenantNeverNoticesAnother$/^sqlite"},
+
+	{notOverspent, "what is held is not counted", "pkg/budget/account.go",
+		"sum(used, held, requested); fits && total <= limit", "sum(used, 0, requested); fits && total <= limit",
+		"./test/ledger", "^TestProcesses"},
+	{notOverspent, "a little more than the limit is granted", "pkg/budget/account.go",
+		"sum(used, held, requested); fits && total <= limit", "sum(used, held, requested); fits && total <= limit+limit/1000",
+		"./test/ledger", "^TestProcesses"},
+	{notOverspent, "processes do not wait for one another", "pkg/postgres/books.go",
+		", 3))`", ", (random() * 1e9)::bigint))`",
+		"./test/ledger", "^TestProcesses"},
+	{notOverspent, "a settlement is answered before the commit", "pkg/groupcommit/groupcommit.go",
+		"	err = tx.Commit()\n	committed = true\n",
+		"	others := members\n	members = nil\n	for _, w := range others {\n		if w == self {\n			members = append(members, w)\n		} else {\n			w.signals <- signal[T]{}\n		}\n	}\n	time.Sleep(20 * time.Millisecond)\n	err = tx.Commit()\n	committed = true\n",
+		"./test/ledger", "^TestProcesses"},
+	{notOverspent, "a reservation that was settled is still held", "pkg/postgres/reservation.go",
+		"UPDATE reservations SET status = $4 WHERE tenant = $1 AND project = $2 AND id = $3`", "UPDATE reservations SET status = CASE WHEN $4 = 'settled' THEN status ELSE $4 END WHERE tenant = $1 AND project = $2 AND id = $3`",
+		"./test/ledger", "^TestProcesses"},
+	{notOverspent, "a settlement with other numbers is taken for the same one", "pkg/budget/reservation.go",
+		"return *s.Cost == b.Cost", "return true",
+		"./test/ledger", "^TestProcesses"},
+	{notOverspent, "who gives back believes a lease to be a little longer than who looks for what has ended", "pkg/budget/reservation.go",
+		"!now.Before(r.ExpiresAt) {", "!now.Before(r.ExpiresAt.Add(50*time.Millisecond)) {",
+		"./test/ledger", "^TestProcesses"},
+	{notOverspent, "a nano-dollar more is booked than was settled", "pkg/budget/account.go",
+		"a.Month.plus(spent)", "a.Month.plus(Amount{Cost: spent.Cost + 1, Tokens: spent.Tokens})",
+		"./test/ledger", "^TestProcesses"},
+	{notOverspent, "who was killed keeps what it held", "pkg/budget/reservation.go",
+		"!now.Before(r.ExpiresAt) {", "now.IsZero() {",
+		"./test/ledger", "^TestAProcessKilled"},
 }
