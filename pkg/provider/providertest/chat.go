@@ -200,18 +200,21 @@ func RunChat(t *testing.T, chat Chat) {
 		name     string
 		streamed bool
 	}{{"whole", false}, {"streamed", true}} {
-		c.manners(t, way.name, way.streamed)
-		run := contract.Begin(t, "providertest chat", c.Name+" "+way.name)
-		clause := func(name string, test func(t *testing.T, ask func(*testing.T, http.HandlerFunc) heard)) {
-			run.Clause(t, name, func(t *testing.T) {
-				test(t, func(t *testing.T, handle http.HandlerFunc) heard {
-					return c.asks(t.Context(), t, handle, question(), way.streamed)
+		t.Run(way.name, func(t *testing.T) {
+			c.manners(t, way.name, way.streamed)
+			run := contract.Begin(t, "providertest chat", c.Name+" "+way.name)
+			clause := func(name string, test func(t *testing.T, ask func(*testing.T, http.HandlerFunc) heard)) {
+				run.Clause(t, name, func(t *testing.T) {
+					test(t, func(t *testing.T, handle http.HandlerFunc) heard {
+						return c.asks(t.Context(), t, handle, question(), way.streamed)
+					})
 				})
-			})
-		}
-		c.answers(clause)
-		c.ends(clause, way.streamed)
-		run.Clause(t, "a caller that left waits no longer", func(t *testing.T) { c.leaves(t, way.streamed) })
+			}
+			c.answers(clause)
+			c.errors(clause)
+			c.ends(clause)
+			run.Clause(t, "a caller that left waits no longer", func(t *testing.T) { c.leaves(t, way.streamed) })
+		})
 	}
 	run := contract.Begin(t, "providertest chat", c.Name)
 	run.Clause(t, "the provider is asked as it documents it", c.asked)
@@ -300,6 +303,24 @@ func (c *chatting) answers(clause clauses) {
 			t.Errorf("got %+v", got)
 		}
 	})
+}
+
+func (c *chatting) errors(clause clauses) {
+	clause("an answer of another media type is none", func(t *testing.T, ask func(*testing.T, http.HandlerFunc) heard) {
+		for _, media := range []string{"", "text/html", "application/json", "text/event-stream"} {
+			right := c.says(t, yes, 0, nil)
+			got := ask(t, func(w http.ResponseWriter, r *http.Request) {
+				answer := httptest.NewRecorder()
+				right(answer, r)
+				if answer.Header().Get("Content-Type") == media || media == "" && !strings.Contains(r.Header.Get("Accept"), "event") {
+					answer.Body.Reset() // it is right as it is: JSON may come under no name
+				}
+				w.Header().Set("Content-Type", media)
+				_, _ = w.Write(answer.Body.Bytes())
+			})
+			wantFault(t, c.Name, got.err, fault.Unavailable, true)
+		}
+	})
 	clause("an error in the place of an answer has its kind", func(t *testing.T, ask func(*testing.T, http.HandlerFunc) heard) {
 		for body, want := range map[string]fault.Kind{c.Overflow: fault.TooLarge, c.Filter: fault.Invalid} {
 			if body == "" {
@@ -331,7 +352,7 @@ func (c *chatting) answers(clause clauses) {
 	})
 }
 
-func (c *chatting) ends(clause clauses, streamed bool) {
+func (c *chatting) ends(clause clauses) {
 	clause("an answer that had to end is said to be truncated", func(t *testing.T, ask func(*testing.T, http.HandlerFunc) heard) {
 		said := yes
 		said.End = Length
