@@ -9,7 +9,7 @@ import (
 // trust is how much of its weight a Scorer gets for a question, 0..1: as much as what it prefers stands high by the
 // built-in scores too. A scorer that knows nothing of the matter prefers what stands nowhere in particular, and would
 // spoil every answer by its full weight; one that knows more agrees about much and differs about the best
-// (docs/adr/0040-paid-inference.md has what each costs and gains). Where the built-in scores say nothing there is nothing to
+// (docs/adr/0040-paid-models.md has what each costs and gains). Where the built-in scores say nothing there is nothing to
 // spoil.
 func trust(builtIn, said []float64) float64 {
 	if len(builtIn) == 0 || slices.Max(builtIn) == slices.Min(builtIn) {
