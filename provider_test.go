@@ -20,7 +20,7 @@ import (
 
 const providerKey = "sk-never-to-be-told"
 
-// provider speaks OpenAI's embeddings API and Cohere's rerank API, or answers as it is told.
+// provider speaks OpenAI's embeddings and chat API and Cohere's rerank API, or answers as it is told.
 type provider struct {
 	*httptest.Server
 	instead atomic.Pointer[http.HandlerFunc] // nil: the right answer
@@ -59,8 +59,14 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Input     []string
 		Query     string
 		Documents []string
+		Messages  []struct{ Content string }
 	}
 	_ = json.NewDecoder(r.Body).Decode(&ask)
+	if len(ask.Messages) > 0 {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"choices":[{"message":{"content":"{\"order\":[2,1]}"},"finish_reason":"stop"}],"usage":{"prompt_tokens":100000,"completion_tokens":10000}}`)
+		return
+	}
 	var data, results []any
 	vectors, _ := new(embed.Hash).EmbedDocuments(r.Context(), ask.Input)
 	for i, v := range vectors {
@@ -157,6 +163,50 @@ func TestAnEmptyBudgetReachesNoProvider(t *testing.T) {
 	}
 	if n := p.asked.Load(); n != asked {
 		t.Errorf("the provider was asked %d times", n-asked)
+	}
+}
+
+func TestALanguageModelReranksAndIsPaidFor(t *testing.T) {
+	t.Parallel()
+	p, log := startProvider(t), &strings.Builder{}
+	e := startLogging(t, log, func(c *rae.Config) {
+		c.Rerank.RerankProvider, c.Rerank.LLMProvider, c.Rerank.LLMModel, c.Rerank.LLMBaseURL, c.Rerank.LLMKey = "llm", "openai", "gpt-4.1-mini", p.URL, providerKey
+		c.Search.CacheAnswers = 0
+	})
+	ask := func() map[string]any {
+		t.Helper()
+		status, answer := e.call("POST", "/v1/rerank", `{"query":"Who has a greyhound?","documents":["Jonas has a cat.","Mara has a greyhound."]}`)
+		if status != 200 && status != 402 {
+			t.Fatalf("rerank: %d %v", status, answer)
+		}
+		return answer
+	}
+	if first := ask()["results"].([]any)[0].(map[string]any); first["index"] != 1.0 || first["relevance_score"] != 1.0 {
+		t.Errorf("first is %v", first)
+	}
+	if _, budget := e.call("GET", "/v1/budgets/current", ""); budget["daily_usage"] != .04+.016 || budget["daily_reserved"] != 0.0 {
+		t.Errorf("a tenth of a million tokens in and a hundredth out are booked as %v", budget)
+	}
+	e.call("PUT", "/v1/budgets", `{"daily_limit":0.01,"monthly_limit":1}`)
+	asked := p.asked.Load()
+	if refused := ask(); refused["period"] != "daily" || p.asked.Load() != asked {
+		t.Errorf("got %v, and the model was asked %d times", refused, p.asked.Load()-asked)
+	}
+	for _, content := range []string{"Mara has a greyhound.", "Mara likes her greyhound."} {
+		e.call("POST", "/v1/memories", fmt.Sprintf(`{"content":%q}`, content))
+	}
+	status, found := e.call("POST", "/v1/search", `{"query":"Who has a greyhound?"}`)
+	if degraded := found["degraded"].([]any); status != 200 || len(found["results"].([]any)) != 2 || !slices.Equal(degraded, []any{"rerank"}) {
+		t.Errorf("search: %d %v", status, found)
+	}
+	p.answers(401, "application/json", `{"error":{"message":"`+providerKey+` a greyhound","code":"invalid_api_key"}}`)
+	e.call("PUT", "/v1/budgets", `{"daily_limit":10,"monthly_limit":10}`)
+	if status, failed := e.call("POST", "/v1/rerank", `{"query":"a greyhound","documents":["a","b"]}`); status != 500 || strings.Contains(fmt.Sprint(failed), providerKey) {
+		t.Errorf("a refused key: %d %v", status, failed)
+	}
+	e.stop()
+	if told := log.String(); !strings.Contains(told, "openai") || strings.Contains(told, providerKey) || strings.Contains(told, "greyhound") {
+		t.Errorf("the log names no provider, or tells a secret:\n%s", told)
 	}
 }
 

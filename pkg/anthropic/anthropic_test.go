@@ -3,10 +3,8 @@ package anthropic_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -121,25 +119,18 @@ func TestMessagesStandWhatServersDo(t *testing.T) {
 func TestMessagesTellWhatEndsThemAndHowWarmTheyAre(t *testing.T) {
 	t.Parallel()
 	for stop, want := range map[string]bool{"end_turn": false, "stop_sequence": false, "max_tokens": true, "model_context_window_exceeded": true} {
-		var asked string
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			body, _ := io.ReadAll(r.Body)
-			asked = string(body)
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = fmt.Fprintf(w, `{"model":"m","content":[{"type":"text","text":"b"}],"stop_reason":%q,"usage":{"input_tokens":5,"output_tokens":2}}`, stop)
-		}))
+		server := providertest.Serve(t, "", providertest.Says(`{"model":"m","content":[{"type":"text","text":"b"}],"stop_reason":"`+stop+`","usage":{"input_tokens":5,"output_tokens":2}}`))
 		p, err := open(server.URL, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		hot := 1.7
 		got, err := p.Ask(t.Context(), llm.Request{Messages: []llm.Message{{Role: "user", Content: "a"}}, MaxTokens: 9, Temperature: &hot})
-		server.Close()
 		if want := (llm.Response{Text: "b", Model: "m", Truncated: want, Usage: llm.Usage{TokensIn: 5, TokensOut: 2}}); err != nil || got != want {
 			t.Errorf("%s: got %+v, %v", stop, got, err)
 		}
-		if want := `{"model":"claude-haiku-4-5","max_tokens":9,"messages":[{"role":"user","content":"a"}],"temperature":1}`; asked != want {
-			t.Errorf("asked %s\nwant  %s", asked, want)
+		if want := `/messages {"model":"claude-haiku-4-5","max_tokens":9,"messages":[{"role":"user","content":"a"}],"temperature":1}`; server.Asked() != want {
+			t.Errorf("asked %s\nwant  %s", server.Asked(), want)
 		}
 	}
 }

@@ -47,10 +47,12 @@ func TestRerankersTellWhatTheyCost(t *testing.T) {
 	for told, want := range map[string]int{
 		`"meta":{"billed_units":{"search_units":2}}`: 2 * rerank.SearchTokens, `"usage":{"total_tokens":38}`: 38, `"meta":{}`: 0, `"usage":{"total_tokens":-1}`: 0,
 	} {
-		address := serve(t, func(*http.Request, []byte) string {
-			return `{"results":[{"index":0,"relevance_score":0.5}],` + told + `}`
-		}, nil)
-		r := cohere.Reranker{Client: dial(t, address), Model: "m", Path: cohere.RerankPath}
+		server := providertest.Serve(t, "", providertest.Says(`{"results":[{"index":0,"relevance_score":0.5}],`+told+`}`))
+		client, err := provider.New(provider.Options{Name: "cohere", BaseURL: server.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := cohere.Reranker{Client: client, Model: "m", Path: cohere.RerankPath}
 		if _, used, err := r.Rerank(t.Context(), "q", []string{"d"}); err != nil || used != (llm.Usage{TokensIn: want}) {
 			t.Errorf("%s: got %+v, %v", told, used, err)
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/provider/providertest"
 )
 
 // faraway is a provider that embeds by hashing. It keeps what it was asked.
@@ -52,26 +53,6 @@ func (f *faraway) Embed(ctx context.Context, kind embed.Kind, texts []string) ([
 	return vectors, f.used, err
 }
 
-// meter lets everything through and keeps what was told of it.
-type meter struct {
-	mu     sync.Mutex
-	calls  []llm.Call
-	used   []llm.Usage
-	errs   []error
-	refuse error
-}
-
-func (m *meter) Spend(ctx context.Context, c llm.Call, do func(context.Context) (llm.Usage, error)) error {
-	if m.refuse != nil {
-		return m.refuse
-	}
-	used, err := do(ctx)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.calls, m.used, m.errs = append(m.calls, c), append(m.used, used), append(m.errs, err)
-	return err
-}
-
 func remote(t *testing.T, p embed.Provider, m llm.Meter, change ...func(*embed.Spec)) *embed.Remote {
 	t.Helper()
 	s := embed.Spec{Provider: "acme-ai", Model: "vec-1", Dimensions: new(embed.Hash).Dimensions(), MaxTexts: 4}
@@ -88,13 +69,13 @@ func remote(t *testing.T, p embed.Provider, m llm.Meter, change ...func(*embed.S
 func TestRemoteKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	embedtest.Run(t, "remote", func(t *testing.T) embed.Embedder {
-		return remote(t, &faraway{}, &meter{}, func(s *embed.Spec) { s.MaxTextTokens, s.MaxTokens = 8000, 20_000 })
+		return remote(t, &faraway{}, new(providertest.Meter), func(s *embed.Spec) { s.MaxTextTokens, s.MaxTokens = 8000, 20_000 })
 	})
 }
 
 func TestRequestsAreAsLargeAsTheProviderTakes(t *testing.T) {
 	t.Parallel()
-	p, m := &faraway{used: llm.Usage{TokensIn: 7}}, &meter{}
+	p, m := &faraway{used: llm.Usage{TokensIn: 7}}, new(providertest.Meter)
 	r := remote(t, p, m, func(s *embed.Spec) { s.MaxTokens = 10 })
 	long := strings.Repeat("abc", 12) // twelve tokens: more than a request holds, and asked alone
 	texts := []string{"a", "b", "c", "d", "e", long, "abcabcabcabc", "abcabcabcabcabc", "f"}
@@ -113,8 +94,8 @@ func TestRequestsAreAsLargeAsTheProviderTakes(t *testing.T) {
 		}
 	}
 	first := llm.Call{Operation: "embeddings", Provider: "acme-ai", Model: "vec-1", Most: llm.Usage{TokensIn: 4, Estimated: true}}
-	if len(m.calls) != 4 || m.calls[0] != first || m.used[0].TokensIn != 7 {
-		t.Errorf("metered %+v, used %+v", m.calls, m.used)
+	if len(m.Calls()) != 4 || m.Calls()[0] != first || m.Used()[0].TokensIn != 7 {
+		t.Errorf("metered %+v, used %+v", m.Calls(), m.Used())
 	}
 }
 
@@ -129,7 +110,7 @@ func distance(a, b []float32) float64 {
 func TestTextsAreSentAsTheModelWantsThem(t *testing.T) {
 	t.Parallel()
 	p := &faraway{}
-	r := remote(t, p, &meter{}, func(s *embed.Spec) {
+	r := remote(t, p, new(providertest.Meter), func(s *embed.Spec) {
 		s.Prefixes, s.MaxTextTokens, s.MaxTexts = embed.Prefixes{Query: "q: ", Document: "d: "}, 6, 8
 	})
 	if _, err := r.EmbedQuery(t.Context(), "who?"); err != nil {
@@ -153,7 +134,7 @@ func TestARequestTooLargeIsHalved(t *testing.T) {
 		return nil
 	}}
 	texts := []string{"a", "b", "c", "d", "e"}
-	got, err := remote(t, p, &meter{}, func(s *embed.Spec) { s.MaxTexts = 8 }).EmbedDocuments(t.Context(), texts)
+	got, err := remote(t, p, new(providertest.Meter), func(s *embed.Spec) { s.MaxTexts = 8 }).EmbedDocuments(t.Context(), texts)
 	want, _ := new(embed.Hash).EmbedDocuments(t.Context(), texts)
 	if err != nil || len(got) != 5 || distance(got[4], want[4]) > 1e-6 || distance(got[0], want[0]) > 1e-6 {
 		t.Errorf("got %d vectors, %v, asking %q", len(got), err, p.asked)
@@ -170,7 +151,7 @@ func TestATextOfMoreTokensThanEstimatedIsCutAgain(t *testing.T) {
 		}
 		return nil
 	}}
-	r := remote(t, p, &meter{}, func(s *embed.Spec) { s.MaxTextTokens = 6 })
+	r := remote(t, p, new(providertest.Meter), func(s *embed.Spec) { s.MaxTextTokens = 6 })
 	if _, err := r.EmbedDocuments(t.Context(), []string{"0f9e8d7c6b5a", "ok", "aaaa€€"}); err != nil {
 		t.Fatal(err)
 	}
@@ -203,13 +184,13 @@ func TestAnAnswerThatIsNoneNamesTheProvider(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := &meter{}
+			m := new(providertest.Meter)
 			got, err := remote(t, &faraway{spoil: c.spoil, used: llm.Usage{TokensIn: 9}}, m).EmbedDocuments(t.Context(), []string{"one", "two"})
 			if fault.KindOf(err) != fault.Unavailable || got != nil || !strings.Contains(fault.Public(err), "acme-ai, model vec-1, ") || !strings.Contains(fault.Public(err), c.says) {
 				t.Errorf("got %d vectors, %v", len(got), err)
 			}
-			if !llm.WasSpent(err) || m.used[0].TokensIn != 9 {
-				t.Errorf("what was charged for is not booked: %+v", m.used)
+			if !llm.WasSpent(err) || m.Used()[0].TokensIn != 9 {
+				t.Errorf("what was charged for is not booked: %+v", m.Used())
 			}
 		})
 	}
@@ -218,7 +199,7 @@ func TestAnAnswerThatIsNoneNamesTheProvider(t *testing.T) {
 func TestTheMeterHasTheLastWord(t *testing.T) {
 	t.Parallel()
 	p, over := &faraway{}, fault.New(fault.OverBudget, "no money")
-	r := remote(t, p, &meter{refuse: over})
+	r := remote(t, p, &providertest.Meter{Refuse: func(int) error { return over }})
 	_, first := r.EmbedQuery(t.Context(), "a")
 	_, second := r.EmbedDocuments(t.Context(), []string{"a"})
 	if !errors.Is(first, over) || !errors.Is(second, over) || len(p.asked) != 0 {
@@ -231,7 +212,7 @@ func TestTheMeterHasTheLastWord(t *testing.T) {
 
 func TestALongVectorIsShortenedHere(t *testing.T) {
 	t.Parallel()
-	got, err := remote(t, &faraway{}, &meter{}, func(s *embed.Spec) { s.Dimensions, s.Native = 128, 384 }).EmbedQuery(t.Context(), "a text of some words")
+	got, err := remote(t, &faraway{}, new(providertest.Meter), func(s *embed.Spec) { s.Dimensions, s.Native = 128, 384 }).EmbedQuery(t.Context(), "a text of some words")
 	whole, _ := new(embed.Hash).EmbedQuery(t.Context(), "a text of some words")
 	if want := embed.Shorten(whole, 128); err != nil || len(got) != 128 || distance(got, want) > 1e-6 {
 		t.Errorf("got %d dimensions, %v", len(got), err)
@@ -242,7 +223,7 @@ func TestEveryRequestHasItsTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		r := remote(t, stalled{}, &meter{}, func(s *embed.Spec) { s.Timeout = 3 * time.Second })
+		r := remote(t, stalled{}, new(providertest.Meter), func(s *embed.Spec) { s.Timeout = 3 * time.Second })
 		if _, err := r.EmbedQuery(t.Context(), "a"); fault.KindOf(err) != fault.Timeout || time.Since(began) != 3*time.Second {
 			t.Errorf("got %v after %v", err, time.Since(began))
 		}
@@ -280,7 +261,7 @@ func TestOtherVectorsHaveAnotherId(t *testing.T) {
 	t.Parallel()
 	id := func(s embed.Spec) string {
 		s.MaxTexts, s.Native = 1, 4096
-		return remote(t, &faraway{}, &meter{}, func(to *embed.Spec) { *to = s }).Model()
+		return remote(t, &faraway{}, new(providertest.Meter), func(to *embed.Spec) { *to = s }).Model()
 	}
 	bge := embed.Prefixes{Query: "Represent this sentence for searching relevant passages: "}
 	for _, c := range []struct {

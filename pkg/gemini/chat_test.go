@@ -3,10 +3,8 @@ package gemini_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -125,25 +123,18 @@ func TestABlockedPromptIsARefusal(t *testing.T) {
 		`{"promptFeedback":{"blockReason":"` + providertest.Key + `"},"usageMetadata":{"promptTokenCount":12}}`:                                   "the model of gemini will not answer this (blocked)",
 		`{"candidates":[{"finishReason":"RECITATION"}],"usageMetadata":{"promptTokenCount":12}}`:                                                  "the model of gemini will not answer this (recitation)",
 	} {
-		var asked string
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			read, _ := io.ReadAll(r.Body)
-			asked = string(read)
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = io.WriteString(w, body)
-		}))
+		server := providertest.Serve(t, "", providertest.Says(body))
 		p, err := chat(server.URL, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		warm := .5
 		got, err := p.Ask(t.Context(), llm.Request{Messages: []llm.Message{{Role: "user", Content: "a"}}, MaxTokens: 9, Temperature: &warm})
-		server.Close()
 		if !llm.WasRefused(err) || !llm.WasSpent(err) || fault.Public(err) != says || got != (llm.Response{Usage: llm.Usage{TokensIn: 12}}) {
 			t.Errorf("%s: got %+v, %v", body, got, err)
 		}
-		if want := `{"contents":[{"role":"user","parts":[{"text":"a"}]}],"generationConfig":{"maxOutputTokens":9,"temperature":0.5}}`; asked != want {
-			t.Errorf("asked %s\nwant  %s", asked, want)
+		if want := `/models/gemini-2.5-flash:generateContent {"contents":[{"role":"user","parts":[{"text":"a"}]}],"generationConfig":{"maxOutputTokens":9,"temperature":0.5}}`; server.Asked() != want {
+			t.Errorf("asked %s\nwant  %s", server.Asked(), want)
 		}
 	}
 }

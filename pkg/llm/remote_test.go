@@ -12,6 +12,7 @@ import (
 
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/llm"
+	"github.com/rae-memory/rae/pkg/provider/providertest"
 )
 
 // scripted answers one after the other, and keeps what it was asked.
@@ -29,26 +30,6 @@ func (s *scripted) Ask(_ context.Context, r llm.Request) (llm.Response, error) {
 	answer := s.answers[0]
 	s.answers = s.answers[1:]
 	return answer, s.err
-}
-
-// meter lets calls through, up to one, and keeps what was told of them.
-type meter struct {
-	calls  []llm.Call
-	used   []llm.Usage
-	errs   []error
-	refuse func(call int) error
-}
-
-func (m *meter) Spend(ctx context.Context, c llm.Call, do func(context.Context) (llm.Usage, error)) error {
-	m.calls = append(m.calls, c)
-	if m.refuse != nil {
-		if err := m.refuse(len(m.calls)); err != nil {
-			return err
-		}
-	}
-	used, err := do(ctx)
-	m.used, m.errs = append(m.used, used), append(m.errs, err)
-	return err
 }
 
 func remote(t *testing.T, p llm.Provider, m llm.Meter, change ...func(*llm.Spec)) *llm.Remote {
@@ -69,7 +50,7 @@ func user(text string) []llm.Message { return []llm.Message{{Role: "user", Conte
 func TestAnAnswerIsGivenOutAndBooked(t *testing.T) {
 	t.Parallel()
 	said := llm.Response{Text: "Hello.", Model: "words-1-2026", Truncated: true, Usage: llm.Usage{TokensIn: 9, TokensOut: 5, CachedTokens: 3, ReasoningTokens: 2}}
-	p, m := &scripted{answers: []llm.Response{said}}, &meter{}
+	p, m := &scripted{answers: []llm.Response{said}}, new(providertest.Meter)
 	got, err := remote(t, p, m).Complete(t.Context(), llm.Request{
 		Operation: "test", MaxTokens: 50, Messages: []llm.Message{{"system", "Be br\xffief.\x00"}, {"user", "Hi"}},
 	})
@@ -81,8 +62,8 @@ func TestAnAnswerIsGivenOutAndBooked(t *testing.T) {
 	}
 	want := []llm.Call{{Operation: "test", Provider: "acme-ai", Model: "words-1", Most: llm.Usage{TokensIn: 8 + 4 + 4 + 8 + 1, TokensOut: 50, Estimated: true}}}
 	want[0].Most.TokensIn = 8 + llm.EstimateTokens("Be br\uFFFDief.\uFFFD") + 8 + 1
-	if !reflect.DeepEqual(m.calls, want) || !reflect.DeepEqual(m.used, []llm.Usage{said.Usage}) {
-		t.Errorf("metered %+v, used %+v", m.calls, m.used)
+	if !reflect.DeepEqual(m.Calls(), want) || !reflect.DeepEqual(m.Used(), []llm.Usage{said.Usage}) {
+		t.Errorf("metered %+v, used %+v", m.Calls(), m.Used())
 	}
 }
 
@@ -95,11 +76,11 @@ func TestWhatAProviderDoesNotSayIsCounted(t *testing.T) {
 		"all of it":  {llm.Usage{TokensIn: 7, TokensOut: 1}, llm.Usage{TokensIn: 7, TokensOut: 1}},
 		"nonsense":   {llm.Usage{TokensIn: -7, TokensOut: 5, CachedTokens: 99, ReasoningTokens: -1}, llm.Usage{TokensIn: 11, TokensOut: 5, CachedTokens: 11, Estimated: true}},
 	} {
-		m := &meter{}
+		m := new(providertest.Meter)
 		p := &scripted{answers: []llm.Response{{Text: "two words", Usage: c.said}}}
 		got, err := remote(t, p, m, words).Complete(t.Context(), llm.Request{MaxTokens: 50, Messages: user("Three words now")})
-		if err != nil || got.Usage != c.want || m.used[0] != c.want || m.calls[0].Operation != "chat" {
-			t.Errorf("%s: got %+v, booked %+v, %v", name, got.Usage, m.used, err)
+		if err != nil || got.Usage != c.want || m.Used()[0] != c.want || m.Calls()[0].Operation != "chat" {
+			t.Errorf("%s: got %+v, booked %+v, %v", name, got.Usage, m.Used(), err)
 		}
 	}
 }
@@ -124,15 +105,15 @@ func TestWhatMayNotBeAskedIsNotSent(t *testing.T) {
 		"a schema that is none":   {func(r *llm.Request) { r.Schema = json.RawMessage(`{`) }, fault.Internal},
 		"a schema that is spoken": {func(r *llm.Request) { r.Schema, r.Heard = numbers, func(string) {} }, fault.Internal},
 	} {
-		p, m, r := &scripted{answers: []llm.Response{{Text: "x"}}}, &meter{}, good
+		p, m, r := &scripted{answers: []llm.Response{{Text: "x"}}}, new(providertest.Meter), good
 		r.Messages = user("a")
 		c.change(&r)
-		if _, err := remote(t, p, m).Complete(t.Context(), r); fault.KindOf(err) != c.want || err == nil || len(p.asked)+len(m.calls) != 0 {
+		if _, err := remote(t, p, m).Complete(t.Context(), r); fault.KindOf(err) != c.want || err == nil || len(p.asked)+len(m.Calls()) != 0 {
 			t.Errorf("%s: got %v after %d calls", name, err, len(p.asked))
 		}
 	}
 	p := &scripted{answers: []llm.Response{{Text: "x"}}}
-	if _, err := remote(t, p, &meter{}).Complete(t.Context(), llm.Request{MaxTokens: 100, Messages: user(strings.Repeat("abc", 992))}); err != nil {
+	if _, err := remote(t, p, new(providertest.Meter)).Complete(t.Context(), llm.Request{MaxTokens: 100, Messages: user(strings.Repeat("abc", 992))}); err != nil {
 		t.Errorf("what just fits: %v", err)
 	}
 }
@@ -143,10 +124,10 @@ func TestAnAnswerWithoutTextIsNone(t *testing.T) {
 		"answered without text":                    {Text: " \n", Usage: llm.Usage{TokensIn: 1, TokensOut: 9}},
 		"had used up its tokens before it answere": {Truncated: true, Usage: llm.Usage{TokensIn: 1, TokensOut: 9}},
 	} {
-		m := &meter{}
+		m := new(providertest.Meter)
 		got, err := remote(t, &scripted{answers: []llm.Response{answer}}, m).Complete(t.Context(), llm.Request{MaxTokens: 50, Messages: user("a")})
-		if got != (llm.Response{}) || fault.KindOf(err) != fault.Unavailable || !llm.WasSpent(err) || !strings.Contains(fault.Public(err), "acme-ai, model words-1, "+says) || m.used[0].TokensOut != 9 {
-			t.Errorf("got %+v, %v, booked %+v", got, err, m.used)
+		if got != (llm.Response{}) || fault.KindOf(err) != fault.Unavailable || !llm.WasSpent(err) || !strings.Contains(fault.Public(err), "acme-ai, model words-1, "+says) || m.Used()[0].TokensOut != 9 {
+			t.Errorf("got %+v, %v, booked %+v", got, err, m.Used())
 		}
 	}
 }
@@ -172,13 +153,13 @@ func TestAnAnswerFollowsItsSchema(t *testing.T) {
 		"not for a third time":    {[]string{`secret`, `secret`, `{"numbers":[1]}`}, "", 2},
 		"in a fence, without end": {[]string{"```json\n{\"numbers\":[1]}", "```"}, "", 2},
 	} {
-		p, m := &scripted{}, &meter{}
+		p, m := &scripted{}, new(providertest.Meter)
 		for _, text := range c.says {
 			p.answers = append(p.answers, llm.Response{Text: text, Usage: used})
 		}
 		got, err := remote(t, p, m).Complete(t.Context(), llm.Request{MaxTokens: 50, Messages: user("count"), Schema: numbers})
-		if got.Text != c.want || (err == nil) != (c.want != "") || len(m.calls) != c.calls {
-			t.Errorf("%s: got %+v, %v after %d calls", name, got, err, len(m.calls))
+		if got.Text != c.want || (err == nil) != (c.want != "") || len(m.Calls()) != c.calls {
+			t.Errorf("%s: got %+v, %v after %d calls", name, got, err, len(m.Calls()))
 		}
 		if err == nil && got.Usage != (llm.Usage{TokensIn: 10 * c.calls, TokensOut: 5 * c.calls}) {
 			t.Errorf("%s: told to have used %+v", name, got.Usage)
@@ -186,9 +167,9 @@ func TestAnAnswerFollowsItsSchema(t *testing.T) {
 		if err != nil && (fault.KindOf(err) != fault.Unavailable || !llm.WasSpent(err) || strings.Contains(err.Error(), "secret")) {
 			t.Errorf("%s: got %v", name, err)
 		}
-		for _, u := range m.used {
+		for _, u := range m.Used() {
 			if u != used {
-				t.Errorf("%s: booked %+v", name, m.used)
+				t.Errorf("%s: booked %+v", name, m.Used())
 			}
 		}
 	}
@@ -197,18 +178,18 @@ func TestAnAnswerFollowsItsSchema(t *testing.T) {
 func TestAWrongAnswerIsAskedForAgainWithWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	p := &scripted{answers: []llm.Response{{Text: `{"numbers":[1.5]}`}, {Text: `{"numbers":[1]}`}}}
-	m := &meter{}
+	m := new(providertest.Meter)
 	if _, err := remote(t, p, m).Complete(t.Context(), llm.Request{MaxTokens: 50, Messages: user("count"), Schema: numbers}); err != nil {
 		t.Fatal(err)
 	}
 	want := []llm.Message{{"user", "count"}, {"assistant", `{"numbers":[1.5]}`},
 		{"user", "This is not what was asked for: numbers[0] is not of type integer. Answer again, with nothing but JSON that follows this schema: " + compact}}
-	if !reflect.DeepEqual(p.asked[1].Messages, want) || m.calls[1].Most.TokensIn <= m.calls[0].Most.TokensIn {
-		t.Errorf("asked %+v\nfor    %+v", p.asked[1].Messages, m.calls)
+	if !reflect.DeepEqual(p.asked[1].Messages, want) || m.Calls()[1].Most.TokensIn <= m.Calls()[0].Most.TokensIn {
+		t.Errorf("asked %+v\nfor    %+v", p.asked[1].Messages, m.Calls())
 	}
 	over := fault.New(fault.OverBudget, "nothing left")
 	p = &scripted{answers: []llm.Response{{Text: "none"}, {Text: `{"numbers":[1]}`}}}
-	m = &meter{refuse: func(call int) error {
+	m = &providertest.Meter{Refuse: func(call int) error {
 		if call == 2 {
 			return over
 		}
@@ -218,7 +199,7 @@ func TestAWrongAnswerIsAskedForAgainWithWhatIsWrong(t *testing.T) {
 		t.Errorf("got %v after %d requests", err, len(p.asked))
 	}
 	p = &scripted{answers: []llm.Response{{Text: `{"numbers":[1,`, Truncated: true}, {Text: `{"numbers":[1]}`}}}
-	if _, err := remote(t, p, &meter{}).Complete(t.Context(), llm.Request{MaxTokens: 50, Messages: user("count"), Schema: numbers}); fault.KindOf(err) != fault.Unavailable || len(p.asked) != 1 {
+	if _, err := remote(t, p, new(providertest.Meter)).Complete(t.Context(), llm.Request{MaxTokens: 50, Messages: user("count"), Schema: numbers}); fault.KindOf(err) != fault.Unavailable || len(p.asked) != 1 {
 		t.Errorf("an answer that was too long is asked for again: %v after %d requests", err, len(p.asked))
 	}
 }
@@ -226,7 +207,7 @@ func TestAWrongAnswerIsAskedForAgainWithWhatIsWrong(t *testing.T) {
 func TestASchemaIsDescribedWhereAServerKnowsNone(t *testing.T) {
 	t.Parallel()
 	p := &scripted{answers: []llm.Response{{Text: `{"numbers":[1]}`}}}
-	r := remote(t, p, &meter{}, func(s *llm.Spec) { s.Describe = true })
+	r := remote(t, p, new(providertest.Meter), func(s *llm.Spec) { s.Describe = true })
 	if _, err := r.Complete(t.Context(), llm.Request{MaxTokens: 50, Messages: []llm.Message{{"system", "Be brief."}, {"user", "count"}}, Schema: numbers}); err != nil {
 		t.Fatal(err)
 	}
@@ -241,18 +222,18 @@ func TestErrorsOfAProviderAreHandedOn(t *testing.T) {
 	t.Parallel()
 	used := llm.Usage{TokensIn: 3}
 	refused := llm.Spent(llm.Refused("acme-ai", "safety"))
-	m := &meter{}
+	m := new(providertest.Meter)
 	p := &scripted{answers: []llm.Response{{Text: "half", Usage: used}}, err: refused}
 	got, err := remote(t, p, m).Complete(t.Context(), llm.Request{MaxTokens: 50, Messages: user("a")})
-	if got != (llm.Response{}) || !llm.WasRefused(err) || fault.KindOf(err) != fault.Invalid || !llm.WasSpent(err) || m.used[0] != used {
-		t.Errorf("got %+v, %v, booked %+v", got, err, m.used)
+	if got != (llm.Response{}) || !llm.WasRefused(err) || fault.KindOf(err) != fault.Invalid || !llm.WasSpent(err) || m.Used()[0] != used {
+		t.Errorf("got %+v, %v, booked %+v", got, err, m.Used())
 	}
 	if llm.WasRefused(fault.New(fault.Invalid, "no")) || llm.WasRefused(nil) {
 		t.Error("what nobody refused was refused")
 	}
 	gone, leave := context.WithCancel(t.Context())
 	leave()
-	if _, err := remote(t, p, m).Complete(gone, llm.Request{MaxTokens: 50, Messages: user("a")}); !errors.Is(err, context.Canceled) || len(m.calls) != 1 {
+	if _, err := remote(t, p, m).Complete(gone, llm.Request{MaxTokens: 50, Messages: user("a")}); !errors.Is(err, context.Canceled) || len(m.Calls()) != 1 {
 		t.Errorf("got %v", err)
 	}
 }
@@ -264,14 +245,14 @@ func TestThereIsNoModelWithoutAMeterOrLimits(t *testing.T) {
 		meter llm.Meter
 	}{
 		"no meter":     {llm.Spec{MaxTokensIn: 1, MaxTokensOut: 1}, nil},
-		"no limit in":  {llm.Spec{MaxTokensOut: 1}, &meter{}},
-		"no limit out": {llm.Spec{MaxTokensIn: 1}, &meter{}},
+		"no limit in":  {llm.Spec{MaxTokensOut: 1}, new(providertest.Meter)},
+		"no limit out": {llm.Spec{MaxTokensIn: 1}, new(providertest.Meter)},
 	} {
 		if _, err := llm.NewRemote(&scripted{}, c.spec, c.meter); fault.KindOf(err) != fault.Internal || err == nil {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	if name := remote(t, &scripted{}, &meter{}).Name(); name != "words-1" {
+	if name := remote(t, &scripted{}, new(providertest.Meter)).Name(); name != "words-1" {
 		t.Errorf("called %q", name)
 	}
 }
@@ -287,7 +268,7 @@ func TestEveryRequestHasItsTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		r := remote(t, stalled{}, &meter{}, func(s *llm.Spec) { s.Timeout = 3 * time.Second })
+		r := remote(t, stalled{}, new(providertest.Meter), func(s *llm.Spec) { s.Timeout = 3 * time.Second })
 		if _, err := r.Complete(t.Context(), llm.Request{MaxTokens: 1, Messages: user("a")}); fault.KindOf(err) != fault.Timeout || time.Since(began) != 3*time.Second {
 			t.Errorf("got %v after %v", err, time.Since(began))
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/llm"
+	"github.com/rae-memory/rae/pkg/provider/providertest"
 )
 
 const person = `{"type":"object","additionalProperties":false,"required":["name","age","pets","mood"],"properties":{
@@ -64,7 +65,7 @@ func TestAnswersAreHeldToTheirSchema(t *testing.T) {
 	} {
 		text := strings.Replace(right, c.from, c.to, 1)
 		p := &scripted{answers: []llm.Response{{Text: text}, {Text: text}}}
-		got, err := remote(t, p, &meter{}).Complete(t.Context(), llm.Request{MaxTokens: 50, Messages: user("who?"), Schema: json.RawMessage(person)})
+		got, err := remote(t, p, new(providertest.Meter)).Complete(t.Context(), llm.Request{MaxTokens: 50, Messages: user("who?"), Schema: json.RawMessage(person)})
 		if c.says == "" {
 			if err != nil || got.Text != text {
 				t.Errorf("%s: got %v", text, err)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -120,21 +119,6 @@ func TestChatStandsWhatServersDo(t *testing.T) {
 	})
 }
 
-// reply answers every request with text, and keeps the last one.
-func reply(t *testing.T, media, text string) (address string, asked *string) {
-	t.Helper()
-	asked = new(string)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var body json.RawMessage
-		_ = json.NewDecoder(r.Body).Decode(&body)
-		*asked = r.URL.String() + " " + string(body)
-		w.Header().Set("Content-Type", media)
-		_, _ = w.Write([]byte(text))
-	}))
-	t.Cleanup(server.Close)
-	return server.URL, asked
-}
-
 func TestChatLimitsTokensInTheWordsOfTheServer(t *testing.T) {
 	t.Parallel()
 	warm := .5
@@ -150,15 +134,15 @@ func TestChatLimitsTokensInTheWordsOfTheServer(t *testing.T) {
 		"Azure": {func(c *openai.Chat) { c.Completion, c.Azure, c.Model = true, "2024-10-21", "our words" },
 			`/openai/deployments/our%20words/chat/completions?api-version=2024-10-21 {"messages":[{"role":"user","content":"a"}],"max_completion_tokens":9,"temperature":0.5}`},
 	} {
-		address, asked := reply(t, "application/json", whole(providertest.Said{Parts: []string{"b"}}))
-		adapter, err := chat(address, nil)
+		server := providertest.Serve(t, "", providertest.Says(whole(providertest.Said{Parts: []string{"b"}})))
+		adapter, err := chat(server.URL, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		c.change(adapter)
 		got, err := adapter.Ask(t.Context(), llm.Request{Messages: []llm.Message{{Role: "user", Content: "a"}}, MaxTokens: 9, Temperature: &warm})
-		if err != nil || got.Text != "b" || got.Usage != (llm.Usage{}) || *asked != c.want {
-			t.Errorf("%s: got %+v, %v\nasked %s\nwant  %s", name, got, err, *asked, c.want)
+		if err != nil || got.Text != "b" || got.Usage != (llm.Usage{}) || server.Asked() != c.want {
+			t.Errorf("%s: got %+v, %v\nasked %s\nwant  %s", name, got, err, server.Asked(), c.want)
 		}
 	}
 }
@@ -179,13 +163,12 @@ func TestChatReadsWhatServersMakeOfTheFormat(t *testing.T) {
 		"usage with every piece":       {true, "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"b\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}\n\n", "ab", llm.Usage{TokensIn: 3, TokensOut: 2}, false},
 		"Azure's piece of its filter":  {true, "data: {\"choices\":[],\"prompt_filter_results\":[{}]}\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\",\"content_filter_results\":{}}]}\n\ndata: [DONE]\n\n", "a", llm.Usage{}, false},
 	} {
-		media := "application/json"
+		media := ""
 		r := llm.Request{Messages: []llm.Message{{Role: "user", Content: "a"}}, MaxTokens: 9}
 		if c.streamed {
 			media, r.Heard = "text/event-stream", func(string) {}
 		}
-		address, _ := reply(t, media, c.says)
-		adapter, err := chat(address, nil)
+		adapter, err := chat(providertest.Serve(t, media, providertest.Says(c.says)).URL, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

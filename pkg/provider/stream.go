@@ -38,9 +38,6 @@ func (c *Client) events(ctx context.Context, answer *http.Response, take func(st
 	var data []byte
 	begun := false
 	for lines.Scan() {
-		if body.N <= 0 {
-			return c.tooLong()
-		}
 		text := lines.Bytes()
 		if len(text) == 0 { // the event has ended
 			if begun {

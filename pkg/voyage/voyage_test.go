@@ -3,7 +3,6 @@ package voyage_test
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/rae-memory/rae/pkg/provider"
@@ -40,11 +39,7 @@ func TestRerankerStandsWhatServersDo(t *testing.T) {
 
 func TestRerankerTellsWhatItCosts(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(`{"data":[{"index":0,"relevance_score":0.5}],"usage":{"total_tokens":26}}`))
-	}))
-	defer server.Close()
+	server := providertest.Serve(t, "", providertest.Says(`{"data":[{"index":0,"relevance_score":0.5}],"usage":{"total_tokens":26}}`))
 	r, err := open(server.URL)
 	if err != nil {
 		t.Fatal(err)

@@ -98,18 +98,6 @@ func (l *lines) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-// books is a meter that lets everything through, and keeps what it was told.
-type books struct {
-	calls []llm.Call
-	used  []llm.Usage
-}
-
-func (b *books) Spend(ctx context.Context, c llm.Call, do func(context.Context) (llm.Usage, error)) error {
-	used, err := do(ctx)
-	b.calls, b.used = append(b.calls, c), append(b.used, used)
-	return err
-}
-
 // model is the adapter as RAE uses it.
 func (c *chatting) model(t *testing.T, address string, meter llm.Meter) llm.Model {
 	t.Helper()
@@ -128,7 +116,7 @@ func (c *chatting) model(t *testing.T, address string, meter llm.Meter) llm.Mode
 type heard struct {
 	llm.Response
 	parts []string
-	books books
+	meter *Meter
 	err   error
 }
 
@@ -142,7 +130,8 @@ func (c *chatting) asks(ctx context.Context, t *testing.T, handle http.HandlerFu
 	if streamed {
 		r.Heard = func(part string) { h.parts = append(h.parts, part) }
 	}
-	h.Response, h.err = c.model(t, server.URL, &h.books).Complete(ctx, r)
+	h.meter = new(Meter)
+	h.Response, h.err = c.model(t, server.URL, h.meter).Complete(ctx, r)
 	return h
 }
 
@@ -200,18 +189,21 @@ func RunChat(t *testing.T, chat Chat) {
 		name     string
 		streamed bool
 	}{{"whole", false}, {"streamed", true}} {
-		c.manners(t, way.name, way.streamed)
-		run := contract.Begin(t, "providertest chat", c.Name+" "+way.name)
-		clause := func(name string, test func(t *testing.T, ask func(*testing.T, http.HandlerFunc) heard)) {
-			run.Clause(t, name, func(t *testing.T) {
-				test(t, func(t *testing.T, handle http.HandlerFunc) heard {
-					return c.asks(t.Context(), t, handle, question(), way.streamed)
+		t.Run(way.name, func(t *testing.T) {
+			c.manners(t, way.name, way.streamed)
+			run := contract.Begin(t, "providertest chat", c.Name+" "+way.name)
+			clause := func(name string, test func(t *testing.T, ask func(*testing.T, http.HandlerFunc) heard)) {
+				run.Clause(t, name, func(t *testing.T) {
+					test(t, func(t *testing.T, handle http.HandlerFunc) heard {
+						return c.asks(t.Context(), t, handle, question(), way.streamed)
+					})
 				})
-			})
-		}
-		c.answers(clause)
-		c.ends(clause, way.streamed)
-		run.Clause(t, "a caller that left waits no longer", func(t *testing.T) { c.leaves(t, way.streamed) })
+			}
+			c.answers(clause)
+			c.errors(clause)
+			c.ends(clause)
+			run.Clause(t, "a caller that left waits no longer", func(t *testing.T) { c.leaves(t, way.streamed) })
+		})
 	}
 	run := contract.Begin(t, "providertest chat", c.Name)
 	run.Clause(t, "the provider is asked as it documents it", c.asked)
@@ -243,7 +235,7 @@ func (c *chatting) keepsQuiet(t *testing.T) {
 		}
 		for _, streamed := range []bool{false, true} {
 			got := alone.asks(t.Context(), t, handle, question(), streamed)
-			if got.err == nil || strings.Contains(fmt.Sprintf("%+v %+v", got.err, got.books), Key) || strings.Contains(got.err.Error(), Words) {
+			if got.err == nil || strings.Contains(fmt.Sprintf("%+v %+v", got.err, got.meter.Calls()), Key) || strings.Contains(got.err.Error(), Words) {
 				t.Errorf("%d: got %+v", status, got)
 			}
 		}
@@ -260,7 +252,7 @@ func (c *chatting) manners(t *testing.T, way string, streamed bool) {
 			if streamed {
 				r.Heard = func(string) {}
 			}
-			_, err := c.model(t, address, Free{}).Complete(ctx, r)
+			_, err := c.model(t, address, new(Meter)).Complete(ctx, r)
 			return err
 		},
 		Answer: func(*http.Request, []byte) string { return c.Whole(yes) },
@@ -290,14 +282,32 @@ func (c *chatting) answers(clause clauses) {
 		if !c.Thinks {
 			want.ReasoningTokens = 0
 		}
-		if got.err != nil || got.Text != strings.Join(yes.Parts, "") || got.Model == "" || got.Truncated || got.Usage != want || !slices.Equal(got.books.used, []llm.Usage{want}) {
+		if got.err != nil || got.Text != strings.Join(yes.Parts, "") || got.Model == "" || got.Truncated || got.Usage != want || !slices.Equal(got.meter.Used(), []llm.Usage{want}) {
 			t.Errorf("got %+v\nused %+v", got, want)
 		}
 	})
 	clause("what it consumed is counted where nobody says", func(t *testing.T, ask func(*testing.T, http.HandlerFunc) heard) {
 		got := ask(t, c.says(t, Said{Parts: yes.Parts}, 0, nil))
-		if got.err != nil || !got.Usage.Estimated || got.Usage.TokensIn < 10 || got.Usage.TokensOut < 5 || !slices.Equal(got.books.used, []llm.Usage{got.Usage}) {
+		if got.err != nil || !got.Usage.Estimated || got.Usage.TokensIn < 10 || got.Usage.TokensOut < 5 || !slices.Equal(got.meter.Used(), []llm.Usage{got.Usage}) {
 			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+func (c *chatting) errors(clause clauses) {
+	clause("an answer of another media type is none", func(t *testing.T, ask func(*testing.T, http.HandlerFunc) heard) {
+		for _, media := range []string{"", "text/html", "application/json", "text/event-stream"} {
+			right := c.says(t, yes, 0, nil)
+			got := ask(t, func(w http.ResponseWriter, r *http.Request) {
+				answer := httptest.NewRecorder()
+				right(answer, r)
+				if answer.Header().Get("Content-Type") == media || media == "" && !strings.Contains(r.Header.Get("Accept"), "event") {
+					answer.Body.Reset() // it is right as it is: JSON may come under no name
+				}
+				w.Header().Set("Content-Type", media)
+				_, _ = w.Write(answer.Body.Bytes())
+			})
+			wantFault(t, c.Name, got.err, fault.Unavailable, true)
 		}
 	})
 	clause("an error in the place of an answer has its kind", func(t *testing.T, ask func(*testing.T, http.HandlerFunc) heard) {
@@ -331,7 +341,7 @@ func (c *chatting) answers(clause clauses) {
 	})
 }
 
-func (c *chatting) ends(clause clauses, streamed bool) {
+func (c *chatting) ends(clause clauses) {
 	clause("an answer that had to end is said to be truncated", func(t *testing.T, ask func(*testing.T, http.HandlerFunc) heard) {
 		said := yes
 		said.End = Length
@@ -343,7 +353,7 @@ func (c *chatting) ends(clause clauses, streamed bool) {
 		for _, parts := range [][]string{nil, {Words}} {
 			got := ask(t, c.says(t, Said{Parts: parts, End: Refused, Usage: &consumed}, 0, nil))
 			wantFault(t, c.Name, got.err, fault.Invalid, true)
-			if !llm.WasRefused(got.err) || got.Response != (llm.Response{}) || got.books.used[0].TokensIn != consumed.TokensIn {
+			if !llm.WasRefused(got.err) || got.Response != (llm.Response{}) || got.meter.Used()[0].TokensIn != consumed.TokensIn {
 				t.Errorf("got %+v", got)
 			}
 		}
@@ -352,7 +362,7 @@ func (c *chatting) ends(clause clauses, streamed bool) {
 		for _, end := range []End{Done, Length} {
 			got := ask(t, c.says(t, Said{End: end, Usage: &consumed}, 0, nil))
 			wantFault(t, c.Name, got.err, fault.Unavailable, true)
-			if got.books.used[0].TokensOut != consumed.TokensOut {
+			if got.meter.Used()[0].TokensOut != consumed.TokensOut {
 				t.Errorf("got %+v", got)
 			}
 		}
@@ -381,13 +391,13 @@ func (c *chatting) leaves(t *testing.T, streamed bool) {
 		if streamed {
 			r.Heard = func(string) {}
 		}
-		m := &books{}
+		m := new(Meter)
 		got, err := c.model(t, server.URL, m).Complete(ctx, r) // whoever waits for the server waits for ever
 		close(over)
 		server.Close()
 		wantFault(t, c.Name, err, fault.Cancelled, begun || llm.WasSpent(err)) // it may be gone before it knows that it has asked
-		if got != (llm.Response{}) || m.used[0] != (llm.Usage{}) {
-			t.Errorf("got %+v, used %+v", got, m.used)
+		if got != (llm.Response{}) || m.Used()[0] != (llm.Usage{}) {
+			t.Errorf("got %+v, used %+v", got, m.Used())
 		}
 	}
 }
@@ -434,8 +444,8 @@ func (c *chatting) structured(t *testing.T) {
 			said := Said{Parts: []string{r.said[min(len(asked), len(r.said)-1)]}, Usage: &consumed}
 			c.says(t, said, 0, func(q Question) { asked = append(asked, q) })(w, q)
 		}, request, false)
-		if len(asked) != len(r.said) || len(got.books.calls) != len(r.said) {
-			t.Errorf("%s: asked %+v, metered %+v", name, asked, got.books.calls)
+		if len(asked) != len(r.said) || len(got.meter.Calls()) != len(r.said) {
+			t.Errorf("%s: asked %+v, metered %+v", name, asked, got.meter.Calls())
 		}
 		if r.right && (got.err != nil || got.Text != RightJSON || got.Usage.TokensIn != consumed.TokensIn*len(r.said)) {
 			t.Errorf("%s: got %+v", name, got)
@@ -467,7 +477,7 @@ func (c *chatting) half(t *testing.T) {
 			"in events": answers(200, "text/event-stream", stream(all[:n])+all[n][:len(all[n])-1]),
 		} {
 			got := c.asks(t.Context(), t, handle, question(), true)
-			if got.Response != (llm.Response{}) || got.books.used[0] != (llm.Usage{}) {
+			if got.Response != (llm.Response{}) || got.meter.Used()[0] != (llm.Usage{}) {
 				t.Errorf("%s after %d events: got %+v", how, n, got)
 			}
 			wantFault(t, c.Name, got.err, fault.Unavailable, true)

@@ -8,7 +8,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -37,13 +39,46 @@ type Subject struct {
 	Wrong map[string]string
 }
 
-// Free is a meter that lets everything through.
-type Free struct{}
+// Meter is an llm.Meter that lets calls through, unless it is told otherwise, and keeps what it was told. The zero value is
+// ready.
+type Meter struct {
+	Refuse func(call int) error // of the calls from 1 on; nil = of none
+
+	mu    sync.Mutex
+	calls []llm.Call
+	used  []llm.Usage
+}
 
 // Spend implements llm.Meter.
-func (Free) Spend(ctx context.Context, _ llm.Call, do func(context.Context) (llm.Usage, error)) error {
-	_, err := do(ctx)
+func (m *Meter) Spend(ctx context.Context, c llm.Call, do func(context.Context) (llm.Usage, error)) error {
+	m.mu.Lock()
+	m.calls = append(m.calls, c)
+	n := len(m.calls)
+	m.mu.Unlock()
+	if m.Refuse != nil {
+		if err := m.Refuse(n); err != nil {
+			return err
+		}
+	}
+	used, err := do(ctx)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.used = append(m.used, used)
 	return err
+}
+
+// Calls are those that were announced, refused ones among them.
+func (m *Meter) Calls() []llm.Call {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.calls)
+}
+
+// Used is what the calls that were made consumed.
+func (m *Meter) Used() []llm.Usage {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.used)
 }
 
 // Run holds the adapter, named by on, to what package provider promises of it.

@@ -75,7 +75,7 @@ func (s *Reranking) remote(t *testing.T, address string) rerank.Reranker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := rerank.NewRemote(p, rerank.Spec{Provider: s.Name, Model: "m", MaxDocuments: 100}, Free{})
+	r, err := rerank.NewRemote(p, rerank.Spec{Provider: s.Name, Model: "m", MaxDocuments: 100}, new(Meter))
 	if err != nil {
 		t.Fatal(err)
 	}
