@@ -58,7 +58,9 @@ type projectPage struct {
 
 const (
 	// lockBooks is lockScope for the budgets of a tenant. An import of memories does not keep a reservation waiting.
-	lockBooks = `SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 1)), pg_advisory_xact_lock(hashtextextended($1, 3))`
+	// Plans are made once (steadyPlans says why).
+	lockBooks = `SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
+		set_config('jit', 'off', true), pg_advisory_xact_lock_shared(hashtextextended($1, 1)), pg_advisory_xact_lock(hashtextextended($1, 3))`
 	// standStill makes rae_now() the same time for all statements of the transaction: who gives back a hold and who counts
 	// it must agree whether its lease has ended, and on the day.
 	standStill = `SELECT set_config('rae.now', to_json(rae_now()) #>> '{}', true)`
@@ -120,7 +122,7 @@ func (b *books) recall() {
 	for project, a := range m.projects {
 		b.pages[project] = &projectPage{stands: a, account: a}
 	}
-	b.exec(`SELECT rae_books_stand($1, $2, $3, $4)`, b.tenant, b.stamp, string(m.all.Day), b.now)
+	b.exec(booksStand, b.tenant, b.stamp, string(m.all.Day), b.now)
 }
 
 // remember leaves what the transaction, which has been committed, knows of the books.

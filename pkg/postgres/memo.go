@@ -13,7 +13,7 @@ import (
 
 // memo is a tenant's books as this process left them. Its next transaction of them begins with the memo in place of
 // questions, so that it can be sent in one piece, and with a statement that fails where the books do not stand so any more
-// (rae_books_stand): because another process wrote them, a lease has ended, or the day. Then they are read.
+// (booksStand): because another process wrote them, a lease has ended, or the day. Then they are read.
 type memo struct {
 	read  time.Time // by this process's clock: when the books were last read
 	now   time.Time // by the ledger's clock, when they were last read
@@ -26,6 +26,15 @@ type memo struct {
 	prices   []budget.Price                    // the tenant's own
 	priced   bool                              // prices have been read
 }
+
+// booksStand fails unless the tenant's ($1) books are as whoever stamped ($2) them left them, on the same day ($3), and no
+// lease has ended since. What the caller takes for the time ($4) is the time of all that follows in the transaction.
+const booksStand = `SELECT CASE WHEN abs(extract(epoch FROM t.now - $4::timestamptz)) < 1
+		AND to_char($4::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD') = $3
+		AND EXISTS (SELECT FROM tenant_accounts WHERE tenant = $1 AND stamp = $2)
+		AND NOT EXISTS (SELECT FROM reservations WHERE tenant = $1 AND status = 'held' AND expires_at <= greatest(t.now, $4::timestamptz))
+	THEN set_config('rae.now', to_json($4::timestamptz) #>> '{}', true) ELSE rae_outdated() END
+	FROM (SELECT rae_now() AS now OFFSET 0) t`
 
 // Bounds of what is remembered. What was changed by hand is seen after memoAge.
 const (

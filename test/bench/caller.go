@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -54,7 +55,24 @@ func (c *caller) do(ctx context.Context, method, path string, body any, headers 
 	defer response.Body.Close() //nolint:errcheck // read to its end
 	raw, err := io.ReadAll(response.Body)
 	if err == nil && response.StatusCode >= 300 {
-		err = fmt.Errorf("%s %s: %d %.300s", method, path, response.StatusCode, raw)
+		err = &failure{response.StatusCode, fmt.Sprintf("%s %s: %d %.300s", method, path, response.StatusCode, raw)}
 	}
 	return raw, err
+}
+
+// failure is an answer that is none.
+type failure struct {
+	status int
+	text   string
+}
+
+func (f *failure) Error() string { return f.text }
+
+// refusal takes a 402 for the answer that was asked for.
+func refusal(err error) error {
+	var f *failure
+	if errors.As(err, &f) && f.status == http.StatusPaymentRequired {
+		return nil
+	}
+	return err
 }

@@ -109,6 +109,7 @@ func (r *productionRun) steps(before, after *[]control) []step {
 		}
 	}
 	return append(steps,
+		step{"budgets", limit, r.spending},
 		step{fmt.Sprintf("%d tenants", r.tenants), limit + time.Duration(r.tenants)*20*time.Millisecond, r.crowding},
 		step{"control, after", limit, func(ctx context.Context) (err error) {
 			*after, err = r.plain.control(ctx, r.blocks*r.calls)

@@ -76,20 +76,11 @@ CREATE POLICY named ON tenant_budgets FOR SELECT TO rae_system USING (current_us
 CREATE POLICY named ON tenant_accounts FOR SELECT TO rae_system USING (current_user = 'rae_system');
 CREATE POLICY named ON tenant_usage FOR SELECT TO rae_system USING (current_user = 'rae_system');
 
--- Fails unless the tenant's books are as whoever stamped them left them, on the same day, and no lease has ended since. told
--- is what the caller takes for the time, and is the time of all that follows in the transaction.
+-- What a transaction ends by that began with books which no longer stand (pkg/postgres/memo.go).
 -- +goose StatementBegin
-CREATE FUNCTION rae_books_stand(whose text, mark bigint, day text, told timestamptz) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    moment timestamptz := rae_now();
+CREATE FUNCTION rae_outdated() RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
-    IF abs(extract(epoch FROM moment - told)) > 1 OR to_char(told AT TIME ZONE 'UTC', 'YYYY-MM-DD') <> day
-        OR NOT EXISTS (SELECT FROM tenant_accounts WHERE tenant = whose AND stamp = mark)
-        OR EXISTS (SELECT FROM reservations WHERE tenant = whose AND status = 'held' AND expires_at <= greatest(moment, told))
-    THEN
-        RAISE EXCEPTION 'the books have changed' USING ERRCODE = 'RAE01';
-    END IF;
-    PERFORM set_config('rae.now', to_json(told) #>> '{}', true);
+    RAISE EXCEPTION 'the books have changed' USING ERRCODE = 'RAE01';
 END
 $$;
 -- +goose StatementEnd
