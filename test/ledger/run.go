@@ -258,11 +258,14 @@ func (r *run) check(ctx context.Context) (*Report, error) {
 	errs = append(errs, inParallel(2, len(all), func(i int) error {
 		h := all[i]
 		h.Resolve(rows[h.Scope])
-		quiet := isQuiet(h.Scope)
+		hinted, quiet := h.Order, isQuiet(h.Scope)
 		if quiet {
 			h.Order = nil
 		}
 		way, err := h.Linearizable(r.Effort)
+		if h.Order = hinted; err != nil && quiet {
+			way, err = h.Linearizable(r.Effort)
+		}
 		second := porcupine.Unknown
 		if quiet && len(h.Ops) <= porcupineCalls {
 			if second = h.Porcupine(porcupineTime); second == porcupine.Illegal {
