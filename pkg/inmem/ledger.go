@@ -2,7 +2,6 @@ package inmem
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"time"
 
@@ -29,6 +28,7 @@ type book struct {
 	reservations map[memory.ID]budget.Reservation
 	live         map[memory.ID]struct{} // the held ones
 	keys         map[string]keyed       // by idempotency key
+	savings      map[memory.ID]budget.Line
 }
 
 // keyed is what an idempotency key stands for.
@@ -52,7 +52,7 @@ func (l *Ledger) begin(scope memory.Scope, now time.Time) (*book, budget.Account
 	if b == nil {
 		b = &book{
 			usage: map[string]budget.Usage{}, reservations: map[memory.ID]budget.Reservation{},
-			live: map[memory.ID]struct{}{}, keys: map[string]keyed{},
+			live: map[memory.ID]struct{}{}, keys: map[string]keyed{}, savings: map[memory.ID]budget.Line{},
 		}
 	}
 	a := l.policy.Account(scope, b.limits, b.day, now)
@@ -236,48 +236,6 @@ func (l *Ledger) Expire(ctx context.Context, limit int) (n int, err error) {
 	return n, err
 }
 
-// Costs implements budget.Ledger.
-func (l *Ledger) Costs(ctx context.Context, scope memory.Scope, q budget.CostQuery) (budget.CostReport, error) {
-	q, err := q.Complete()
-	if err != nil {
-		return budget.CostReport{}, err
-	}
-	l.db.mu.RLock()
-	defer l.db.mu.RUnlock()
-	groups := map[string]*budget.Costs{}
-	report := budget.CostReport{Groups: []budget.CostGroup{}}
-	for at, b := range l.books {
-		if at.Tenant != scope.Tenant || q.GroupBy != budget.ByProject && at.Project != scope.Project {
-			continue
-		}
-		for _, r := range b.reservations {
-			s := r.Settlement
-			if s == nil || q.Since != nil && s.SettledAt.Before(*q.Since) || q.Until != nil && !s.SettledAt.Before(*q.Until) {
-				continue
-			}
-			name := map[budget.Grouping]string{
-				budget.ByModel: r.Model, budget.ByOperation: r.Operation, budget.ByProject: r.ProjectID, budget.ByDay: string(s.Day),
-			}[q.GroupBy]
-			if groups[name] == nil {
-				groups[name] = &budget.Costs{}
-			}
-			groups[name].Add(s)
-			report.Total.Add(s)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(groups)) {
-		if name <= q.After {
-			continue
-		}
-		if len(report.Groups) == q.Limit {
-			report.Next = report.Groups[q.Limit-1].Group
-			break
-		}
-		report.Groups = append(report.Groups, budget.CostGroup{Group: name, Costs: *groups[name]})
-	}
-	return report, ctx.Err()
-}
-
 // Prices implements budget.Ledger.
 func (l *Ledger) Prices(ctx context.Context, tenant string) ([]budget.Price, error) {
 	l.db.mu.RLock()
@@ -307,7 +265,7 @@ func (l *Ledger) erase(tenant string) int {
 		if scope.Tenant != tenant {
 			continue
 		}
-		n += 1 + len(b.reservations)
+		n += 1 + len(b.reservations) + len(b.savings)
 		delete(l.books, scope)
 	}
 	return n

@@ -51,9 +51,10 @@ func Run(t *testing.T, on string, open Opener) {
 		{name: "periods", clauses: periodClauses()},
 		{name: "isolation", clauses: isolationClauses()},
 		{name: "prices and costs", clauses: costClauses()},
+		{name: "log of costs", clauses: logClauses()},
 		{name: "concurrency", clauses: concurrencyClauses()},
 		{name: "records", clauses: recordClauses(), lacks: lacking(abilities.Outbox == nil, "outbox")},
-		{name: "erasure", clauses: erasureClauses(), lacks: lacking(abilities.Erase == nil, "erasure")},
+		{name: "erasure", clauses: append(erasureClauses(), logErasureClauses()...), lacks: lacking(abilities.Erase == nil, "erasure")},
 	}
 	for _, group := range groups {
 		if group.lacks != "" {
