@@ -155,7 +155,7 @@ func TestSavingsAreWrittenDownOnceAndRefusedByTheirField(t *testing.T) {
 	w.must(200, "POST", "/v1/costs/savings", body)
 	w.is(w.must(200, "GET", "/v1/costs", "")["total"].(map[string]any), map[string]any{"calls": n("0"), "cache_hits": n("3"), "saved": n("0.02")})
 	w.refused(422, "body.savings", "POST", "/v1/costs/savings", `{"savings":[]}`)
-	w.refused(422, "body.savings[0].calls", "POST", "/v1/costs/savings", strings.Replace(body, `"calls":3`, `"calls":0`, 1))
+	w.refused(422, "body.savings[0].calls", "POST", "/v1/costs/savings", strings.Replace(body, `"calls":3`, `"calls":-1`, 1))
 	w.refused(400, "body.savings[0].cost", "POST", "/v1/costs/savings", strings.Replace(body, `"calls":3`, `"calls":3,"cost":1`, 1))
 }
 

@@ -62,7 +62,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err := serve.Load(&cfg); err != nil {
 		return nil, err
 	}
-	meter, err := cfg.Meter(rt.Log)
+	meter, end, err := cfg.Meter(rt)
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +71,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 		return nil, err
 	}
 	f := New(&ingest.Service{EmbedTimeout: cfg.EmbedTimeout, Log: rt.Log}, nil, rt.Log)
+	f.endMeter = end
 	post := &postman{}
 	db, err := database.Open(&cfg.Config, rt.Log, post.wake)
 	if err != nil {

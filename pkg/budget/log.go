@@ -36,7 +36,7 @@ type Line struct {
 	Operation     string    `json:"operation"`
 	Provider      string    `json:"provider"`
 	Model         string    `json:"model"`
-	Calls         int64     `json:"calls" doc:"1; of a cache, as many as it answered meanwhile."`
+	Calls         int64     `json:"calls" doc:"1; of a cache, as many as it spared meanwhile, 0 where it only made them cheaper."`
 	TokensIn      int64     `json:"tokens_in"`
 	TokensOut     int64     `json:"tokens_out"`
 	CachedTokens  int64     `json:"cached_tokens" doc:"Part of tokens_in that was billed at the cached price."`
@@ -152,7 +152,7 @@ type Saving struct {
 	Operation string    `json:"operation" minLength:"1" maxLength:"64"`
 	Provider  string    `json:"provider,omitempty" maxLength:"64"`
 	Model     string    `json:"model" minLength:"1" maxLength:"200"`
-	Calls     int64     `json:"calls" minimum:"1" maximum:"1000000000" doc:"How many calls were spared."`
+	Calls     int64     `json:"calls" minimum:"0" maximum:"1000000000" doc:"How many calls were spared; 0 where they were made for less."`
 	TokensIn  int64     `json:"tokens_in,omitempty" minimum:"0" maximum:"1000000000000"`
 	TokensOut int64     `json:"tokens_out,omitempty" minimum:"0" maximum:"1000000000000"`
 	RequestID string    `json:"request_id,omitempty" maxLength:"128" doc:"Of the request, where it is one."`
@@ -194,8 +194,8 @@ func (s *Saving) line(prices Pricelist, now time.Time) (Line, error) {
 		return Line{}, err
 	}
 	switch {
-	case s.Calls < 1 || s.Calls > maxSavedCalls:
-		return Line{}, fault.BadField("body.savings.calls", "must be between 1 and %d", maxSavedCalls)
+	case s.Calls < 0 || s.Calls > maxSavedCalls:
+		return Line{}, fault.BadField("body.savings.calls", "must be between 0 and %d", maxSavedCalls)
 	case s.TokensIn < 0 || s.TokensIn > MaxTokens:
 		return Line{}, fault.BadField("body.savings.tokens_in", "must be between 0 and %d", int64(MaxTokens))
 	case s.TokensOut < 0 || s.TokensOut > MaxTokens:

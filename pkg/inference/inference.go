@@ -22,16 +22,37 @@ type Budget struct {
 	BudgetKey telemetry.Secret `envconfig:"RAE_BUDGET_API_KEY"`
 }
 
-// Meter returns the meter before paid calls, nil where there is no ledger. It connects when first used.
-func (b *Budget) Meter(log *slog.Logger) (llm.Meter, error) {
+// Meter returns the meter before paid calls, nil where there is no ledger, and what is to be called when the function
+// closes: it writes down what caches spared since that was last done. The meter connects when first used.
+func (b *Budget) Meter(rt serve.Runtime) (meter llm.Meter, end func(context.Context) error, err error) {
 	if b.BudgetURL == "" {
-		return nil, nil //nolint:nilnil // who has no need of one starts without
+		return nil, func(context.Context) error { return nil }, nil // who has no need of one starts without
 	}
 	c, err := client.New(b.BudgetURL, client.Options{APIKey: b.BudgetKey.Reveal()})
 	if err != nil {
-		return nil, &serve.ConfigError{Name: "RAE_BUDGET_URL", Value: b.BudgetURL, Allowed: provider.Address}
+		return nil, nil, &serve.ConfigError{Name: "RAE_BUDGET_URL", Value: b.BudgetURL, Allowed: provider.Address}
 	}
-	return &budget.Guard{Ledger: c.Ledger(), Log: log}, nil
+	guard, err := NewGuard(c.Ledger(), rt)
+	if err != nil {
+		return nil, nil, err
+	}
+	return guard, guard.Close, nil
+}
+
+// Ledger is what a guard needs of one.
+type Ledger interface {
+	budget.Spender
+	budget.Keeper
+}
+
+// NewGuard returns the meter over a ledger, counted in the metrics of the runtime. Its Close writes down what caches spared
+// since that was last done.
+func NewGuard(ledger Ledger, rt serve.Runtime) (*budget.Guard, error) {
+	spending, err := telemetry.NewSpending(rt.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	return &budget.Guard{Ledger: ledger, Keeper: ledger, Observer: spending, RequestID: telemetry.RequestID, Log: rt.Log}, nil
 }
 
 // Deps are what models are opened with.
@@ -95,7 +116,7 @@ func (s *setting) client(log *slog.Logger) (*provider.Client, error) {
 		address = s.host.baseURL
 	}
 	return provider.New(provider.Options{
-		Name: s.provider, BaseURL: address, Key: s.key.Reveal(), KeyHeader: s.host.keyHeader, TellPayer: s.provider == rae, Log: log,
+		Name: s.provider, BaseURL: address, Key: s.key.Reveal(), KeyHeader: s.host.keyHeader, TellPayer: s.provider == rae, RequestID: telemetry.RequestID, Log: log,
 	})
 }
 

@@ -209,7 +209,7 @@ func logClauses() []clause {
 				"body.savings.operation":  func(s *budget.Saving) { s.Operation = "" },
 				"body.savings.provider":   func(s *budget.Saving) { s.Provider = "a\nb" },
 				"body.savings.model":      func(s *budget.Saving) { s.Model = strings.Repeat("x", 201) },
-				"body.savings.calls":      func(s *budget.Saving) { s.Calls = 0 },
+				"body.savings.calls":      func(s *budget.Saving) { s.Calls = -1 },
 				"body.savings.tokens_in":  func(s *budget.Saving) { s.TokensIn = -1 },
 				"body.savings.tokens_out": func(s *budget.Saving) { s.TokensOut = math.MaxInt64 },
 				"body.savings.request_id": func(s *budget.Saving) { s.RequestID = "é" },

@@ -1,7 +1,7 @@
 -- What the log of costs tells of a call besides its numbers, and the lines of what caches spared.
 --
 -- A line of a cache hit has no reservation: reservation_id is its own id, cost and tokens are 0, and calls is how many
--- calls it stands for.
+-- calls were spared.
 
 -- +goose Up
 
@@ -10,7 +10,7 @@ ALTER TABLE cost_logs
     ADD COLUMN estimated    boolean NOT NULL DEFAULT false,
     ADD COLUMN request_id   text    NOT NULL DEFAULT '',
     ADD COLUMN cache_hit    boolean NOT NULL DEFAULT false,
-    ADD COLUMN calls        bigint  NOT NULL DEFAULT 1 CHECK (calls >= 1),
+    ADD COLUMN calls        bigint  NOT NULL DEFAULT 1 CHECK (calls >= 0),
     ADD COLUMN saved_tokens bigint  NOT NULL DEFAULT 0 CHECK (saved_tokens >= 0),
     ADD COLUMN saved        bigint  NOT NULL DEFAULT 0 CHECK (saved >= 0);
 
