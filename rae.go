@@ -93,7 +93,11 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	if e.guard, err = inference.NewGuard(e.Ledger, rt); err != nil {
 		return nil, err
 	}
-	deps := inference.Deps{Meter: e.guard, Vectors: e.redis.Vectors(), Log: rt.Log}
+	own, err := cfg.Embed.Hosts()
+	if err != nil {
+		return nil, err
+	}
+	deps := inference.Deps{Meter: e.guard, Own: own, Vectors: e.redis.Vectors(), Log: rt.Log}
 	embedders := cfg.Embed.Embedding.Open(deps)
 	embedder, err := embedders("")
 	if err != nil {

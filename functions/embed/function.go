@@ -93,13 +93,17 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
+	own, err := cfg.Hosts()
+	if err != nil {
+		return nil, err
+	}
 	shared, err := redis.Open(cfg.RedisURL.Reveal(), redis.Options{
 		DialTimeout: cfg.RedisDialTimeout, Timeout: cfg.RedisTimeout, Log: rt.Log, Metrics: rt.Metrics,
 	})
 	if err != nil {
 		return nil, err
 	}
-	embedders := cfg.Embedding.Open(inference.Deps{Meter: meter, Vectors: shared.Vectors(), Log: rt.Log})
+	embedders := cfg.Embedding.Open(inference.Deps{Meter: meter, Own: own, Vectors: shared.Vectors(), Log: rt.Log})
 	embedder, err := embedders("")
 	if err != nil {
 		return nil, err

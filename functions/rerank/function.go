@@ -46,7 +46,11 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	reranker, err := cfg.Reranking.Open(inference.Deps{Meter: meter, Log: rt.Log})
+	own, err := cfg.Hosts()
+	if err != nil {
+		return nil, err
+	}
+	reranker, err := cfg.Reranking.Open(inference.Deps{Meter: meter, Own: own, Log: rt.Log})
 	if err != nil {
 		return nil, err
 	}

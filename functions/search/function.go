@@ -113,11 +113,15 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
+	own, err := cfg.Hosts()
+	if err != nil {
+		return nil, err
+	}
 	shared, err := cfg.OpenRedis(rt)
 	if err != nil {
 		return nil, err
 	}
-	deps := inference.Deps{Meter: meter, Vectors: shared.Vectors(), Log: rt.Log}
+	deps := inference.Deps{Meter: meter, Own: own, Vectors: shared.Vectors(), Log: rt.Log}
 	embedders := cfg.Embedding.Open(deps)
 	reranker, err := cfg.Reranking.Open(deps)
 	if err != nil {

@@ -66,7 +66,11 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	embedders := cfg.Embedding.Open(inference.Deps{Meter: meter, Log: rt.Log})
+	own, err := cfg.Hosts()
+	if err != nil {
+		return nil, err
+	}
+	embedders := cfg.Embedding.Open(inference.Deps{Meter: meter, Own: own, Log: rt.Log})
 	if _, err := embedders(""); err != nil {
 		return nil, err
 	}

@@ -185,7 +185,9 @@ func (c *Embedding) open(d *Deps) (embed.Embedder, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := embed.NewRemote(c.adapter(client, &spec), spec, meter)
+	adapter := c.adapter(client, &spec)
+	spec.Provider = s.payee(d.Own)
+	e, err := embed.NewRemote(adapter, spec, meter)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 type Budget struct {
 	BudgetURL string           `envconfig:"RAE_BUDGET_URL"` // empty: no provider is asked but those in this process and RAE's own functions
 	BudgetKey telemetry.Secret `envconfig:"RAE_BUDGET_API_KEY"`
+	OwnHosts  string           `envconfig:"RAE_OWN_HOSTS"` // besides the operator's network: whose ollama, vllm, tei or lmstudio cost nothing
 }
 
 // Meter returns the meter before paid calls, nil where there is no ledger, and what is to be called when the function
@@ -59,6 +60,7 @@ func NewGuard(ledger Ledger, rt serve.Runtime) (*budget.Guard, error) {
 type Deps struct {
 	Meter   llm.Meter   // nil: no provider is opened that would need one
 	Vectors embed.Cache // that instances share; nil: there is none
+	Own     []string    // hosts on which models cost nothing, besides the operator's network
 	Log     *slog.Logger
 }
 
