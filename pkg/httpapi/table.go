@@ -101,7 +101,7 @@ func NewSheet(w io.Writer) *Sheet {
 	return &Sheet{c}
 }
 
-// Row writes a row.
+// Row writes a row. The cells are the sheet's.
 func (s *Sheet) Row(cells ...string) error {
 	for i, cell := range cells {
 		if formula(cell) {
