@@ -66,6 +66,7 @@ type Engine struct {
 	// Copy is Qdrant over the vectors of another model; nil where there is no Qdrant.
 	Copy func(model string) (*qdrant.Projector, error)
 
+	guard     *budget.Guard // before every paid call
 	store     database.Memories
 	redis     *redis.Client // nil: none
 	functions []serve.Function
@@ -90,7 +91,14 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 		return nil, err
 	}
 	e.store, e.Ledger = db.Memories, db.Ledger(policy)
-	deps := inference.Deps{Meter: &budget.Guard{Ledger: e.Ledger, Log: rt.Log}, Vectors: e.redis.Vectors(), Count: new(tokens.Counter).Count, Log: rt.Log}
+	if e.guard, err = inference.NewGuard(e.Ledger, rt); err != nil {
+		return nil, err
+	}
+	own, err := cfg.Embed.Hosts()
+	if err != nil {
+		return nil, err
+	}
+	deps := inference.Deps{Meter: e.guard, Own: own, Vectors: e.redis.Vectors(), Count: new(tokens.Counter).Count, Log: rt.Log}
 	embedders := cfg.Embed.Embedding.Open(deps)
 	embedder, err := embedders("")
 	if err != nil {
@@ -291,7 +299,7 @@ func (e *Engine) tick(ctx context.Context, eventType string, at time.Time) {
 
 // Close ends deliveries and then closes the functions and what they stand on.
 func (e *Engine) Close(ctx context.Context) error {
-	failed := []error{e.broker.Close(ctx)}
+	failed := []error{e.broker.Close(ctx), e.guard.Close(ctx)}
 	for i := len(e.functions) - 1; i >= 0; i-- {
 		failed = append(failed, e.functions[i].Close(ctx))
 	}

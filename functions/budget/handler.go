@@ -46,7 +46,7 @@ func (f *Function) Register(api huma.API) {
 		http.StatusNotFound, http.StatusConflict), f.settle)
 	httpapi.Register(api, op("release", http.MethodPost, "/v1/reservations/{id}/release", "Give a reservation back",
 		http.StatusNotFound, http.StatusConflict), f.giveBack)
-	httpapi.Register(api, op("list-costs", http.MethodGet, "/v1/costs", "What was spent, by group"), f.costs)
+	f.registerCosts(api, op)
 	httpapi.Register(api, op("list-prices", http.MethodGet, "/v1/prices", "Prices per million tokens"), f.prices)
 	httpapi.Register(api, op("put-price", http.MethodPut, "/v1/prices/{model}", "Set the tenant's own price of a model (administrators)"), f.putPrice)
 }
@@ -167,6 +167,9 @@ type settlementRequest struct {
 	TokensOut    int64        `json:"tokens_out,omitempty" minimum:"0" maximum:"1000000000000"`
 	CachedTokens int64        `json:"cached_tokens,omitempty" minimum:"0" maximum:"1000000000000" doc:"Part of tokens_in that was billed at the cached price."`
 	Cost         *budget.Cost `json:"cost,omitempty" doc:"What the provider charged, in US dollars. Without it the tokens are priced."`
+	LatencyMS    int64        `json:"latency_ms,omitempty" minimum:"0" maximum:"86400000" doc:"How long the call took, in milliseconds."`
+	Estimated    bool         `json:"estimated,omitempty" doc:"True when the provider did not say how many tokens it counted."`
+	RequestID    string       `json:"request_id,omitempty" maxLength:"128" doc:"X-Request-ID of the request that caused the call: visible ASCII."`
 }
 
 type settleInput struct {
@@ -178,6 +181,7 @@ type settleInput struct {
 func (f *Function) settle(ctx context.Context, in *settleInput) (*reservationOutput, error) {
 	r, err := f.ledger.Settle(ctx, in.Scope(), asGiven(in.ID), budget.Settle{
 		TokensIn: in.Body.TokensIn, TokensOut: in.Body.TokensOut, CachedTokens: in.Body.CachedTokens, Cost: in.Body.Cost,
+		Latency: time.Duration(in.Body.LatencyMS) * time.Millisecond, Estimated: in.Body.Estimated, RequestID: in.Body.RequestID,
 	})
 	return &reservationOutput{r}, err
 }
@@ -185,51 +189,6 @@ func (f *Function) settle(ctx context.Context, in *settleInput) (*reservationOut
 func (f *Function) giveBack(ctx context.Context, in *reservationInput) (*reservationOutput, error) {
 	r, err := f.ledger.Release(ctx, in.Scope(), asGiven(in.ID))
 	return &reservationOutput{r}, err
-}
-
-type costsInput struct {
-	httpapi.Scoped
-	httpapi.Paged
-	GroupBy string    `query:"group_by" default:"model" enum:"model,operation,project,day" doc:"By project looks across the tenant's projects and is for administrators."`
-	Since   time.Time `query:"since" doc:"Settled at or after this time."`
-	Until   time.Time `query:"until" doc:"Settled before this time."`
-}
-
-type costsOutput struct {
-	Body struct {
-		GroupBy    budget.Grouping    `json:"group_by"`
-		Costs      []budget.CostGroup `json:"costs"`
-		Total      budget.Costs       `json:"total" doc:"Of all pages."`
-		NextCursor string             `json:"next_cursor" doc:"Empty on the last page."`
-	}
-}
-
-func (f *Function) costs(ctx context.Context, in *costsInput) (*costsOutput, error) {
-	query := budget.CostQuery{GroupBy: budget.Grouping(in.GroupBy), Limit: in.Limit}
-	if query.GroupBy == budget.ByProject {
-		if err := f.requireAdmin(ctx); err != nil {
-			return nil, err
-		}
-	}
-	route := "GET /v1/costs " + in.GroupBy
-	var err error
-	if query.After, err = in.After(in.Scope(), route); err != nil {
-		return nil, err
-	}
-	if !in.Since.IsZero() {
-		query.Since = &in.Since
-	}
-	if !in.Until.IsZero() {
-		query.Until = &in.Until
-	}
-	report, err := f.ledger.Costs(ctx, in.Scope(), query)
-	if err != nil {
-		return nil, err
-	}
-	out := &costsOutput{}
-	out.Body.GroupBy, out.Body.Costs, out.Body.Total = query.GroupBy, report.Groups, report.Total
-	out.Body.NextCursor = httpapi.EncodeCursor(in.Scope(), route, report.Next)
-	return out, nil
 }
 
 type pricesInput struct {

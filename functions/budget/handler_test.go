@@ -370,7 +370,7 @@ func TestCostsAreGroupedPagedAndKeptApart(t *testing.T) {
 	first := w.must(200, "GET", "/v1/costs?limit=1", "")
 	w.is(first, map[string]any{"group_by": "model", "costs": []any{map[string]any{
 		"group": "gpt-4o", "calls": n("2"), "tokens_in": n("2000"), "tokens_out": n("400"), "cached_tokens": n("0"),
-		"cost": n("2"), "overrun": n("0"), "unpriced": n("0"),
+		"cost": n("2"), "overrun": n("0"), "unpriced": n("0"), "cache_hits": n("0"), "saved_tokens": n("0"), "saved": n("0"),
 	}}})
 	cursor := first["next_cursor"].(string)
 	second := w.must(200, "GET", "/v1/costs?limit=1&cursor="+cursor, "")

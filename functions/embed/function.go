@@ -59,7 +59,8 @@ type Function struct {
 // alone is what the function opened for itself.
 type alone struct {
 	serve.Backing
-	redis *redis.Client
+	redis    *redis.Client
+	endMeter func(context.Context) error
 }
 
 var _ serve.Function = (*Function)(nil)
@@ -88,7 +89,11 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err := serve.Load(&cfg); err != nil {
 		return nil, err
 	}
-	meter, err := cfg.Meter(rt.Log)
+	meter, end, err := cfg.Meter(rt)
+	if err != nil {
+		return nil, err
+	}
+	own, err := cfg.Hosts()
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +103,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	embedders := cfg.Embedding.Open(inference.Deps{Meter: meter, Vectors: shared.Vectors(), Log: rt.Log})
+	embedders := cfg.Embedding.Open(inference.Deps{Meter: meter, Own: own, Vectors: shared.Vectors(), Log: rt.Log})
 	embedder, err := embedders("")
 	if err != nil {
 		return nil, err
@@ -112,7 +117,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 		Memories: db.Memories, Jobs: &job.Runner{Store: db.Jobs, Log: rt.Log},
 		Spaces: &embed.Spaces{Store: db.Memories, Resolve: embed.Resolve(embedders), Log: rt.Log},
 	})
-	f.alone = &alone{db.Backing, shared}
+	f.alone = &alone{db.Backing, shared, end}
 	return f, nil
 }
 
@@ -169,7 +174,7 @@ func (f *Function) Close(ctx context.Context) error {
 	if f.alone == nil {
 		return nil
 	}
-	return errors.Join(f.alone.Close(ctx), f.alone.redis.Close())
+	return errors.Join(f.alone.endMeter(ctx), f.alone.Close(ctx), f.alone.redis.Close())
 }
 
 // Limiter counts requests for all instances together, nil without Redis.

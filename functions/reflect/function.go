@@ -4,6 +4,7 @@ package reflect
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 
@@ -39,9 +40,10 @@ func (c *Config) Check() error {
 type Function struct {
 	serve.Backing
 
-	service *reflection.Service
-	model   llm.Model
-	log     *slog.Logger
+	service  *reflection.Service
+	model    llm.Model
+	endMeter func(context.Context) error // nil: whoever opened the meter ends it
+	log      *slog.Logger
 }
 
 // New returns the function over a service whose stores somebody else opens, watches and closes. Reflections quote, and
@@ -56,11 +58,15 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err := serve.Load(&cfg); err != nil {
 		return nil, err
 	}
-	meter, err := cfg.Meter(rt.Log)
+	meter, end, err := cfg.Meter(rt)
 	if err != nil {
 		return nil, err
 	}
-	model, err := cfg.Open(inference.Deps{Meter: meter, Count: new(tokens.Counter).Count, Log: rt.Log})
+	own, err := cfg.Hosts()
+	if err != nil {
+		return nil, err
+	}
+	model, err := cfg.Open(inference.Deps{Meter: meter, Own: own, Count: new(tokens.Counter).Count, Log: rt.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +78,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 		Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Store: db.Reflections, Log: rt.Log,
 	}
 	f := New(service, model, rt.Log)
-	f.Backing = db.Backing
+	f.Backing, f.endMeter = db.Backing, end
 	if cfg.Decay == "off" {
 		service.Keeper = nil
 	}
@@ -86,6 +92,14 @@ func (f *Function) Name() string { return "reflect" }
 func (f *Function) Health(ctx context.Context) []serve.Component {
 	_, without := f.model.(llm.None)
 	return append(f.Backing.Health(ctx), serve.Component{Name: "ml_service", Unused: without})
+}
+
+// Close ends the meter before the store it may write to.
+func (f *Function) Close(ctx context.Context) error {
+	if f.endMeter == nil {
+		return f.Backing.Close(ctx)
+	}
+	return errors.Join(f.endMeter(ctx), f.Backing.Close(ctx))
 }
 
 // Events implements serve.Function.

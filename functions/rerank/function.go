@@ -27,6 +27,7 @@ func (c *Config) Check() error { return c.Reranking.Check() }
 type Function struct {
 	reranker rerank.Reranker
 	timeout  time.Duration
+	endMeter func(context.Context) error // nil: whoever opened the meter ends it
 }
 
 var _ serve.Function = (*Function)(nil)
@@ -42,15 +43,21 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err := serve.Load(&cfg); err != nil {
 		return nil, err
 	}
-	meter, err := cfg.Meter(rt.Log)
+	meter, end, err := cfg.Meter(rt)
 	if err != nil {
 		return nil, err
 	}
-	reranker, err := cfg.Reranking.Open(inference.Deps{Meter: meter, Count: new(tokens.Counter).Count, Log: rt.Log})
+	own, err := cfg.Hosts()
 	if err != nil {
 		return nil, err
 	}
-	return New(reranker, cfg.RerankTimeout), nil
+	reranker, err := cfg.Reranking.Open(inference.Deps{Meter: meter, Own: own, Count: new(tokens.Counter).Count, Log: rt.Log})
+	if err != nil {
+		return nil, err
+	}
+	f := New(reranker, cfg.RerankTimeout)
+	f.endMeter = end
+	return f, nil
 }
 
 // Name returns "rerank".
@@ -64,5 +71,10 @@ func (f *Function) Health(context.Context) []serve.Component {
 	return []serve.Component{{Name: "ml_service", Critical: true}}
 }
 
-// Close has nothing to release.
-func (f *Function) Close(context.Context) error { return nil }
+// Close ends the meter, which is all the function may have opened.
+func (f *Function) Close(ctx context.Context) error {
+	if f.endMeter == nil {
+		return nil
+	}
+	return f.endMeter(ctx)
+}

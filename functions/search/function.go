@@ -36,7 +36,10 @@ type Function struct {
 }
 
 // alone is what the function opened for itself besides its database.
-type alone struct{ redis *redis.Client }
+type alone struct {
+	redis    *redis.Client
+	endMeter func(context.Context) error
+}
 
 // weights of the legs. Hashed n-grams see the words BM25 sees, only blurred, so they help out instead of adding up; a
 // model that knows meanings weighs in. A question's profile has a say as well (search.Profiles).
@@ -106,7 +109,11 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err := serve.Load(&cfg); err != nil {
 		return nil, err
 	}
-	meter, err := cfg.Meter(rt.Log)
+	meter, end, err := cfg.Meter(rt)
+	if err != nil {
+		return nil, err
+	}
+	own, err := cfg.Hosts()
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +121,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	deps := inference.Deps{Meter: meter, Vectors: shared.Vectors(), Count: new(tokens.Counter).Count, Log: rt.Log}
+	deps := inference.Deps{Meter: meter, Own: own, Vectors: shared.Vectors(), Count: new(tokens.Counter).Count, Log: rt.Log}
 	embedders := cfg.Embedding.Open(deps)
 	reranker, err := cfg.Reranking.Open(deps)
 	if err != nil {
@@ -128,7 +135,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.Backing, f.alone = db.Backing, &alone{shared}
+	f.Backing, f.alone = db.Backing, &alone{shared, end}
 	f.Share(shared.Answers())
 	if cfg.Remote() {
 		f.Assist(reranker, cfg.RerankTimeout)
@@ -162,7 +169,7 @@ func (f *Function) Health(ctx context.Context) []serve.Component {
 func (f *Function) Close(ctx context.Context) error {
 	failed := []error{f.Backing.Close(ctx)}
 	if f.alone != nil {
-		failed = append(failed, f.alone.redis.Close())
+		failed = append(failed, f.alone.endMeter(ctx), f.alone.redis.Close())
 	}
 	if f.qdrant != nil {
 		failed = append(failed, f.qdrant.close())

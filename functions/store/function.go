@@ -31,7 +31,8 @@ type Function struct {
 	Models *embed.Reembed // moves projects to other embedding models; nil: no routes under /v1/embedding-models
 	Log    *slog.Logger   // nil: slog.Default()
 
-	closers []func() error // of what Open acquired, in the order to close them
+	closers  []func() error // of what Open acquired, in the order to close them
+	endMeter func(context.Context) error
 }
 
 // New returns the function over parts that its host has opened and will close.
@@ -89,8 +90,11 @@ func (f *Function) Register(api huma.API) {
 }
 
 // Close implements serve.Function: it releases what Open acquired.
-func (f *Function) Close(context.Context) error {
+func (f *Function) Close(ctx context.Context) error {
 	var failed []error
+	if f.endMeter != nil {
+		failed = append(failed, f.endMeter(ctx))
+	}
 	for _, end := range f.closers {
 		failed = append(failed, end())
 	}

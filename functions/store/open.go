@@ -62,15 +62,20 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err := serve.Load(&cfg); err != nil {
 		return nil, err
 	}
-	meter, err := cfg.Meter(rt.Log)
+	meter, end, err := cfg.Meter(rt)
 	if err != nil {
 		return nil, err
 	}
-	embedders := cfg.Embedding.Open(inference.Deps{Meter: meter, Log: rt.Log})
+	own, err := cfg.Hosts()
+	if err != nil {
+		return nil, err
+	}
+	embedders := cfg.Embedding.Open(inference.Deps{Meter: meter, Own: own, Log: rt.Log})
 	if _, err := embedders(""); err != nil {
 		return nil, err
 	}
 	f := New(&ingest.Service{EmbedTimeout: cfg.EmbedTimeout, Log: rt.Log}, nil, rt.Log)
+	f.endMeter = end
 	post := &postman{}
 	db, err := database.Open(&cfg.Config, rt.Log, post.wake)
 	if err != nil {

@@ -133,7 +133,7 @@ func tenantNeed(r *http.Request) need {
 	switch {
 	case path == "/v1/embeddings", path == "/v1/rerank", path == "/v1/models", strings.HasPrefix(path, "/v1/models/"):
 		return mayDefault
-	case isEvent(r), path == "/v1/prices", strings.HasPrefix(path, "/v1/prices/"), strings.HasPrefix(path, "/v1/tenants/"):
+	case isEvent(r), path == "/v1/costs/overview", path == "/v1/prices", strings.HasPrefix(path, "/v1/prices/"), strings.HasPrefix(path, "/v1/tenants/"):
 		return mayOmit
 	}
 	return mustName

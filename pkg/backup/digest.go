@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"hash"
+	"maps"
 	"slices"
 )
 
@@ -20,6 +22,21 @@ type digest struct {
 
 func newDigest() *digest {
 	return &digest{hash: sha256.New(), encoder: newEncoder(), counts: map[string]int64{}}
+}
+
+// clone returns a digest of the same rows, which goes on by itself.
+func (d *digest) clone() (*digest, error) {
+	cloner, ok := d.hash.(hash.Cloner)
+	if !ok {
+		return nil, errors.New("this build's SHA-256 cannot be gone on with twice")
+	}
+	same, err := cloner.Clone()
+	if err != nil {
+		return nil, err
+	}
+	return &digest{
+		hash: same, encoder: newEncoder(), numbers: Renumber{by: maps.Clone(d.numbers.by)}, table: d.table, counts: maps.Clone(d.counts),
+	}, nil
 }
 
 // add takes the next row.

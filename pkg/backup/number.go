@@ -39,8 +39,8 @@ func (n *Renumber) shift(r Row, by int64) {
 	if by == 0 {
 		return
 	}
-	for i, c := range r.Table.Columns {
-		if c.Kind == Seq {
+	for i := range r.Values {
+		if r.Table.Columns[i].Kind == Seq {
 			r.Values[i] = r.Values[i].(int64) + by
 		}
 	}

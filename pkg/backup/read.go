@@ -195,6 +195,8 @@ type rows struct {
 	*reader
 	digest *digest
 	table  *Table
+	told   int     // columns of the table that the archive tells: the first ones
+	now    *digest // of the rows as they are told today; nil while that is how they were written
 	ended  bool
 	err    error
 }
@@ -244,12 +246,20 @@ func (r *rows) decoded(line []byte) (Row, error) {
 	if r.table == nil {
 		return Row{}, r.bad("a row of no table")
 	}
-	row, err := decode(r.table, line)
+	row, err := decode(r.table, r.told, line)
 	if err == nil {
-		err = r.digest.add(row)
+		err = r.digest.add(row) // of what was written
 	}
 	if err != nil {
 		return Row{}, r.bad("%v", err)
+	}
+	for _, c := range r.table.Columns[r.told:] {
+		row.Values = append(row.Values, c.Default)
+	}
+	if r.now != nil {
+		if err := r.now.add(row); err != nil {
+			return Row{}, r.bad("%v", err)
+		}
 	}
 	return row, nil
 }
@@ -261,10 +271,16 @@ func (r *rows) begins(p *part) error {
 		return r.wrap(fault.New(fault.Unsupported, "this program knows no table %q", p.Table))
 	case r.table != nil && slices.Index(r.tables, r.table) >= at:
 		return r.bad("table %s is out of order", p.Table)
-	case !slices.Equal(p.Columns, names(r.tables[at].Columns)):
+	case !r.tables[at].tells(p.Columns):
 		return r.wrap(fault.New(fault.Unsupported, "table %s has columns that this program does not read", p.Table))
 	}
-	r.table = r.tables[at]
+	r.table, r.told = r.tables[at], len(p.Columns)
+	if r.now == nil && r.told < len(r.table.Columns) {
+		var err error
+		if r.now, err = r.digest.clone(); err != nil {
+			return r.bad("%v", err)
+		}
+	}
 	return nil
 }
 
@@ -275,6 +291,9 @@ func (r *rows) end(p *part) error {
 		return r.bad("%v rows were written, %v are there", p.Rows, t.Rows)
 	case t.Hash != p.Hash:
 		return r.bad("the rows of the tenant are not what was written: their SHA-256 is %s, not %s", t.Hash, p.Hash)
+	}
+	if r.now != nil {
+		t = r.now.tenant(r.tenant)
 	}
 	r.ended = true
 	r.summary.Tenants = append(r.summary.Tenants, t)

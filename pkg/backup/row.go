@@ -64,16 +64,16 @@ func (e *encoder) row(r Row) ([]byte, error) {
 	return e.encode(r.Values)
 }
 
-// decode reads the line of a row of the table.
-func decode(t *Table, line []byte) (Row, error) {
+// decode reads the line of a row of the table, which tells its first columns.
+func decode(t *Table, columns int, line []byte) (Row, error) {
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.UseNumber()
 	var told []any
 	if err := d.Decode(&told); err != nil {
 		return Row{}, fmt.Errorf("a row of %s is no JSON array", t.Name)
 	}
-	if len(told) != len(t.Columns) {
-		return Row{}, fmt.Errorf("a row of %s has %d values, not %d", t.Name, len(told), len(t.Columns))
+	if len(told) != columns {
+		return Row{}, fmt.Errorf("a row of %s has %d values, not %d", t.Name, len(told), columns)
 	}
 	for i := range told {
 		value, ok := t.Columns[i].parse(told[i])

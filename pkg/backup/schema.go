@@ -1,6 +1,10 @@
 package backup
 
-import "github.com/rae-memory/rae/pkg/outbox"
+import (
+	"slices"
+
+	"github.com/rae-memory/rae/pkg/outbox"
+)
 
 // Kind is what a column holds, whatever the store calls it.
 type Kind string
@@ -28,6 +32,9 @@ type Column struct {
 	Name     string
 	Kind     Kind
 	Optional bool
+	// Default is the value in rows of an archive that was written before there was the column, nil for a column that there
+	// was from the beginning. Columns that came later stand last.
+	Default any
 }
 
 // Table is a table that both stores have under this name, each row of which belongs to a tenant. The tenant is no column
@@ -62,6 +69,14 @@ func (t *Table) index(column string) int {
 	return -1
 }
 
+// tells reports whether rows of the columns are rows of the table, as it is or as it was.
+func (t *Table) tells(columns []string) bool {
+	if len(columns) > len(t.Columns) || !slices.Equal(columns, names(t.Columns[:len(columns)])) {
+		return false
+	}
+	return !slices.ContainsFunc(t.Columns[len(columns):], func(c Column) bool { return c.Default == nil })
+}
+
 // Scopes is the table that comes first: it says where the numbers of each project's feed begin.
 const Scopes = "scopes"
 
@@ -93,7 +108,10 @@ func Tables() []*Table {
 			text("idempotency_key"), text("fingerprint"), boolean("pot")),
 		keyed("cost_logs", 2, text("project"), uuid("reservation_id"), text("operation"), text("provider"), text("model"),
 			number("tokens_in"), number("tokens_out"), number("cached_tokens"), number("cost"), boolean("priced"),
-			boolean("price_known"), number("overrun"), boolean("late"), text("day"), at("settled_at")),
+			boolean("price_known"), number("overrun"), boolean("late"), text("day"), at("settled_at"),
+			later(number("latency_ms"), int64(0)), later(boolean("estimated"), false), later(text("request_id"), ""),
+			later(boolean("cache_hit"), false), later(number("calls"), int64(1)), later(number("saved_tokens"), int64(0)),
+			later(number("saved"), int64(0))),
 		keyed("prices", 1, text("model"), number("input"), number("output"), number("cached_input"), text("source"), text("as_of")),
 		keyed("reflections", 2, text("project"), uuid("id"), text("kind"), text("status"), at("created_at"), number("attempts"),
 			text("cursor"), number("fence"), at("leased_to"), text("route"), text("key"), text("fingerprint"), text("body")),
@@ -101,6 +119,12 @@ func Tables() []*Table {
 		keyed("jobs", 2, text("project"), uuid("id"), text("kind"), text("status"), at("due_at"), number("fence"),
 			text("arguments"), text("cursor"), text("route"), text("key"), text("fingerprint"), text("body")),
 	}
+}
+
+// later is a column that the first archives did not tell.
+func later(c Column, was any) Column {
+	c.Default = was
+	return c
 }
 
 // versioned are the columns of a version of a memory between its key and what made it.

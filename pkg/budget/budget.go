@@ -44,6 +44,8 @@ type Spender interface {
 // away is Unavailable: nothing is ever granted on a guess.
 type Ledger interface {
 	Spender
+	Log
+	Overseer
 	// PutLimits replaces the limits of a scope. Invalid names the field that cannot stand.
 	PutLimits(ctx context.Context, scope memory.Scope, l Limits) (Status, error)
 	// Current tells how the budget of a scope stands. A scope that never set limits has the policy's defaults. Nothing in

@@ -13,8 +13,12 @@ const (
 	ByModel     Grouping = "model"
 	ByOperation Grouping = "operation"
 	ByProject   Grouping = "project"
+	ByProvider  Grouping = "provider"
 	ByDay       Grouping = "day" // the UTC day a cost is booked on
 )
+
+// NoProvider is the group of calls for which nobody said who is paid.
+const NoProvider = "(none)"
 
 // MaxGroups is the most groups of one page of a report.
 const MaxGroups = 1000
@@ -37,27 +41,33 @@ func (q CostQuery) Complete() (CostQuery, error) {
 		q.Limit = MaxGroups
 	}
 	switch q.GroupBy {
-	case ByModel, ByOperation, ByProject, ByDay:
+	case ByModel, ByOperation, ByProject, ByProvider, ByDay:
 	default:
-		return CostQuery{}, fault.BadField("query.group_by", "must be model, operation, project or day")
+		return CostQuery{}, fault.BadField("query.group_by", "must be model, operation, project, provider or day")
 	}
-	switch {
-	case q.Limit < 0 || q.Limit > MaxGroups:
+	if q.Limit < 0 || q.Limit > MaxGroups {
 		return CostQuery{}, fault.BadField("query.limit", "must be between 1 and %d", MaxGroups)
-	case q.Since != nil && !inCalendar(*q.Since):
-		return CostQuery{}, fault.BadField("query.since", "must be between the years 1970 and 2200")
-	case q.Until != nil && !inCalendar(*q.Until):
-		return CostQuery{}, fault.BadField("query.until", "must be between the years 1970 and 2200")
-	case q.Since != nil && q.Until != nil && !q.Since.Before(*q.Until):
-		return CostQuery{}, fault.BadField("query.until", "must be later than since")
 	}
-	return q, nil
+	return q, checkInterval(q.Since, q.Until)
+}
+
+// checkInterval refuses ends that no ledger has seen, and those that are the wrong way round.
+func checkInterval(since, until *time.Time) error {
+	switch {
+	case since != nil && !inCalendar(*since):
+		return fault.BadField("query.since", "must be between the years 1970 and 2200")
+	case until != nil && !inCalendar(*until):
+		return fault.BadField("query.until", "must be between the years 1970 and 2200")
+	case since != nil && until != nil && !since.Before(*until):
+		return fault.BadField("query.until", "must be later than since")
+	}
+	return nil
 }
 
 // inCalendar refuses times no ledger has seen and no column can hold.
 func inCalendar(t time.Time) bool { return 1970 <= t.UTC().Year() && t.UTC().Year() <= 2200 }
 
-// Costs is what a group of calls cost.
+// Costs is what a group of calls cost, and what caches spared of it.
 type Costs struct {
 	Calls        int64 `json:"calls"`
 	TokensIn     int64 `json:"tokens_in"`
@@ -66,18 +76,9 @@ type Costs struct {
 	Cost         Cost  `json:"cost"`
 	Overrun      Cost  `json:"overrun" doc:"Part of the cost that was booked beyond its reservation."`
 	Unpriced     int64 `json:"unpriced" doc:"Calls of models in no price list, booked at the dearest known rate."`
-}
-
-// Add counts a settlement in.
-func (c *Costs) Add(s *Settlement) {
-	one := Costs{
-		Calls: 1, TokensIn: s.TokensIn, TokensOut: s.TokensOut, CachedTokens: s.CachedTokens,
-		Cost: s.Cost, Overrun: s.Overrun,
-	}
-	if !s.PriceKnown {
-		one.Unpriced = 1
-	}
-	c.Merge(one)
+	CacheHits    int64 `json:"cache_hits" doc:"Calls that were not made because RAE's own cache had the answer; they are not among calls."`
+	SavedTokens  int64 `json:"saved_tokens" doc:"Tokens of those, estimated."`
+	Saved        Cost  `json:"saved" doc:"What they would have cost."`
 }
 
 // Merge adds another sum. What no longer fits stays at the largest number there is: a report is not the ledger.
@@ -88,9 +89,11 @@ func (c *Costs) Merge(o Costs) {
 	c.CachedTokens = add(c.CachedTokens, o.CachedTokens)
 	c.Cost = Cost(add(int64(c.Cost), int64(o.Cost)))
 	c.Overrun = Cost(add(int64(c.Overrun), int64(o.Overrun)))
+	c.CacheHits, c.SavedTokens = add(c.CacheHits, o.CacheHits), add(c.SavedTokens, o.SavedTokens)
+	c.Saved = Cost(add(int64(c.Saved), int64(o.Saved)))
 }
 
-// CostGroup is one line of a report. Group is the model, operation, project or day.
+// CostGroup is one line of a report. Group is the model, operation, project, provider or day.
 type CostGroup struct {
 	Group string `json:"group"`
 	Costs

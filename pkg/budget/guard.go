@@ -16,8 +16,13 @@ var _ llm.Meter = (*Guard)(nil)
 // What is paid for nothing is settled too: a call that was cut off is booked as if it had consumed all it could. What the
 // provider refused is released.
 type Guard struct {
-	Ledger Spender
-	Log    *slog.Logger // told when a settlement failed; nil = slog.Default()
+	Ledger    Spender
+	Keeper    Keeper                       // nil: what caches spare is not written down
+	Observer  Observer                     // nil: nobody is told
+	RequestID func(context.Context) string // of the request a call is made for; nil: unknown
+	Log       *slog.Logger                 // told when a settlement failed; nil = slog.Default()
+
+	spared savings
 }
 
 const (
@@ -38,24 +43,35 @@ func (g *Guard) Spend(ctx context.Context, c llm.Call, do func(context.Context) 
 		TokensIn: int64(max(c.Most.TokensIn, 1)), MaxTokensOut: int64(c.Most.TokensOut), TTL: lease(ctx, time.Now()),
 	})
 	if err != nil {
+		outcome := NotAsked
+		if fault.KindOf(err) == fault.OverBudget {
+			outcome = OverBudget
+		}
+		g.observe().Called(payer, c, outcome, nil)
 		return err
 	}
-	returned := false
+	all := c.Most // where nobody says what was consumed
+	all.Estimated = true
+	start, returned := time.Now(), false
 	defer func() {
 		if !returned { // it panicked, after who knows what
-			g.finish(ctx, payer, &held, c.Most)
+			g.finish(ctx, payer, c, Failed, &held, all, start)
 		}
 	}()
 	used, err := do(ctx)
 	returned = true
+	outcome := Answered
+	if err != nil {
+		outcome = Failed
+	}
 	switch {
 	case used.TokensIn > 0 || used.TokensOut > 0:
-		g.finish(ctx, payer, &held, used)
 	case err == nil || llm.WasSpent(err):
-		g.finish(ctx, payer, &held, c.Most)
+		used = all
 	default:
-		g.finish(ctx, payer, &held, llm.Usage{})
+		used = llm.Usage{}
 	}
+	g.finish(ctx, payer, c, outcome, &held, used, start)
 	return err
 }
 
@@ -70,33 +86,36 @@ func lease(ctx context.Context, now time.Time) time.Duration {
 
 // finish settles what was used, or releases the hold where that is nothing. It goes on after the caller has left, because
 // the money is spent. What cannot be booked is logged; its hold counts until the lease ends.
-func (g *Guard) finish(ctx context.Context, payer memory.Scope, held *Reservation, used llm.Usage) {
+func (g *Guard) finish(ctx context.Context, payer memory.Scope, c llm.Call, o Outcome, held *Reservation, used llm.Usage, start time.Time) {
+	took := time.Since(start)
 	ctx = context.WithoutCancel(ctx)
+	var ended Reservation
 	var err error
 	for attempt, wait := 1, settleWait; ; attempt, wait = attempt+1, 2*wait {
-		if err = g.end(ctx, payer, held, used); err == nil || !mayPass(err) || attempt == settleAttempts {
+		if ended, err = g.end(ctx, payer, held, used, took); err == nil || !mayPass(err) || attempt == settleAttempts {
 			break
 		}
 		<-time.After(wait)
 	}
 	if err != nil {
+		o = Unbooked
 		g.log().ErrorContext(ctx, "what a call cost could not be booked", "reservation", held.ID, "operation", held.Operation, "provider", held.Provider,
 			"model", held.Model, "tokens_in", used.TokensIn, "tokens_out", used.TokensOut, "err", err)
 	}
+	g.observe().Called(payer, c, o, ended.Settlement)
+	g.writeDue(ctx)
 }
 
-func (g *Guard) end(ctx context.Context, payer memory.Scope, held *Reservation, used llm.Usage) error {
+func (g *Guard) end(ctx context.Context, payer memory.Scope, held *Reservation, used llm.Usage, took time.Duration) (Reservation, error) {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
-	var err error
 	if used.TokensIn == 0 && used.TokensOut == 0 {
-		_, err = g.Ledger.Release(ctx, payer, held.ID)
-	} else {
-		_, err = g.Ledger.Settle(ctx, payer, held.ID, Settle{
-			TokensIn: int64(used.TokensIn), TokensOut: int64(used.TokensOut), CachedTokens: int64(min(used.CachedTokens, used.TokensIn)),
-		})
+		return g.Ledger.Release(ctx, payer, held.ID)
 	}
-	return err
+	return g.Ledger.Settle(ctx, payer, held.ID, Settle{
+		TokensIn: int64(used.TokensIn), TokensOut: int64(used.TokensOut), CachedTokens: int64(min(used.CachedTokens, used.TokensIn)),
+		Latency: min(max(took, 0), MaxLatency), Estimated: used.Estimated, RequestID: g.requestID(ctx),
+	})
 }
 
 // mayPass reports whether the ledger may take later what it did not take now.
@@ -113,4 +132,22 @@ func (g *Guard) log() *slog.Logger {
 		return g.Log
 	}
 	return slog.Default()
+}
+
+func (g *Guard) observe() Observer {
+	if g.Observer != nil {
+		return g.Observer
+	}
+	return unobserved{}
+}
+
+func (g *Guard) requestID(ctx context.Context) string {
+	if g.RequestID == nil {
+		return ""
+	}
+	id := g.RequestID(ctx)
+	if checkRequestID("", id) != nil {
+		return "" // a call that was made is booked, whoever caused it
+	}
+	return id
 }

@@ -7,18 +7,21 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
 )
 
-// Price is what the models whose names start with Model cost, in dollars per million tokens.
+// Price is what the models whose names start with Model cost, in dollars per million tokens. A price of the catalogue is
+// for that model and its dated snapshots; one that a tenant set is for every name that starts so.
 type Price struct {
 	Model       string `json:"model" doc:"Prefix of model names; one that ends in a slash prices a whole provider."`
 	Input       Cost   `json:"input_per_million"`
 	Output      Cost   `json:"output_per_million"`
 	CachedInput Cost   `json:"cached_input_per_million"`
 	Source      string `json:"source" doc:"Who says so."`
-	AsOf        Day    `json:"as_of" doc:"When the price was looked up or set."`
+	URL         string `json:"url" doc:"Where it says so; empty for a price the tenant set."`
+	AsOf        Day    `json:"as_of" doc:"When the price was looked up or set: the day the source names, of an undated one the day it was read."`
 	Own         bool   `json:"own" doc:"True when the tenant set it, false when it is the catalogue's."`
 }
 
@@ -38,7 +41,7 @@ func (p Price) Complete(today Day) (Price, error) {
 			return Price{}, fault.BadField(rate.location, "must not be negative")
 		}
 	}
-	p.Source, p.AsOf, p.Own = "set by the tenant", today, true
+	p.Source, p.URL, p.AsOf, p.Own = "set by the tenant", "", today, true
 	return p, nil
 }
 
@@ -68,9 +71,40 @@ func (p Price) cost(in, cached, out int64) (Cost, bool) {
 func (p Price) free() bool { return p.Input == 0 && p.Output == 0 && p.CachedInput == 0 }
 
 // covers reports whether the price applies to the model. A free price applies to no name that climbs out of its
-// prefix ("ollama/../gpt-4"): nothing is free by accident.
+// prefix ("ollama/../gpt-4"): nothing is free by accident. A price of the catalogue applies to no other model that happens
+// to be called alike: gpt-5 is a quarter of what gpt-5.5 costs.
 func (p Price) covers(model string) bool {
-	return strings.HasPrefix(model, p.Model) && (!p.free() || !strings.Contains(model, ".."))
+	rest, starts := strings.CutPrefix(model, p.Model)
+	switch {
+	case !starts, p.free() && strings.Contains(model, ".."):
+		return false
+	case p.Own, strings.HasSuffix(p.Model, "/"), strings.HasSuffix(p.Model, "-"):
+		return true
+	}
+	return isSnapshot(rest)
+}
+
+// isSnapshot reports whether what follows a model's name names the same model as of a day, or as of today: "",
+// "-2024-07-18", "-20250929", "-1106", "-001", "-08-2024", "-preview-09-2025", "-latest", "@20250929". A single digit, or two
+// of them alone, is the number of another version.
+func isSnapshot(rest string) bool {
+	if rest == "" {
+		return true
+	}
+	if !strings.ContainsRune("-@:", rune(rest[0])) {
+		return false
+	}
+	digits, dated := 0, false
+	for part := range strings.FieldsFuncSeq(rest, func(c rune) bool { return strings.ContainsRune("-@:", c) }) {
+		switch {
+		case part == "latest", part == "preview", part == "exp", part == "experimental":
+		case digitsAt(part) < len(part) || len(part) < 2:
+			return false
+		default:
+			digits, dated = digits+len(part), true
+		}
+	}
+	return !dated || digits > 2
 }
 
 // Pricelist is a set of prices, sorted by model, one per model.
@@ -106,6 +140,18 @@ func Prices(own []Price) Pricelist {
 		}
 	}
 	return merged
+}
+
+// Older returns those of the catalogue's prices that were looked up so long before now that somebody should look again.
+// What is free is so by where it is computed, and does not age.
+func (l Pricelist) Older(than time.Duration, now time.Time) Pricelist {
+	older := Pricelist{}
+	for _, p := range l {
+		if !p.Own && !p.free() && now.Sub(p.AsOf.start()) > than {
+			older = append(older, p)
+		}
+	}
+	return older
 }
 
 // Find returns the price of a model by the longest prefix of its name, and true; or the dearest known rate and false

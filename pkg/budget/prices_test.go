@@ -21,8 +21,8 @@ func TestEveryCataloguePriceHasASourceADateAndItsOwnName(t *testing.T) {
 	t.Parallel()
 	last := ""
 	for _, p := range budget.Prices(nil) {
-		if _, err := time.Parse(time.DateOnly, string(p.AsOf)); err != nil || p.Source == "" || p.Own {
-			t.Errorf("%+v lacks a source or a date", p)
+		if _, err := time.Parse(time.DateOnly, string(p.AsOf)); err != nil || p.Source == "" || !strings.HasPrefix(p.URL, "https://") || p.Own {
+			t.Errorf("%+v lacks a source, its address or a date", p)
 		}
 		if p.Model <= last {
 			t.Errorf("%s comes after %s", p.Model, last)
@@ -53,6 +53,17 @@ func TestTheLongestPrefixPricesAModel(t *testing.T) {
 		{"ollama", "mistral-small", "ollama/"},
 		{"", "ollama/llama3.2", "ollama/"},
 		{"builtin", "hash-384-v1", "builtin/"},
+		{"openai", "gpt-4o-latest", "gpt-4o"},
+		{"openai", "gpt-4-0613", "gpt-4"},
+		{"gemini", "gemini-2.5-flash-preview-09-2025", "gemini-2.5-flash"},
+		{"gemini", "gemini-2.5-pro-001", "gemini-2.5-pro"},
+		{"anthropic", "claude-sonnet-4@20250514", "claude-sonnet-4"},
+		{"cohere", "command-r-08-2024", "command-r-08-2024"},
+		{"cohere", "command-r-03-2024", "command-r"},
+		{"cohere", "rerank-v3.5", "cohere/rerank-v3.5"},
+		{"jina", "jina-reranker-v2-base-multilingual", "jina/jina-reranker-"},
+		{"voyage", "rerank-2.5-lite", "voyage/rerank-2.5-lite"},
+		{"mistral", "mistral-medium-latest", "mistral-medium-latest"},
 	} {
 		got, known := budget.Prices(nil).Find(want.provider, want.model)
 		if !known || got.Model != want.row {
@@ -65,6 +76,8 @@ func TestAnUnknownModelIsPricedAtTheDearestKnownRateAndNeverFree(t *testing.T) {
 	t.Parallel()
 	own := []budget.Price{{Model: "gold", Input: dollars(t, "1"), Output: dollars(t, "9999"), CachedInput: dollars(t, "1"), Own: true}}
 	for _, name := range []struct{ provider, model string }{
+		{"openai", "gpt-5.9"}, {"openai", "gpt-5-ultra"}, {"openai", "gpt-55"}, {"anthropic", "claude-opus-4-9"}, {"anthropic", "claude-opus-4-10"},
+		{"anthropic", "claude-opus-5-6-20270101"}, {"openai", "gpt-4o-realtime-preview"}, {"", "ft:gpt-4o-mini:acme::1"}, {"cohere", "rerank-v9"},
 		{"", "mystery"}, {"openai", "gpt"}, {"", "ollama/../gpt-4"}, {"ollama", "../gpt-4"}, {"", "OLLAMA/x"}, {"", " gpt-4o"},
 	} {
 		got, known := budget.Prices(own).Find(name.provider, name.model)
@@ -90,5 +103,20 @@ func TestATenantsOwnPriceComesBeforeTheProvidersAndTheCatalogues(t *testing.T) {
 	}
 	if got, _ := budget.Prices(nil).Find("openai", "gpt-4o"); got.Own || got.Input != dollars(t, "2.5") {
 		t.Errorf("one tenant's prices changed the catalogue: %+v", got)
+	}
+}
+
+func TestPricesOfLongAgoAreToBeLookedAtAgain(t *testing.T) {
+	t.Parallel()
+	list := budget.Pricelist{
+		{Model: "fresh", Input: 1, AsOf: "2026-11-01"}, {Model: "local/", AsOf: "2020-01-01"}, {Model: "mine", Input: 1, AsOf: "2020-01-01", Own: true},
+		{Model: "on-the-day", Input: 1, AsOf: "2026-06-01"}, {Model: "stale", Input: 1, AsOf: "2026-05-31"},
+	}
+	var names []string
+	for _, p := range list.Older(180*24*time.Hour, time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)) {
+		names = append(names, p.Model)
+	}
+	if len(names) != 1 || names[0] != "stale" {
+		t.Errorf("got %v", names)
 	}
 }

@@ -167,6 +167,11 @@ type Settle struct {
 	TokensOut    int64
 	CachedTokens int64 // the part of TokensIn that was billed at the cached price
 	Cost         *Cost
+
+	// For the log alone: a settlement repeated with others is still the same.
+	Latency   time.Duration // of the call, 0..MaxLatency; 0 = nobody measured
+	Estimated bool          // the provider did not say how many tokens it counted
+	RequestID string        // X-Request-ID of the request that caused the call; "" = unknown
 }
 
 // Settlement is a settled reservation's entry in the books.
@@ -181,6 +186,9 @@ type Settlement struct {
 	Late         bool      `json:"late" doc:"True when the lease had ended before."`
 	Day          Day       `json:"day" doc:"UTC day the cost is booked on."`
 	SettledAt    time.Time `json:"settled_at"`
+	LatencyMS    int64     `json:"latency_ms" doc:"Milliseconds, rounded up; 0 when nobody measured."`
+	Estimated    bool      `json:"estimated" doc:"True when the provider did not say how many tokens it counted."`
+	RequestID    string    `json:"request_id" doc:"Of the request that caused the call, empty when unknown."`
 }
 
 // equal reports whether s asks for what was booked.
@@ -212,7 +220,16 @@ func (s *Settle) price(r Reservation, prices Pricelist) (Amount, Settlement, err
 	if s.CachedTokens > s.TokensIn {
 		return Amount{}, Settlement{}, fault.BadField("body.cached_tokens", "must not be more than tokens_in, which they are part of")
 	}
-	b := Settlement{TokensIn: s.TokensIn, TokensOut: s.TokensOut, CachedTokens: s.CachedTokens, PriceKnown: true}
+	if s.Latency < 0 || s.Latency > MaxLatency {
+		return Amount{}, Settlement{}, fault.BadField("body.latency_ms", "must be between 0 and %d", MaxLatency.Milliseconds())
+	}
+	if err := checkRequestID("body.request_id", s.RequestID); err != nil {
+		return Amount{}, Settlement{}, err
+	}
+	b := Settlement{
+		TokensIn: s.TokensIn, TokensOut: s.TokensOut, CachedTokens: s.CachedTokens, PriceKnown: true,
+		LatencyMS: (s.Latency + time.Millisecond - 1).Milliseconds(), Estimated: s.Estimated, RequestID: s.RequestID,
+	}
 	if s.Cost != nil {
 		b.Cost = *s.Cost
 		if b.Cost < 0 {

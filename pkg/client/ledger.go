@@ -131,7 +131,18 @@ func (l *Ledger) Settle(ctx context.Context, scope memory.Scope, id memory.ID, s
 		TokensOut    int64        `json:"tokens_out,omitempty"`
 		CachedTokens int64        `json:"cached_tokens,omitempty"`
 		Cost         *budget.Cost `json:"cost,omitempty"`
-	}{s.TokensIn, s.TokensOut, s.CachedTokens, s.Cost}))
+		LatencyMS    int64        `json:"latency_ms,omitempty"`
+		Estimated    bool         `json:"estimated,omitempty"`
+		RequestID    string       `json:"request_id,omitempty"`
+	}{s.TokensIn, s.TokensOut, s.CachedTokens, s.Cost, wholeMillis(s.Latency), s.Estimated, s.RequestID}))
+}
+
+// wholeMillis are milliseconds, rounded up as the log tells them.
+func wholeMillis(d time.Duration) int64 {
+	if d < 0 {
+		return -1 // to be refused
+	}
+	return (d + time.Millisecond - 1).Milliseconds()
 }
 
 // Release implements budget.Spender.

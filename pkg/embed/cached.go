@@ -85,6 +85,12 @@ type Cached struct {
 
 var _ Embedder = (*Cached)(nil)
 
+// spared is an upstream that wants to know what it was not asked: texts whose vectors the cache held, and how many calls
+// that were, 0 where it is asked for others all the same. It must not wait for anything but this process.
+type spared interface {
+	Spared(ctx context.Context, k Kind, texts []string, calls int)
+}
+
 const defaultFlight = 30 * time.Second
 
 // Model returns the upstream's.
@@ -142,7 +148,7 @@ func (c *Cached) embed(ctx context.Context, k Kind, texts []string, upstream ask
 				err = fmt.Errorf("embedder panicked: %T", p)
 			}
 		}()
-		return c.fetch(ctx, keys, texts, upstream)
+		return c.fetch(ctx, k, keys, texts, upstream)
 	})
 	select {
 	case <-ctx.Done():
@@ -161,8 +167,9 @@ func (c *Cached) embed(ctx context.Context, k Kind, texts []string, upstream ask
 }
 
 // fetch takes from the cache what it holds and asks the upstream for the rest, each text once.
-func (c *Cached) fetch(ctx context.Context, keys []CacheKey, texts []string, upstream ask) ([][]float32, error) {
+func (c *Cached) fetch(ctx context.Context, k Kind, keys []CacheKey, texts []string, upstream ask) ([][]float32, error) {
 	vectors := c.known(ctx, keys)
+	c.tell(ctx, k, texts, vectors)
 	var missing []string
 	var missingKeys []CacheKey
 	place := map[CacheKey]int{}
@@ -189,6 +196,27 @@ func (c *Cached) fetch(ctx context.Context, keys []CacheKey, texts []string, ups
 	}
 	c.keep(ctx, missingKeys, made)
 	return vectors, nil
+}
+
+// tell tells the upstream which texts it is not asked for. Who joined a flight is not counted.
+func (c *Cached) tell(ctx context.Context, k Kind, texts []string, vectors [][]float32) {
+	upstream, wants := c.Upstream.(spared)
+	if !wants {
+		return
+	}
+	var hits []string
+	for i, v := range vectors {
+		if v != nil {
+			hits = append(hits, texts[i])
+		}
+	}
+	switch len(hits) {
+	case 0:
+	case len(texts):
+		upstream.Spared(ctx, k, hits, 1)
+	default:
+		upstream.Spared(ctx, k, hits, 0)
+	}
 }
 
 // known are the vectors the cache holds, nil where it holds none that may be believed.

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
@@ -42,9 +44,16 @@ type Remote struct {
 	spec     Spec
 	id       string
 	meter    llm.Meter
+	saver    llm.Saver // the meter, where it wants to know; nil: it doesn't
+
+	// What was estimated and what the provider counted, of the requests for which it said so.
+	estimated, counted atomic.Int64
 }
 
-var _ Embedder = (*Remote)(nil)
+var (
+	_ Embedder = (*Remote)(nil)
+	_ spared   = (*Remote)(nil)
+)
 
 // NewRemote returns the embedder. There is none without a meter.
 func NewRemote(p Provider, s Spec, meter llm.Meter) (*Remote, error) {
@@ -57,7 +66,8 @@ func NewRemote(p Provider, s Spec, meter llm.Meter) (*Remote, error) {
 	if s.Native == 0 {
 		s.Native = s.Dimensions
 	}
-	return &Remote{provider: p, spec: s, id: cmp.Or(s.Called, s.ID()), meter: meter}, nil
+	saver, _ := meter.(llm.Saver)
+	return &Remote{provider: p, spec: s, id: cmp.Or(s.Called, s.ID()), meter: meter, saver: saver}, nil
 }
 
 // Model is the provider's name of the model, followed by what makes its vectors others: fewer dimensions than the model
@@ -156,13 +166,41 @@ func (r *Remote) cutToBytes(texts []string) (shorter []string, cut bool) {
 
 // request asks the provider once, through the meter.
 func (r *Remote) request(ctx context.Context, kind Kind, texts []string) ([][]float32, error) {
+	call := r.call(texts)
+	return llm.Ask(ctx, r.meter, r.spec.Timeout, call, func(ctx context.Context) ([][]float32, llm.Usage, error) {
+		vectors, used, err := r.provider.Embed(ctx, kind, texts)
+		if used.TokensIn > 0 && !used.Estimated {
+			r.estimated.Add(int64(call.Most.TokensIn))
+			r.counted.Add(int64(used.TokensIn))
+		}
+		return vectors, used, err
+	}, func(vectors [][]float32) error { return r.finish(vectors, len(texts)) })
+}
+
+// call is the question for the texts, as they are sent.
+func (r *Remote) call(texts []string) llm.Call {
 	call := llm.Call{Operation: "embeddings", Provider: r.spec.Provider, Model: r.spec.Model, Most: llm.Usage{Estimated: true}}
 	for _, text := range texts {
 		call.Most.TokensIn += llm.EstimateTokens(text)
 	}
-	return llm.Ask(ctx, r.meter, r.spec.Timeout, call, func(ctx context.Context) ([][]float32, llm.Usage, error) {
-		return r.provider.Embed(ctx, kind, texts)
-	}, func(vectors [][]float32) error { return r.finish(vectors, len(texts)) })
+	return call
+}
+
+// Spared tells the meter what was not asked because a cache had the vectors. What is estimated on the high side for a
+// reservation is brought down here to what the provider has been counting.
+func (r *Remote) Spared(ctx context.Context, kind Kind, texts []string, calls int) {
+	if r.saver == nil {
+		return
+	}
+	sent := make([]string, len(texts))
+	for i, text := range texts {
+		sent[i] = r.prepared(kind, text)
+	}
+	call := r.call(sent)
+	if estimated, counted := r.estimated.Load(), r.counted.Load(); estimated > 0 && counted < estimated {
+		call.Most.TokensIn = int(math.Ceil(float64(call.Most.TokensIn) * float64(counted) / float64(estimated)))
+	}
+	r.saver.Saved(ctx, call, calls)
 }
 
 // finish checks an answer and brings its vectors to the dimension and the length they shall have.

@@ -59,8 +59,13 @@ func (p patientReader) Read(b []byte) (int, error) {
 // document; after it, the connection is broken off, so that no client takes half an export for a whole one. ctx is
 // the request's.
 func StreamOut(write func(ctx context.Context, w io.Writer) error) *huma.StreamResponse {
+	return streamOut(ndjsonMedia, write)
+}
+
+// streamOut is StreamOut of any media type.
+func streamOut(media string, write func(ctx context.Context, w io.Writer) error) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
-		w := &streamWriter{ctx: ctx}
+		w := &streamWriter{ctx: ctx, media: media}
 		_, raw := humago.Unwrap(ctx)
 		w.deadline = http.NewResponseController(raw)
 		err := write(ctx.Context(), w)
@@ -79,6 +84,7 @@ func StreamOut(write func(ctx context.Context, w io.Writer) error) *huma.StreamR
 // streamWriter sends the headers with the first byte.
 type streamWriter struct {
 	ctx      huma.Context
+	media    string
 	deadline *http.ResponseController
 	begun    bool
 }
@@ -88,7 +94,7 @@ func (s *streamWriter) begin() {
 		return
 	}
 	s.begun = true
-	s.ctx.SetHeader("Content-Type", ndjsonMedia)
+	s.ctx.SetHeader("Content-Type", s.media)
 	s.ctx.SetHeader("X-Content-Type-Options", "nosniff")
 	s.ctx.SetStatus(http.StatusOK)
 }

@@ -168,11 +168,14 @@ func (c *Embedding) open(d *Deps) (embed.Embedder, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, meter, err := c.setting().open(d)
+	setting := c.setting()
+	client, meter, err := setting.open(d)
 	if err != nil {
 		return nil, err
 	}
-	e, err := embed.NewRemote(c.adapter(client, &spec), spec, meter)
+	adapter := c.adapter(client, &spec)
+	spec.Provider = setting.payee(d.Own)
+	e, err := embed.NewRemote(adapter, spec, meter)
 	if err != nil {
 		return nil, err
 	}

@@ -22,24 +22,47 @@ import (
 type Budget struct {
 	BudgetURL string           `envconfig:"RAE_BUDGET_URL"` // empty: no provider is asked but those in this process and RAE's own functions
 	BudgetKey telemetry.Secret `envconfig:"RAE_BUDGET_API_KEY"`
+	OwnHosts  string           `envconfig:"RAE_OWN_HOSTS"` // besides the operator's network: whose ollama, vllm, tei or lmstudio cost nothing
 }
 
-// Meter returns the meter before paid calls, nil where there is no ledger. It connects when first used.
-func (b *Budget) Meter(log *slog.Logger) (llm.Meter, error) {
+// Meter returns the meter before paid calls, nil where there is no ledger, and what is to be called when the function
+// closes: it writes down what caches spared since that was last done. The meter connects when first used.
+func (b *Budget) Meter(rt serve.Runtime) (meter llm.Meter, end func(context.Context) error, err error) {
 	if b.BudgetURL == "" {
-		return nil, nil //nolint:nilnil // who has no need of one starts without
+		return nil, func(context.Context) error { return nil }, nil // who has no need of one starts without
 	}
 	c, err := client.New(b.BudgetURL, client.Options{APIKey: b.BudgetKey.Reveal()})
 	if err != nil {
-		return nil, &serve.ConfigError{Name: "RAE_BUDGET_URL", Value: b.BudgetURL, Allowed: provider.Address}
+		return nil, nil, &serve.ConfigError{Name: "RAE_BUDGET_URL", Value: b.BudgetURL, Allowed: provider.Address}
 	}
-	return &budget.Guard{Ledger: c.Ledger(), Log: log}, nil
+	guard, err := NewGuard(c.Ledger(), rt)
+	if err != nil {
+		return nil, nil, err
+	}
+	return guard, guard.Close, nil
+}
+
+// Ledger is what a guard needs of one.
+type Ledger interface {
+	budget.Spender
+	budget.Keeper
+}
+
+// NewGuard returns the meter over a ledger, counted in the metrics of the runtime. Its Close writes down what caches spared
+// since that was last done.
+func NewGuard(ledger Ledger, rt serve.Runtime) (*budget.Guard, error) {
+	spending, err := telemetry.NewSpending(rt.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	return &budget.Guard{Ledger: ledger, Keeper: ledger, Observer: spending, RequestID: telemetry.RequestID, Log: rt.Log}, nil
 }
 
 // Deps are what models are opened with.
 type Deps struct {
 	Meter   llm.Meter   // nil: no provider is opened that would need one
 	Vectors embed.Cache // that instances share; nil: there is none
+	Own     []string    // hosts on which models cost nothing, besides the operator's network
 	// Count counts tokens where a provider of language models does not say; nil = on the high side. The counter that knows
 	// is two megabytes that most functions do without.
 	Count func(text string) int
@@ -99,7 +122,7 @@ func (s *setting) check() error {
 func (s *setting) client(log *slog.Logger) (*provider.Client, error) {
 	return provider.New(provider.Options{
 		Name: s.provider, BaseURL: cmp.Or(s.baseURL, s.host.baseURL), Key: s.key.Reveal(), KeyHeader: s.host.keyHeader, Header: s.host.header,
-		TellPayer: s.provider == rae, MaxAnswer: s.answer, Log: log,
+		TellPayer: s.provider == rae, MaxAnswer: s.answer, RequestID: telemetry.RequestID, Log: log,
 	})
 }
 

@@ -12,12 +12,16 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rae-memory/rae/pkg/budget"
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/inference"
 	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/serve"
+	"github.com/rae-memory/rae/pkg/telemetry"
 )
 
 // settings are variables in turn: name, value, …
@@ -352,10 +356,11 @@ func TestNothingPaidIsOpenedWithoutAMeter(t *testing.T) {
 }
 
 func TestTheMeterOfAFunctionAloneIsTheBudgetFunction(t *testing.T) {
-	if m, err := new(inference.Budget).Meter(nil); m != nil || err != nil {
+	m, end, err := new(inference.Budget).Meter(serve.Runtime{})
+	if m != nil || err != nil || end(t.Context()) != nil {
 		t.Errorf("got %v, %v", m, err)
 	}
-	_, err := (&inference.Budget{BudgetURL: "budget"}).Meter(nil)
+	_, _, err = (&inference.Budget{BudgetURL: "budget"}).Meter(serve.Runtime{})
 	wantLine(t, err, "RAE_BUDGET_URL=budget is not allowed: it must be an http or https URL without credentials, query or fragment")
 	ledger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/problem+json")
@@ -364,7 +369,7 @@ func TestTheMeterOfAFunctionAloneIsTheBudgetFunction(t *testing.T) {
 			r.Header.Get("X-Tenant-ID"), r.Header.Get("X-API-Key"))
 	}))
 	defer ledger.Close()
-	m, err := (&inference.Budget{BudgetURL: ledger.URL, BudgetKey: "function"}).Meter(nil)
+	m, _, err = (&inference.Budget{BudgetURL: ledger.URL, BudgetKey: "function"}).Meter(serve.Runtime{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -376,6 +381,51 @@ func TestTheMeterOfAFunctionAloneIsTheBudgetFunction(t *testing.T) {
 	if fault.KindOf(err) != fault.OverBudget || llm.Rejected(err) {
 		t.Errorf("got %v", err)
 	}
+}
+
+func TestWhatACacheSparedReachesTheBudgetFunctionWhenTheFunctionCloses(t *testing.T) {
+	var told []string
+	ledger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body struct{ Savings []budget.Saving }
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"calls":[`)
+		for _, s := range body.Savings {
+			told = append(told, fmt.Sprint(r.URL.Path, " ", r.Header.Get("X-Tenant-ID"), " ", s.Model, " ", s.Calls, " ", s.TokensIn, " ", s.RequestID))
+			fmt.Fprintf(w, `{"id":%q,"model":%q,"operation":"embeddings","provider":"openai","cache_hit":true,"saved":0.25}`, s.ID, s.Model)
+		}
+		fmt.Fprint(w, `]}`)
+	}))
+	defer ledger.Close()
+	registry := prometheus.NewRegistry()
+	m, end, err := (&inference.Budget{BudgetURL: ledger.URL}).Meter(serve.Runtime{Metrics: registry})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, call := telemetry.NewCall(llm.WithPayer(t.Context(), memory.Scope{Tenant: "acme", Project: "p"}))
+	call.Identify("req-1", "")
+	m.(llm.Saver).Saved(ctx, llm.Call{Operation: "embeddings", Provider: "openai", Model: "m", Most: llm.Usage{TokensIn: 7}}, 1)
+	if len(told) != 0 {
+		t.Errorf("somebody waited for %q", told)
+	}
+	if err := end(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"/v1/costs/savings acme m 1 7 req-1"}; !slices.Equal(told, want) {
+		t.Errorf("got %q, want %q", told, want)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "rae_cost_savings_total" && f.GetMetric()[0].GetCounter().GetValue() == .25 {
+			return
+		}
+	}
+	t.Errorf("the saving is not counted in %v", families)
 }
 
 func TestModelsAreOpenedOnceByNameOrId(t *testing.T) {

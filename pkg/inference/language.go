@@ -73,12 +73,13 @@ func (c *Language) Open(d Deps) (llm.Model, error) {
 	if !c.Speaks() {
 		return llm.None{}, nil
 	}
-	client, meter, err := c.setting().open(&d)
+	setting := c.setting()
+	client, meter, err := setting.open(&d)
 	if err != nil {
 		return nil, err
 	}
 	return llm.NewRemote(c.adapter(client), llm.Spec{
-		Provider: c.LLMProvider, Model: c.Name(), MaxTokensIn: languageTokensIn, MaxTokensOut: languageTokensOut,
+		Provider: setting.payee(d.Own), Model: c.Name(), MaxTokensIn: languageTokensIn, MaxTokensOut: languageTokensOut,
 		Describe: c.LLMSchema == "described", Timeout: c.LLMTimeout, Count: d.Count,
 	}, meter)
 }

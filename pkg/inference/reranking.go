@@ -101,7 +101,7 @@ func (c *Reranking) Open(d Deps) (rerank.Reranker, error) {
 	}
 	model := cmp.Or(c.RerankModel, s.host.model)
 	return rerank.NewRemote(c.adapter(client, model), rerank.Spec{
-		Provider: c.RerankProvider, Model: model, MaxDocuments: s.host.most, MaxTextTokens: rerankTokens,
+		Provider: s.payee(d.Own), Model: model, MaxDocuments: s.host.most, MaxTextTokens: rerankTokens,
 		BySearch: c.RerankProvider == "cohere", Timeout: c.RerankTimeout,
 	}, meter)
 }

@@ -3,7 +3,6 @@ package inmem
 import (
 	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"time"
 
@@ -35,6 +34,7 @@ type book struct {
 	reservations map[memory.ID]budget.Reservation
 	live         map[memory.ID]struct{} // the held ones
 	keys         map[string]keyed       // by idempotency key
+	savings      map[memory.ID]budget.Line
 }
 
 // above is what is kept of one tenant above its projects.
@@ -87,7 +87,7 @@ func (l *Ledger) begin(scope memory.Scope, now time.Time) *opened {
 	if b == nil {
 		b = &book{
 			entries: entries{usage: map[string]budget.Usage{}}, reservations: map[memory.ID]budget.Reservation{},
-			live: map[memory.ID]struct{}{}, keys: map[string]keyed{},
+			live: map[memory.ID]struct{}{}, keys: map[string]keyed{}, savings: map[memory.ID]budget.Line{},
 		}
 	}
 	a := l.policy.Project(scope, b.limits, o.Tenant.Day)
@@ -355,48 +355,6 @@ func (l *Ledger) Expire(ctx context.Context, limit int) (n int, err error) {
 	return n, err
 }
 
-// Costs implements budget.Ledger.
-func (l *Ledger) Costs(ctx context.Context, scope memory.Scope, q budget.CostQuery) (budget.CostReport, error) {
-	q, err := q.Complete()
-	if err != nil {
-		return budget.CostReport{}, err
-	}
-	l.db.mu.RLock()
-	defer l.db.mu.RUnlock()
-	groups := map[string]*budget.Costs{}
-	report := budget.CostReport{Groups: []budget.CostGroup{}}
-	for at, b := range l.books {
-		if at.Tenant != scope.Tenant || q.GroupBy != budget.ByProject && at.Project != scope.Project {
-			continue
-		}
-		for _, r := range b.reservations {
-			s := r.Settlement
-			if s == nil || q.Since != nil && s.SettledAt.Before(*q.Since) || q.Until != nil && !s.SettledAt.Before(*q.Until) {
-				continue
-			}
-			name := map[budget.Grouping]string{
-				budget.ByModel: r.Model, budget.ByOperation: r.Operation, budget.ByProject: r.ProjectID, budget.ByDay: string(s.Day),
-			}[q.GroupBy]
-			if groups[name] == nil {
-				groups[name] = &budget.Costs{}
-			}
-			groups[name].Add(s)
-			report.Total.Add(s)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(groups)) {
-		if name <= q.After {
-			continue
-		}
-		if len(report.Groups) == q.Limit {
-			report.Next = report.Groups[q.Limit-1].Group
-			break
-		}
-		report.Groups = append(report.Groups, budget.CostGroup{Group: name, Costs: *groups[name]})
-	}
-	return report, ctx.Err()
-}
-
 // Prices implements budget.Ledger.
 func (l *Ledger) Prices(ctx context.Context, tenant string) ([]budget.Price, error) {
 	l.db.mu.RLock()
@@ -430,7 +388,7 @@ func (l *Ledger) erase(tenant string) int {
 		if scope.Tenant != tenant {
 			continue
 		}
-		n += 1 + len(b.reservations)
+		n += 1 + len(b.reservations) + len(b.savings)
 		delete(l.books, scope)
 	}
 	return n

@@ -51,6 +51,14 @@ func Ask[A any](ctx context.Context, m Meter, timeout time.Duration, c Call, do 
 	return answer, nil
 }
 
+// Saver is a Meter that is also told what it need not meter, because a cache had the answers.
+type Saver interface {
+	// Saved notes, on behalf of the payer of ctx, calls that were not made, and that they would have consumed c.Most
+	// together; calls is 0 where a call was made all the same, for less. It must not wait for anything but this process: it
+	// is called while somebody waits for an answer. Without a payer nothing is noted.
+	Saved(ctx context.Context, c Call, calls int)
+}
+
 type payerKey struct{}
 
 // WithPayer returns a context whose calls of models are paid by the scope. Whoever acts for a scope says so here, next to

@@ -12,18 +12,25 @@ import (
 
 // sums are the columns of a cost report. PostgreSQL adds without bound; a sum beyond 64 bits is told as the largest
 // number there is, for a report over years is no reason to fail.
-const sums = `count(*), ` + sumOf + `(tokens_in)` + atMost + sumOf + `(tokens_out)` + atMost + sumOf + `(cached_tokens)` + atMost +
-	sumOf + `(cost)` + atMost + sumOf + `(overrun)` + atMost + `count(*) FILTER (WHERE NOT price_known)`
+const sums = sumOf + `(calls) FILTER (WHERE NOT cache_hit)` + atMost + sumOf + `(tokens_in)` + atMost + sumOf + `(tokens_out)` + atMost +
+	sumOf + `(cached_tokens)` + atMost + sumOf + `(cost)` + atMost + sumOf + `(overrun)` + atMost +
+	sumOf + `(calls) FILTER (WHERE NOT price_known AND NOT cache_hit)` + atMost + sumOf + `(calls) FILTER (WHERE cache_hit)` + atMost +
+	sumOf + `(saved_tokens)` + atMost + sumOf + `(saved)` + most
 
 const (
 	sumOf  = `least(coalesce(sum`
-	atMost = `, 0), 9223372036854775807)::bigint, `
+	most   = `, 0), 9223372036854775807)::bigint`
+	atMost = most + `, `
 )
 
 // scanCosts reads the columns of sums, after those in before.
 func scanCosts(rows pgx.Rows, c *budget.Costs, before ...any) error {
-	return rows.Scan(append(before, &c.Calls, &c.TokensIn, &c.TokensOut, &c.CachedTokens, &c.Cost, &c.Overrun, &c.Unpriced)...)
+	return rows.Scan(append(before, &c.Calls, &c.TokensIn, &c.TokensOut, &c.CachedTokens, &c.Cost, &c.Overrun, &c.Unpriced,
+		&c.CacheHits, &c.SavedTokens, &c.Saved)...)
 }
+
+// providers is who is paid, as a group's name.
+const providers = `(CASE provider WHEN '' THEN '` + budget.NoProvider + `' ELSE provider END)`
 
 // Costs implements budget.Ledger.
 func (l *Ledger) Costs(ctx context.Context, scope memory.Scope, q budget.CostQuery) (report budget.CostReport, err error) {
@@ -35,6 +42,7 @@ func (l *Ledger) Costs(ctx context.Context, scope memory.Scope, q budget.CostQue
 	}
 	column := map[budget.Grouping]string{
 		budget.ByModel: "model", budget.ByOperation: "operation", budget.ByProject: "project", budget.ByDay: "day",
+		budget.ByProvider: providers,
 	}[q.GroupBy] + ` COLLATE "C"`
 	where := ` FROM cost_logs WHERE tenant = $1 AND settled_at >= coalesce($3, '-infinity'::timestamptz)
 		AND settled_at < coalesce($4, 'infinity'::timestamptz) AND `

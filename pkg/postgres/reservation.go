@@ -83,7 +83,8 @@ func (s *session) seekReservation(found **standingReservation, scope memory.Scop
 	const query = `SELECT r.id::text, r.operation, r.provider, r.model, r.status, r.max_cost, r.max_tokens, r.price_known, r.pot,
 			r.created_at, r.expires_at, r.fingerprint, c.settled_at, coalesce(c.tokens_in, 0), coalesce(c.tokens_out, 0),
 			coalesce(c.cached_tokens, 0), coalesce(c.cost, 0), coalesce(c.priced, false), coalesce(c.price_known, false),
-			coalesce(c.overrun, 0), coalesce(c.late, false), coalesce(c.day, '')
+			coalesce(c.overrun, 0), coalesce(c.late, false), coalesce(c.day, ''), coalesce(c.latency_ms, 0),
+			coalesce(c.estimated, false), coalesce(c.request_id, '')
 		FROM reservations r LEFT JOIN cost_logs c ON c.tenant = r.tenant AND c.project = r.project AND c.reservation_id = r.id
 		WHERE r.tenant = $1 AND r.project = $2 AND `
 	s.ask(query+condition, []any{scope.Tenant, scope.Project, arg}, func(rows pgx.Rows) error {
@@ -92,7 +93,7 @@ func (s *session) seekReservation(found **standingReservation, scope memory.Scop
 		var settled *time.Time
 		err := rows.Scan(&r.ID, &r.Operation, &r.Provider, &r.Model, &r.Status, &r.MaxCost, &r.MaxTokens, &r.PriceKnown, &r.Pot,
 			&r.CreatedAt, &r.ExpiresAt, &r.fingerprint, &settled, &b.TokensIn, &b.TokensOut, &b.CachedTokens, &b.Cost, &b.Priced,
-			&b.PriceKnown, &b.Overrun, &b.Late, &b.Day)
+			&b.PriceKnown, &b.Overrun, &b.Late, &b.Day, &b.LatencyMS, &b.Estimated, &b.RequestID)
 		r.CreatedAt, r.ExpiresAt = r.CreatedAt.UTC(), r.ExpiresAt.UTC()
 		if settled != nil {
 			b.SettledAt = settled.UTC()
@@ -190,10 +191,11 @@ func (b *books) updateReservation(r *budget.Reservation) {
 		return
 	}
 	b.exec(`INSERT INTO cost_logs (tenant, project, reservation_id, operation, provider, model, tokens_in, tokens_out,
-		cached_tokens, cost, priced, price_known, overrun, late, day, settled_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+		cached_tokens, cost, priced, price_known, overrun, late, day, settled_at, latency_ms, estimated, request_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
 		r.TenantID, r.ProjectID, string(r.ID), r.Operation, r.Provider, r.Model, s.TokensIn, s.TokensOut, s.CachedTokens,
-		int64(s.Cost), s.Priced, s.PriceKnown, int64(s.Overrun), s.Late, string(s.Day), s.SettledAt)
+		int64(s.Cost), s.Priced, s.PriceKnown, int64(s.Overrun), s.Late, string(s.Day), s.SettledAt,
+		s.LatencyMS, s.Estimated, s.RequestID)
 }
 
 // Reservation implements budget.Ledger.

@@ -41,6 +41,7 @@ const (
 	maxCode         = 64       // characters of a code that is told
 	tenantHeader    = "X-Tenant-ID"
 	projectHeader   = "X-Project-ID"
+	requestIDHeader = "X-Request-ID"
 	longestUnbidden = time.Minute // that is waited for where the context has no deadline
 )
 
@@ -52,6 +53,9 @@ type Options struct {
 	KeyHeader string            // "" = Authorization, with Bearer before the key
 	Header    map[string]string // sent with every request
 	TellPayer bool              // send whom a call is made for as X-Tenant-ID and X-Project-ID: to RAE's own functions, nobody else
+	// RequestID is sent as X-Request-ID where TellPayer is set, so that what the call costs is logged under the request that
+	// caused it; nil: not sent.
+	RequestID func(context.Context) string
 
 	Retries   int               // repetitions of a call at most; 0 = 3, below 0 none
 	MaxAnswer int64             // bytes; 0 = 32 MiB
@@ -191,6 +195,9 @@ func (c *Client) attempt(ctx context.Context, path string, body []byte, media st
 	if payer, known := llm.PayerOf(ctx); known && c.options.TellPayer {
 		r.Header.Set(tenantHeader, payer.Tenant)
 		r.Header.Set(projectHeader, payer.Project)
+		if c.options.RequestID != nil {
+			r.Header.Set(requestIDHeader, c.options.RequestID(ctx))
+		}
 	}
 	answer, err := c.http.Do(r)
 	if err != nil {

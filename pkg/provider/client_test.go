@@ -93,10 +93,10 @@ func TestWhoPaysIsToldOnlyWhereItShallBe(t *testing.T) {
 	t.Parallel()
 	for _, tell := range []bool{true, false} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			says(200, "application/json", fmt.Sprintf(`{"text":%q}`, r.Header.Get("X-Tenant-ID")+"/"+r.Header.Get("X-Project-ID")+" "+r.Header.Get("Api-Key")))(w, r)
+			says(200, "application/json", fmt.Sprintf(`{"text":%q}`, r.Header.Get("X-Tenant-ID")+"/"+r.Header.Get("X-Project-ID")+" "+r.Header.Get("Api-Key")+r.Header.Get("X-Request-ID")))(w, r)
 		}))
 		t.Cleanup(server.Close)
-		c, err := provider.New(provider.Options{Name: "rae", BaseURL: server.URL, Key: key, KeyHeader: "api-key", TellPayer: tell})
+		c, err := provider.New(provider.Options{Name: "rae", BaseURL: server.URL, Key: key, KeyHeader: "api-key", TellPayer: tell, RequestID: func(context.Context) string { return "req-1" }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,7 +105,7 @@ func TestWhoPaysIsToldOnlyWhereItShallBe(t *testing.T) {
 		if err := c.Post(ctx, "", question{}, &got); err != nil {
 			t.Fatal(err)
 		}
-		if want := map[bool]string{true: "acme/p " + key, false: "/ " + key}[tell]; got.Text != want {
+		if want := map[bool]string{true: "acme/p " + key + "req-1", false: "/ " + key}[tell]; got.Text != want {
 			t.Errorf("tell %t: got %q, want %q", tell, got.Text, want)
 		}
 	}

@@ -14,20 +14,22 @@ import (
 
 // sums are the columns of a cost report. Money is added in whole dollars and the rest apart: SQLite refuses a sum over
 // 64 bits, and a report over years is no reason to fail.
-const sums = `count(*), coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0), coalesce(sum(cached_tokens), 0),
-	coalesce(sum(cost / 1000000000), 0), coalesce(sum(cost % 1000000000), 0),
+const sums = `coalesce(sum(calls) FILTER (WHERE NOT cache_hit), 0), coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0),
+	coalesce(sum(cached_tokens), 0), coalesce(sum(cost / 1000000000), 0), coalesce(sum(cost % 1000000000), 0),
 	coalesce(sum(overrun / 1000000000), 0), coalesce(sum(overrun % 1000000000), 0),
-	coalesce(sum(NOT price_known), 0)`
+	coalesce(sum(calls) FILTER (WHERE NOT price_known AND NOT cache_hit), 0), coalesce(sum(calls) FILTER (WHERE cache_hit), 0),
+	coalesce(sum(saved_tokens), 0), coalesce(sum(saved / 1000000000), 0), coalesce(sum(saved % 1000000000), 0)`
 
 // scanCosts reads the columns of sums, after those in before.
 func scanCosts(scan func(...any) error, before ...any) (budget.Costs, error) {
 	var (
-		c             budget.Costs
-		cost, overrun struct{ dollars, nanos int64 }
+		c                    budget.Costs
+		cost, overrun, saved struct{ dollars, nanos int64 }
 	)
 	err := scan(append(before, &c.Calls, &c.TokensIn, &c.TokensOut, &c.CachedTokens, &cost.dollars, &cost.nanos,
-		&overrun.dollars, &overrun.nanos, &c.Unpriced)...)
+		&overrun.dollars, &overrun.nanos, &c.Unpriced, &c.CacheHits, &c.SavedTokens, &saved.dollars, &saved.nanos)...)
 	c.Cost, c.Overrun = together(cost.dollars, cost.nanos), together(overrun.dollars, overrun.nanos)
+	c.Saved = together(saved.dollars, saved.nanos)
 	return c, err
 }
 
@@ -41,6 +43,9 @@ func together(dollars, nanos int64) budget.Cost {
 	return budget.Cost(dollars)*budget.USD + budget.Cost(nanos)
 }
 
+// providers is who is paid, as a group's name.
+const providers = `CASE provider WHEN '' THEN '` + budget.NoProvider + `' ELSE provider END`
+
 // ceilMicros is the first time the store can tell that is not before t.
 func ceilMicros(t time.Time) int64 { return micros(t.Add(time.Microsecond - 1)) }
 
@@ -52,6 +57,7 @@ func (l *Ledger) Costs(ctx context.Context, scope memory.Scope, q budget.CostQue
 	}
 	column := map[budget.Grouping]string{
 		budget.ByModel: "model", budget.ByOperation: "operation", budget.ByProject: "project", budget.ByDay: "day",
+		budget.ByProvider: providers,
 	}[q.GroupBy]
 	where := " FROM cost_logs WHERE tenant = ? AND settled_at >= ? AND settled_at < ?"
 	since, until := int64(math.MinInt64), int64(math.MaxInt64)

@@ -143,11 +143,11 @@ func updateReservation(ctx context.Context, tx *sql.Tx, r budget.Reservation) er
 		return nil
 	}
 	const log = `INSERT INTO cost_logs (tenant, project, reservation_id, operation, provider, model, tokens_in, tokens_out,
-		cached_tokens, cost, priced, price_known, overrun, late, day, settled_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		cached_tokens, cost, priced, price_known, overrun, late, day, settled_at, latency_ms, estimated, request_id)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	_, err := tx.ExecContext(ctx, log, r.TenantID, r.ProjectID, string(r.ID), r.Operation, r.Provider, r.Model, s.TokensIn,
 		s.TokensOut, s.CachedTokens, int64(s.Cost), s.Priced, s.PriceKnown, int64(s.Overrun), s.Late, string(s.Day),
-		micros(s.SettledAt))
+		micros(s.SettledAt), s.LatencyMS, s.Estimated, s.RequestID)
 	if err != nil {
 		return fmt.Errorf("log the cost of reservation %s: %w", r.ID, err)
 	}
@@ -174,7 +174,7 @@ func reservationOf(ctx context.Context, tx *sql.Tx, scope memory.Scope, id memor
 	const query = `SELECT r.operation, r.provider, r.model, r.status, r.max_cost, r.max_tokens, r.price_known, r.pot, r.created_at,
 			r.expires_at, c.settled_at, coalesce(c.tokens_in, 0), coalesce(c.tokens_out, 0), coalesce(c.cached_tokens, 0),
 			coalesce(c.cost, 0), coalesce(c.priced, 0), coalesce(c.price_known, 0), coalesce(c.overrun, 0),
-			coalesce(c.late, 0), coalesce(c.day, '')
+			coalesce(c.late, 0), coalesce(c.day, ''), coalesce(c.latency_ms, 0), coalesce(c.estimated, 0), coalesce(c.request_id, '')
 		FROM reservations r LEFT JOIN cost_logs c
 			ON c.tenant = r.tenant AND c.project = r.project AND c.reservation_id = r.id
 		WHERE r.tenant = ? AND r.project = ? AND r.id = ?`
@@ -186,7 +186,7 @@ func reservationOf(ctx context.Context, tx *sql.Tx, scope memory.Scope, id memor
 	)
 	err := tx.QueryRowContext(ctx, query, scope.Tenant, scope.Project, string(id)).Scan(&r.Operation, &r.Provider, &r.Model,
 		&r.Status, &r.MaxCost, &r.MaxTokens, &r.PriceKnown, &r.Pot, &created, &expires, &settled, &s.TokensIn, &s.TokensOut,
-		&s.CachedTokens, &s.Cost, &s.Priced, &s.PriceKnown, &s.Overrun, &s.Late, &s.Day)
+		&s.CachedTokens, &s.Cost, &s.Priced, &s.PriceKnown, &s.Overrun, &s.Late, &s.Day, &s.LatencyMS, &s.Estimated, &s.RequestID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return budget.Reservation{}, budget.NoReservation()
 	}

@@ -20,7 +20,8 @@ import (
 )
 
 // overHTTP is the ledger a caller far away sees. Expire has no route: holds return by themselves and by the event
-// drain.due, which tells nobody how many, so that one clause is asked of the ledger behind the server.
+// drain.due, which tells nobody how many, so that one clause is asked of the ledger behind the server. So is Spending: what
+// the API tells of it is the overview that is made of it.
 type overHTTP struct {
 	*client.Ledger
 	behind budget.Ledger
@@ -30,6 +31,10 @@ var _ budget.Ledger = overHTTP{}
 
 func (o overHTTP) Expire(ctx context.Context, limit int) (int, error) {
 	return o.behind.Expire(ctx, limit)
+}
+
+func (o overHTTP) Spending(ctx context.Context, tenant string, q budget.SpendingQuery) (budget.Spending, error) {
+	return o.behind.Spending(ctx, tenant, q)
 }
 
 func TestTheWireLosesNothingOfALedger(t *testing.T) {

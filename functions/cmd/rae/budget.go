@@ -17,17 +17,17 @@ func (p *program) budget() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "budget",
 		Short: "See and set what may be spent on paid calls",
-		Long: `budget shows and sets the limits of a project, holds and books amounts as a paid call does, and reports what was
-spent. Money is US dollars, exact to nine decimals; days and months are UTC.
+		Long: `budget shows and sets the limits of a project, and holds and books amounts as a paid call does. What was spent, costs
+tells. Money is US dollars, exact to nine decimals; days and months are UTC.
 
 ` + budgetEnvironment(),
 		Example: `  rae budget show
   rae budget set --daily 5 --monthly 100
-  rae budget costs --by day --since 2026-11-01`,
+  rae budget reserve --model gpt-4o --max-cost 0.50`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(p.budgetShow(), p.budgetSet(), p.budgetReserve(), p.budgetSettle(), p.budgetRelease(), p.budgetCosts(), p.budgetPrices())
+	c.AddCommand(p.budgetShow(), p.budgetSet(), p.budgetReserve(), p.budgetSettle(), p.budgetRelease())
 	return c
 }
 

@@ -32,8 +32,8 @@ func TestTheBudgetIsKept(t *testing.T) {
 		if settled.Status != budget.Settled || settled.Settlement.Cost != budget.USD/4 {
 			t.Errorf("got %+v", settled)
 		}
-		r := raeIn(t, data, "", "budget", "costs")
-		if want := "model   calls  tokens in  tokens out  cost\ngpt-4o  1      0          0           $0.25\ntotal   1      0          0           $0.25\n"; r.stdout != want {
+		r := raeIn(t, data, "", "costs")
+		if want := "model   calls  tokens in  tokens out  cost   cache hits  saved\ngpt-4o  1      0          0           $0.25  0           $0\ntotal   1      0          0           $0.25  0           $0\n"; r.stdout != want {
 			t.Errorf("got %q, want %q", r.stdout, want)
 		}
 	})
@@ -52,7 +52,7 @@ func TestTheBudgetIsKept(t *testing.T) {
 		}
 	})
 	t.Run("prices are listed", func(t *testing.T) {
-		got := decoded[struct{ Prices []budget.Price }](t, raeIn(t, data, "", "budget", "prices", "--json"))
+		got := decoded[struct{ Prices []budget.Price }](t, raeIn(t, data, "", "prices", "--json"))
 		if len(got.Prices) == 0 {
 			t.Error("there are none")
 		}

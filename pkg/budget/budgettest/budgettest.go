@@ -56,11 +56,12 @@ func Run(t *testing.T, on string, open Opener) {
 		{name: "defaults shared by projects", clauses: potClauses(), policy: budget.Policy{Defaults: defaults()}},
 		{name: "limits of a tenant", clauses: tenantClauses(), policy: budget.Policy{Defaults: defaults()}},
 		{name: "prices and costs", clauses: costClauses()},
+		{name: "log of costs", clauses: logClauses()},
 		{name: "no project", clauses: nowhereClauses(), lacks: lacking(abilities.DefaultProject, "refusal of no project")},
 		{name: "concurrency", clauses: concurrencyClauses()},
 		{name: "records", clauses: recordClauses(), lacks: lacking(abilities.Outbox == nil, "outbox")},
 		{name: "records of a tenant", clauses: tenantRecordClauses(), policy: budget.Policy{Defaults: defaults()}, lacks: lacking(abilities.Outbox == nil, "outbox")},
-		{name: "erasure", clauses: erasureClauses(), lacks: lacking(abilities.Erase == nil, "erasure")},
+		{name: "erasure", clauses: append(erasureClauses(), logErasureClauses()...), lacks: lacking(abilities.Erase == nil, "erasure")},
 	}
 	for _, group := range groups {
 		if group.lacks != "" {

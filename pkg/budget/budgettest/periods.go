@@ -204,7 +204,7 @@ func costClauses() []clause {
 		}}
 	}
 	return []clause{
-		{"costs are grouped by model, operation, project and day, in order", func(f *fixture) {
+		{"costs are grouped by model, operation, project, provider and day, in order", func(f *fixture) {
 			call(f, "chat", "b", "1", 10)
 			call(f, "extract", "a", "2", 20)
 			f.clock.advance(24 * time.Hour)
@@ -214,6 +214,7 @@ func costClauses() []clause {
 				budget.ByModel:     {line("a", "2.5", 2, 50), line("b", "1", 1, 10)},
 				budget.ByOperation: {line("chat", "1.5", 2, 40), line("extract", "2", 1, 20)},
 				budget.ByProject:   {line("default", "3.5", 3, 60)},
+				budget.ByProvider:  {line(budget.NoProvider, "3.5", 3, 60)},
 				budget.ByDay:       {line("2026-11-23", "3", 2, 30), line("2026-11-24", "0.5", 1, 30)},
 			} {
 				got, err := f.ledger.Costs(f.ctx, f.scope, budget.CostQuery{GroupBy: grouping})
