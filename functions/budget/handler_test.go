@@ -19,6 +19,7 @@ import (
 	"github.com/rae-memory/rae/pkg/httpapi"
 	"github.com/rae-memory/rae/pkg/inmem"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/outbox"
 )
 
 // world is the function behind a real server, with a clock set by hand.
@@ -421,6 +422,16 @@ func TestWhatTheLedgerAnnouncesIsAnEventOfTheCatalogue(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, budget.Policy{})
 	w.must(200, "PUT", "/v1/budgets", `{"monthly_limit":10}`)
+	changed, err := w.db.Claim(t.Context(), 10, time.Minute)
+	if err != nil || len(changed) != 1 || changed[0].Type != outbox.BudgetChanged {
+		t.Fatalf("new limits: %+v, %v", changed, err)
+	}
+	if sent, err := eventing.FromRecord(changed[0], ""); err != nil || sent.Type() != eventing.BudgetChanged {
+		t.Fatalf("%s does not keep its schema: %v", changed[0].Type, err)
+	}
+	if err := w.db.Done(t.Context(), []string{changed[0].ID}); err != nil {
+		t.Fatal(err)
+	}
 	w.spend("8.000000001")
 	w.spend("1.999999999")
 	got := map[string]eventing.BudgetAlert{}

@@ -63,6 +63,15 @@ func (f *Function) work(ctx context.Context, e eventing.Event) error {
 	return err
 }
 
+// resume goes on with what a budget put off, now that other limits are in force.
+func (f *Function) resume(ctx context.Context, e eventing.Event) error {
+	if f.Jobs == nil {
+		return nil
+	}
+	_, err := f.Jobs.Resume(ctx, e.Scope)
+	return err
+}
+
 // drain deletes what has expired and jobs that ended long ago, looks once a day for projects to upgrade, goes on with jobs that nobody is woken for, and sends what waits in the outbox. None
 // keeps another from its turn, and all may leave work for the next tick.
 func (f *Function) drain(ctx context.Context, _ eventing.Event) error {

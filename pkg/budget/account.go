@@ -101,9 +101,12 @@ func (a *Account) Lapse(r Reservation, now time.Time) Reservation {
 	return lapsed
 }
 
-// Limit puts other limits in force. Limits that usage is below again may be announced anew; limits that usage has
-// already reached are announced at once.
+// Limit puts other limits in force, which is announced where they differ from those before. Limits that usage is below
+// again may be announced anew; limits that usage has already reached are announced at once.
 func (a *Account) Limit(l Limits, now time.Time) {
+	if !a.Limits.equal(&l) {
+		a.changed(now)
+	}
 	a.Limits = l
 	a.rearm()
 	a.announce(now)

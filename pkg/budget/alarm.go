@@ -93,6 +93,18 @@ func (a *Account) announceExceeded(p Period, now time.Time) {
 	}
 }
 
+// changed writes that other limits are in force.
+func (a *Account) changed(now time.Time) {
+	data, err := json.Marshal(map[string]string{"tenant_id": a.Scope.Tenant, "project_id": a.Scope.Project})
+	if err != nil { // strings always marshal
+		data = []byte("{}")
+	}
+	a.Records = append(a.Records, outbox.Record{
+		ID: string(memory.NewID()), Type: outbox.BudgetChanged, Tenant: a.Scope.Tenant, Project: a.Scope.Project,
+		Subject: a.Scope.String(), Data: data, Time: now.UTC(),
+	})
+}
+
 func (a *Account) record(kind string, p Period, threshold float64, now time.Time) {
 	limit, _ := a.Limits.of(p)
 	used, held := a.used(p)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rae-memory/rae/pkg/cohere"
+	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/provider"
 	"github.com/rae-memory/rae/pkg/provider/providertest"
@@ -54,5 +55,16 @@ func TestRerankersTellWhatTheyCost(t *testing.T) {
 		if _, used, err := r.Rerank(t.Context(), "q", []string{"d"}); err != nil || used != (llm.Usage{TokensIn: want}) {
 			t.Errorf("%s: got %+v, %v", told, used, err)
 		}
+	}
+}
+
+func TestScoresThatAreNotTheModelsAreNotTaken(t *testing.T) {
+	t.Parallel()
+	address := serve(t, func(*http.Request, []byte) string {
+		return `{"results":[{"index":0,"relevance_score":0.5}],"degraded":["rerank"]}`
+	}, nil)
+	r := cohere.Reranker{Client: dial(t, address), Model: "m", Path: "/rerank"}
+	if scores, used, err := r.Rerank(t.Context(), "q", []string{"d"}); fault.KindOf(err) != fault.Unavailable || scores != nil || used != (llm.Usage{}) || llm.WasSpent(err) {
+		t.Errorf("got %v, %+v, %v", scores, used, err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -194,17 +195,38 @@ func TestARefusalNamesTheProviderAndNothingSecret(t *testing.T) {
 
 func TestARefusalByRAEsOwnBudgetStaysOne(t *testing.T) {
 	t.Parallel()
-	refusal := func(then string) http.HandlerFunc {
-		return says(402, "application/problem+json", `{"type":"https://rae/over_budget","status":402,"on_exhausted":"`+then+`","error":{"code":"insufficient_quota"}}`)
-	}
-	for then, rejected := range map[string]bool{"reject": true, "degrade": false} {
-		_, err := ask(t, refusal(then), func(o *provider.Options) { o.TellPayer = true })
-		if fault.KindOf(err) != fault.OverBudget || llm.Rejected(err) != rejected || llm.WasSpent(err) {
-			t.Errorf("%s: got %v, rejected %t", then, err, llm.Rejected(err))
+	const numbers = `"period":"daily","limit":0.010000001,"usage":0,"reserved":0.003,"requested":12,"resets_at":"2026-12-01T00:00:00Z"`
+	resets := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	all := func(then string) map[string]any {
+		return map[string]any{
+			"period": "daily", "limit": json.Number("0.010000001"), "usage": json.Number("0"), "reserved": json.Number("0.003"),
+			"requested": json.Number("12"), "resets_at": resets, "on_exhausted": then,
 		}
 	}
-	if _, err := ask(t, refusal("reject")); fault.KindOf(err) != fault.Internal {
-		t.Errorf("somebody else's budget is taken for RAE's: %v", err)
+	for _, c := range []struct {
+		says     string
+		rejected bool
+		members  map[string]any
+	}{
+		{numbers + `,"on_exhausted":"reject"`, true, all("reject")},
+		{numbers + `,"on_exhausted":"degrade"`, false, all("degrade")},
+		{`"period":"<script>","limit":"much","usage":{},"resets_at":"never","on_exhausted":"` + key + `","detail":"` + key + `"`, true, map[string]any{}},
+	} {
+		refusal := says(402, "application/problem+json", `{"type":"https://rae/over_budget","status":402,`+c.says+`,"error":{"code":"insufficient_quota"}}`)
+		_, err := ask(t, refusal, func(o *provider.Options) { o.TellPayer = true })
+		if fault.KindOf(err) != fault.OverBudget || llm.Rejected(err) != c.rejected || llm.WasSpent(err) || fault.Public(err) != "the budget does not cover this (acme-ai)" {
+			t.Errorf("%s: got %v, rejected %t", c.says, err, llm.Rejected(err))
+		}
+		var told fault.Detailed
+		if !errors.As(err, &told) || !reflect.DeepEqual(told.ProblemMembers(), c.members) {
+			t.Errorf("%s: members %v, want %v", c.says, told.ProblemMembers(), c.members)
+		}
+		if at, known := llm.RefilledAt(err); known != (len(c.members) > 0) || known && !at.Equal(resets) {
+			t.Errorf("%s: refilled at %v, %t", c.says, at, known)
+		}
+		if _, err := ask(t, refusal); fault.KindOf(err) != fault.Internal {
+			t.Errorf("somebody else's budget is taken for RAE's: %v", err)
+		}
 	}
 }
 

@@ -19,28 +19,19 @@ type passing struct{ fault *fault.Error }
 func (p *passing) Error() string { return p.fault.Error() }
 func (p *passing) Unwrap() error { return p.fault }
 
-// overBudget is a refusal by RAE's own budget, told by another of its functions; llm.Rejected reads it.
-type overBudget struct {
-	fault    *fault.Error
-	degrades bool
-}
-
-func (o *overBudget) Error() string  { return o.fault.Error() }
-func (o *overBudget) Unwrap() error  { return o.fault }
-func (o *overBudget) Degrades() bool { return o.degrades }
-
 // noQuota are codes of refusals that look like too many requests and mean that nothing is left to spend.
 var noQuota = []string{"insufficient_quota", "billing_hard_limit_reached"}
 
 // refusal is an answer that is none. Only a code is taken from it: its message may repeat the key or what was asked.
 func (c *Client) refusal(answer *http.Response) error {
-	code, degrades := c.codeOf(answer)
+	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxErrorAnswer)) // what there is of it
+	if c.options.TellPayer && answer.StatusCode == http.StatusPaymentRequired {
+		return overBudgetOf(c.Name(), text)
+	}
+	code := c.codeOf(text)
 	told := strconv.Itoa(answer.StatusCode)
 	if code != "" {
 		told += " " + code
-	}
-	if c.options.TellPayer && answer.StatusCode == http.StatusPaymentRequired {
-		return &overBudget{fault.New(fault.OverBudget, "the budget does not cover this (%s)", c.Name()), degrades}
 	}
 	e := c.refused(answer.StatusCode, told)
 	e.RetryAfter = retryAfter(answer.Header, time.Now())
@@ -85,10 +76,9 @@ func (c *Client) refused(status int, told string) *fault.Error {
 var codes = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]*$`)
 
 // codeOf finds the code of a refusal: error.code, error.status or error.type, as OpenAI, Gemini and Anthropic write it,
-// or error_type and type beside it. degrades is what RAE says beside its own refusals.
-func (c *Client) codeOf(answer *http.Response) (code string, degrades bool) {
-	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxErrorAnswer)) // what there is of it
-	type parts struct {                                                // text to some, numbers to others
+// or error_type and type beside it.
+func (c *Client) codeOf(text []byte) string {
+	type parts struct { // text to some, numbers to others
 		Code   any `json:"code"`
 		Status any `json:"status"`
 		Type   any `json:"type"`
@@ -96,23 +86,21 @@ func (c *Client) codeOf(answer *http.Response) (code string, degrades bool) {
 	var told struct {
 		Error     json.RawMessage `json:"error"`
 		ErrorType any             `json:"error_type"`
-		Exhausted any             `json:"on_exhausted"`
 		parts
 	}
 	if json.Unmarshal(text, &told) != nil {
-		return "", false
+		return ""
 	}
-	degrades = told.Exhausted == "degrade"
 	var inner parts
 	_ = json.Unmarshal(told.Error, &inner) // some write a string there, which tells nothing
 	for _, word := range []any{inner.Code, inner.Status, inner.Type, told.ErrorType, told.Type} {
 		code, _ := word.(string)
 		secret := c.options.Key != "" && strings.Contains(code, c.options.Key)
 		if len(code) <= maxCode && codes.MatchString(code) && !secret {
-			return code, degrades
+			return code
 		}
 	}
-	return "", degrades
+	return ""
 }
 
 func mediaOf(answer *http.Response) string {
