@@ -209,7 +209,7 @@ func sixFunctions(t *testing.T) *world {
 		handle: func(path string) http.Handler {
 			owner := map[string]string{
 				"budgets": "budget", "costs": "budget", "prices": "budget", "reservations": "budget", "embeddings": "embed", "rerank": "rerank",
-				"search": "search", "context": "search", "entities": "search", "reflections": "reflect",
+				"search": "search", "context": "search", "entities": "search", "graph": "search", "reflections": "reflect",
 			}[strings.Split(path, "/")[2]]
 			if owner == "" {
 				owner = "store"

@@ -75,6 +75,7 @@ func (document) Schema(huma.Registry) *huma.Schema {
 }
 
 type rerankInput struct {
+	httpapi.Priced
 	Body struct {
 		Model           string     `json:"model,omitempty" doc:"Id of the reranker, or default." example:"default"`
 		Query           string     `json:"query" minLength:"1" maxLength:"8192"`

@@ -58,6 +58,9 @@ func (s *Service) embedBy(ctx context.Context, e Embedder, texts []string, vecto
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if llm.IsDryRun(err) {
+		return nil
+	}
 	if err == nil {
 		err = checkShape(values, len(texts))
 	}

@@ -143,7 +143,21 @@ func (c *Client) Name() string { return c.options.Name }
 // connection, an answer that cannot be read), Timeout and Cancelled as ctx ended, Invalid or TooLarge where the provider
 // refused the request, and Internal where what is configured is wrong: the key, the address, the model. One that may be
 // charged for all the same is marked by llm.Spent.
+//
+// In a dry run nobody is asked but RAE's own functions, and they for the price.
 func (c *Client) Post(ctx context.Context, path string, in, out any) error {
+	run := llm.DryRunOf(ctx)
+	switch {
+	case run == nil:
+		return c.post(ctx, path, in, out)
+	case !c.options.TellPayer:
+		return llm.NotInDryRun()
+	}
+	told := &dryRun{}
+	return c.joined(run, c.post(ctx, path, in, told), told)
+}
+
+func (c *Client) post(ctx context.Context, path string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "the request to %s cannot be written as JSON", c.Name())
@@ -184,6 +198,9 @@ func (c *Client) attempt(ctx context.Context, path string, body []byte, out any)
 	if payer, known := llm.PayerOf(ctx); known && c.options.TellPayer {
 		r.Header.Set(tenantHeader, payer.Tenant)
 		r.Header.Set(projectHeader, payer.Project)
+	}
+	if llm.DryRunOf(ctx) != nil {
+		markDryRun(r)
 	}
 	answer, err := c.http.Do(r)
 	if err != nil {

@@ -423,3 +423,53 @@ func FuzzNumbers(f *testing.F) {
 		}
 	})
 }
+
+func TestADryRunAsksRAEsOwnFunctionsForThePriceAndNobodyElse(t *testing.T) {
+	t.Parallel()
+	const estimate = `{"dry_run":true,"calls":[{"operation":"embeddings","provider":"openai","model":"m","tokens_in":7,"max_tokens_out":2,"cost":0.000000014,"price_known":true}],` +
+		`"cost":0.000000014,"allowed":false,"refused_by":{"period":"daily","on_exhausted":"degrade"}}`
+	priced := []llm.Quote{{
+		Call: llm.Call{Operation: "embeddings", Provider: "openai", Model: "m", Most: llm.Usage{TokensIn: 7, TokensOut: 2, Estimated: true}},
+		Cost: "0.000000014", PriceKnown: true,
+	}}
+	for _, c := range []struct {
+		name    string
+		own     bool
+		answer  http.HandlerFunc
+		asked   int32
+		calls   []llm.Quote
+		refused bool
+		priced  bool // else the run knows why not
+	}{
+		{"a provider", false, says(200, "application/json", `{"text":"done, and charged for"}`), 0, nil, false, true},
+		{"a function", true, says(200, "application/json", estimate), 1, priced, true, true},
+		{"a function that knows of no dry runs", true, says(200, "application/json", `{"text":"done"}`), 1, nil, false, false},
+		{"a function that cannot tell", true, says(500, "application/problem+json", `{}`), 1, nil, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var asked atomic.Int32
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked.Add(1)
+				if r.Header.Get("X-Dry-Run") != "true" {
+					t.Error("it was asked to do it")
+				}
+				c.answer(w, r)
+			}))
+			defer server.Close()
+			client, err := provider.New(provider.Options{Name: "rae", BaseURL: server.URL, TellPayer: c.own, Retries: -1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, run := llm.WithDryRun(t.Context())
+			var got reply
+			err = client.Post(ctx, "/x", question{}, &got)
+			if llm.IsDryRun(err) != c.priced || asked.Load() != c.asked || got.Text != "" || (run.Failed() == nil) != c.priced {
+				t.Errorf("got %v, %+v after %d requests; failed by %v", err, got, asked.Load(), run.Failed())
+			}
+			if !reflect.DeepEqual(run.Calls(), c.calls) || (run.Refused() != nil) != c.refused || c.refused && llm.Rejected(run.Refused()) {
+				t.Errorf("calls %+v, refused by %v", run.Calls(), run.Refused())
+			}
+		})
+	}
+}

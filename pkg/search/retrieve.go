@@ -166,6 +166,11 @@ func (s *Service) ask(ctx context.Context, r *inquiry, q *Query, legs []Leg, fou
 			q.Vector, err = r.embedder.EmbedQuery(ctx, r.Query)
 			return err
 		})
+		if llm.IsDryRun(err) {
+			if q.Vector = anyVector(r.embedder); q.Vector != nil {
+				err = nil
+			}
+		}
 		if err != nil {
 			failures = append(failures, failed{string(Dense), err})
 			legs = slices.Delete(legs, dense, dense+1)
@@ -205,6 +210,18 @@ func (s *Service) ask(ctx context.Context, r *inquiry, q *Query, legs []Leg, fou
 		found[leg.Name()] = hits[i]
 	}
 	return failures
+}
+
+// anyVector stands for that of a question which is only priced: it finds as many candidates for the second look as the real
+// one would, if not the same. nil where the embedder doesn't tell how long a vector is.
+func anyVector(e Embedder) []float32 {
+	sized, ok := e.(interface{ Dimensions() int })
+	if !ok || sized.Dimensions() < 1 {
+		return nil
+	}
+	v := make([]float32, sized.Dimensions())
+	v[0] = 1
+	return v
 }
 
 // distinct counts the memories found.

@@ -172,7 +172,7 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 	}
 	response.Results = s.present(q, results[:min(r.Limit, len(results))], found, reranked)
 	response.Degraded = degraded
-	if caching {
+	if caching && llm.DryRunOf(ctx) == nil {
 		s.remember(ctx, key, &response)
 	}
 	return response, nil
@@ -304,6 +304,9 @@ func (s *Service) stage(ctx context.Context, name string, do func(context.Contex
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%s panicked: %v", name, p)
+		}
+		if llm.IsDryRun(err) {
+			return // nothing failed
 		}
 		if s.Observe != nil {
 			s.Observe(name, time.Since(began), err)
