@@ -193,7 +193,7 @@ var libraries = []struct {
 	{"github.com/jackc/pgx/v5", []string{"pkg/postgres", "pkg/servicetest"}, "a product is known to its adapter alone; a test's database is made, and a server asked whether it is ready, over its own wire"},
 	{"github.com/kelseyhightower/envconfig", []string{"pkg/serve"}, "serve.Load is the one way settings are read"},
 	{"github.com/pressly/goose/v3", []string{"pkg/postgres", "pkg/sqlite"}, "migrations belong to the store they migrate"},
-	{"github.com/prometheus/client_golang", []string{"eventing", "functions/search", "pkg/redis", "pkg/serve", "pkg/telemetry"}, "what is counted is counted where it happens outside the domain"},
+	{"github.com/prometheus/client_golang", []string{"eventing", "functions/budget", "functions/search", "pkg/redis", "pkg/serve", "pkg/telemetry"}, "what is counted is counted where it happens outside the domain"},
 	{"github.com/redis/go-redis/v9", []string{"pkg/redis", "pkg/servicetest"}, "a test's database is claimed, and a server asked whether it is ready, over its own wire"},
 	{"github.com/qdrant/go-client", []string{"pkg/qdrant", "pkg/qdrant/qdranttest"}, "a product is known to its adapter alone; with gRPC it is the heaviest client there is"},
 	{"github.com/go-redis/redis_rate/v10", []string{"pkg/redis"}, "the cell rate algorithm as a script"},

@@ -13,8 +13,6 @@ import (
 
 	"github.com/rae-memory/rae"
 	"github.com/rae-memory/rae/pkg/embed"
-	"github.com/rae-memory/rae/pkg/job"
-	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/rerank"
 )
 
@@ -83,12 +81,7 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // beside is an engine that embeds and reranks by the provider: two cents a text.
 func (p *provider) beside(t *testing.T, log *strings.Builder) *running {
 	t.Helper()
-	return startLogging(t, log, func(c *rae.Config) {
-		c.Embed.EmbedProvider, c.Embed.EmbedModel, c.Embed.EmbedBaseURL, c.Embed.EmbedKey = "openai", "text-embedding-3-small", p.URL, providerKey
-		c.Embed.EmbedDimensions = new(embed.Hash).Dimensions()
-		c.Rerank.RerankProvider, c.Rerank.RerankBaseURL, c.Rerank.RerankKey = "cohere", p.URL, providerKey
-		c.Search.CacheAnswers = 0
-	})
+	return startLogging(t, log, p.paying)
 }
 
 func TestAProviderThatAnswersWronglyLeavesMemoriesPending(t *testing.T) {
@@ -129,40 +122,6 @@ func TestAProviderThatAnswersWronglyLeavesMemoriesPending(t *testing.T) {
 				t.Errorf("the log names no provider, or tells a secret:\n%s", told)
 			}
 		})
-	}
-}
-
-func TestAnEmptyBudgetReachesNoProvider(t *testing.T) {
-	t.Parallel()
-	p := startProvider(t)
-	e := p.beside(t, &strings.Builder{})
-	if status, stored := e.call("POST", "/v1/memories", `{"content":"Mara has a greyhound."}`); status != 201 || stored["embedding"] != "ready" {
-		t.Fatalf("store: %d %v", status, stored)
-	}
-	if _, budget := e.call("GET", "/v1/budgets/current", ""); budget["daily_usage"] != .02 || budget["daily_reserved"] != 0.0 {
-		t.Errorf("a text of a million tokens is booked as %v", budget)
-	}
-	e.call("PUT", "/v1/budgets", `{"daily_limit":0.01,"monthly_limit":1}`)
-	asked := p.asked.Load()
-	if status, refused := e.call("POST", "/v1/memories", `{"content":"Jonas has a cat."}`); status != 402 || refused["period"] != "daily" {
-		t.Errorf("store: %d %v", status, refused)
-	}
-	if status, refused := e.call("POST", "/v1/embeddings", `{"input":"another text"}`); status != 402 || refused["period"] != "daily" {
-		t.Errorf("embeddings: %d %v", status, refused)
-	}
-	if status, refused := e.call("POST", "/v1/rerank", `{"query":"q","documents":["d"]}`); status != 402 || refused["period"] != "daily" {
-		t.Errorf("rerank: %d %v", status, refused)
-	}
-	status, found := e.call("POST", "/v1/search", `{"query":"Who has a greyhound?","mode":"hybrid"}`)
-	if degraded := found["degraded"].([]any); status != 200 || len(found["results"].([]any)) != 1 || !slices.Equal(degraded, []any{"dense", "rerank"}) {
-		t.Errorf("search: %d %v", status, found)
-	}
-	e.call("PUT", "/v1/budgets", `{"daily_limit":0.01,"monthly_limit":1,"on_exhausted":"degrade"}`)
-	if status, stored := e.call("POST", "/v1/memories", `{"content":"Jonas has a cat."}`); status != 201 || stored["embedding"] != "pending" {
-		t.Errorf("store, degrading: %d %v", status, stored)
-	}
-	if n := p.asked.Load(); n != asked {
-		t.Errorf("the provider was asked %d times", n-asked)
 	}
 }
 
@@ -207,45 +166,5 @@ func TestALanguageModelReranksAndIsPaidFor(t *testing.T) {
 	e.stop()
 	if told := log.String(); !strings.Contains(told, "openai") || strings.Contains(told, providerKey) || strings.Contains(told, "greyhound") {
 		t.Errorf("the log names no provider, or tells a secret:\n%s", told)
-	}
-}
-
-func TestWhatTheBudgetPutOffIsDoneAfterItsRefill(t *testing.T) {
-	t.Parallel()
-	p := startProvider(t)
-	e := p.beside(t, &strings.Builder{})
-	e.call("PUT", "/v1/budgets", `{"daily_limit":0,"monthly_limit":1,"on_exhausted":"degrade"}`)
-	var ids []string
-	for _, content := range []string{"Jonas has a cat.", "Mara has a greyhound."} {
-		status, stored := e.call("POST", "/v1/memories", fmt.Sprintf(`{"content":%q}`, content))
-		if status != 201 || stored["embedding"] != "pending" {
-			t.Fatalf("store: %d %v", status, stored)
-		}
-		ids = append(ids, stored["id"].(string))
-	}
-	var parked job.Job
-	eventually(t, "one job waits for the refill", func() bool {
-		page, err := e.Jobs.Store.List(t.Context(), memory.Scope{Tenant: "acme", Project: "default"}, job.Query{Kind: embed.ReembedKind, Limit: 10})
-		if err != nil || len(page.Jobs) != 1 {
-			return false
-		}
-		parked = page.Jobs[0]
-		return parked.Status == job.Parked
-	})
-	if p.asked.Load() != 0 {
-		t.Errorf("the provider was asked %d times", p.asked.Load())
-	}
-	e.call("PUT", "/v1/budgets", `{"daily_limit":1,"monthly_limit":1}`)
-	if _, err := e.Jobs.Store.Unpark(t.Context(), parked.Scope(), parked.ID); err != nil {
-		t.Fatal(err)
-	}
-	if done, err := e.Jobs.Run(t.Context(), parked.Scope(), parked.ID); err != nil || done.Status != job.Succeeded && done.Status != job.Running {
-		t.Errorf("got %+v, %v", done, err)
-	}
-	for _, id := range ids {
-		eventually(t, id+" has its vector", func() bool {
-			_, m := e.call("GET", "/v1/memories/"+id, "")
-			return m["embedding"] == "ready"
-		})
 	}
 }

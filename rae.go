@@ -142,13 +142,17 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	e.Memories.Erasers = []ingest.Eraser{searching, embedding}
 	storing := storefn.New(e.Memories, nil, rt.Log) // Run drains; a tick that waited for its turn would keep a worker from other events
 	storing.Jobs, storing.Models = e.Jobs, e.Reembed
+	budgeting := budgetfn.New(e.Ledger, auth.RequireAdmin, rt.Log)
+	if err := budgeting.Gauge(rt.Metrics); err != nil {
+		return nil, err
+	}
 	e.functions = []serve.Function{
 		storing,
 		searching,
 		embedding,
 		rerankfn.New(reranker, cfg.Rerank.RerankTimeout),
 		reflectfn.New(e.Reflections, model, rt.Log),
-		budgetfn.New(e.Ledger, auth.RequireAdmin, rt.Log),
+		budgeting,
 		&foundation{db.Backing, e.redis},
 	}
 	if err := e.connect(); err != nil {

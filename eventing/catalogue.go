@@ -23,6 +23,7 @@ const (
 	ReflectionCreated = "dev.rae.reflection.created.v1"
 	BudgetWarning     = "dev.rae.budget.warning.v1"
 	BudgetExceeded    = "dev.rae.budget.exceeded.v1"
+	BudgetChanged     = "dev.rae.budget.changed.v1"
 	DrainDue          = "dev.rae.drain.due.v1"
 	MaintenanceDue    = "dev.rae.maintenance.due.v1"
 	ReflectionDue     = "dev.rae.reflection.due.v1"
@@ -65,6 +66,7 @@ var catalogue = []Entry{
 	{ReflectionCreated, outbox.ReflectionCreated, []string{"reflect"}, nil, Scoped},
 	{BudgetWarning, outbox.BudgetWarning, []string{"budget"}, nil, OfTenant},
 	{BudgetExceeded, outbox.BudgetExceeded, []string{"budget"}, nil, OfTenant},
+	{BudgetChanged, outbox.BudgetChanged, []string{"budget"}, []string{"store"}, OfTenant}, // jobs it put off go on
 	{DrainDue, "drain.due", []string{"clock"}, []string{"store", "budget"}, Unscoped},
 	{MaintenanceDue, "maintenance.due", []string{"clock"}, []string{"reflect"}, Unscoped},
 	{ReflectionDue, outbox.ReflectionDue, []string{"reflect", "clock"}, []string{"reflect"}, Unscoped},

@@ -114,6 +114,7 @@ func TestExamplesSurviveTheirTypes(t *testing.T) {
 		eventing.ReflectionCreated: typed[eventing.Reflected],
 		eventing.BudgetWarning:     typed[eventing.BudgetAlert],
 		eventing.BudgetExceeded:    typed[eventing.BudgetAlert],
+		eventing.BudgetChanged:     typed[eventing.BudgetChange],
 		eventing.DrainDue:          typed[eventing.Tick],
 		eventing.MaintenanceDue:    typed[eventing.Tick],
 		eventing.ReflectionDue:     typed[eventing.Tick],
@@ -152,14 +153,14 @@ func TestTheCatalogueIsWhole(t *testing.T) {
 	}
 	for _, kind := range []string{
 		outbox.MemoryStored, outbox.MemoryUpdated, outbox.MemoryDeleted, outbox.MemoryDerived, outbox.MemoryEmbedded,
-		outbox.ReflectionCreated, outbox.ReflectionDue, outbox.JobDue, outbox.BudgetWarning, outbox.BudgetExceeded, outbox.TenantErased,
+		outbox.ReflectionCreated, outbox.ReflectionDue, outbox.JobDue, outbox.BudgetWarning, outbox.BudgetExceeded, outbox.BudgetChanged, outbox.TenantErased,
 	} {
 		if !records[kind] {
 			t.Errorf("an outbox record of type %s would be no event", kind)
 		}
 	}
 	equal(t, "what store takes", eventing.Subscribed("store"),
-		[]string{eventing.DrainDue, eventing.JobDue, eventing.MemoryDerived, eventing.MemoryEmbedded})
+		[]string{eventing.BudgetChanged, eventing.DrainDue, eventing.JobDue, eventing.MemoryDerived, eventing.MemoryEmbedded})
 }
 
 func TestTheCatalogueCannotBeChangedFromOutside(t *testing.T) {
@@ -308,12 +309,16 @@ func TestWhatTheLedgerAnnouncesIsAnEvent(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s %s: %v", r.Type, r.Data, err)
 		}
-		alert := must[eventing.BudgetAlert](t)(eventing.Data[eventing.BudgetAlert](eventing.Event{Type: e.Type(), Data: e.Data()}))
-		equal(t, r.Type, alert.Limit+" "+alert.Usage, "10 9")
 		kinds = append(kinds, e.Type())
 		if err := db.Done(t.Context(), []string{r.ID}); err != nil {
 			t.Fatal(err)
 		}
+		if r.Type == outbox.BudgetChanged {
+			equal(t, r.Type, must[eventing.BudgetChange](t)(eventing.Data[eventing.BudgetChange](eventing.Event{Type: e.Type(), Data: e.Data()})).Scope, scope)
+			continue
+		}
+		alert := must[eventing.BudgetAlert](t)(eventing.Data[eventing.BudgetAlert](eventing.Event{Type: e.Type(), Data: e.Data()}))
+		equal(t, r.Type, alert.Limit+" "+alert.Usage, "10 9")
 	}
-	equal(t, "events", kinds, []string{eventing.BudgetWarning, eventing.BudgetExceeded})
+	equal(t, "events", kinds, []string{eventing.BudgetChanged, eventing.BudgetWarning, eventing.BudgetExceeded})
 }

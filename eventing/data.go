@@ -51,6 +51,11 @@ type BudgetAlert struct {
 	ResetsAt  *time.Time  `json:"resets_at,omitempty"`
 }
 
+// BudgetChange is the data of budget.changed.
+type BudgetChange struct {
+	memory.Scope
+}
+
 // JobCall is the data of job.due.
 type JobCall struct {
 	JobID memory.ID `json:"job_id"`

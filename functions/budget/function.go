@@ -95,6 +95,9 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	}
 	f := New(db.Ledger(policy), auth.RequireAdmin, rt.Log)
 	f.Backing = db.Backing
+	if err := f.Gauge(rt.Metrics); err != nil {
+		return nil, err
+	}
 	return f, nil
 }
 

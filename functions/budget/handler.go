@@ -12,6 +12,7 @@ import (
 
 	"github.com/rae-memory/rae/pkg/budget"
 	"github.com/rae-memory/rae/pkg/httpapi"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
@@ -134,6 +135,7 @@ type reservationRequest struct {
 
 type reserveInput struct {
 	httpapi.Scoped
+	httpapi.Priced
 	httpapi.Idempotent
 	Body reservationRequest
 }
@@ -141,11 +143,15 @@ type reserveInput struct {
 type reservationOutput struct{ Body budget.Reservation }
 
 func (f *Function) reserve(ctx context.Context, in *reserveInput) (*reservationOutput, error) {
-	r, err := f.ledger.Reserve(ctx, in.Scope(), budget.Request{
+	request := budget.Request{
 		Operation: in.Body.Operation, Provider: in.Body.Provider, Model: in.Body.Model, MaxCost: in.Body.MaxCost,
 		TokensIn: in.Body.TokensIn, MaxTokensOut: in.Body.MaxTokensOut,
 		TTL: time.Duration(in.Body.TTLSeconds) * time.Second, IdempotencyKey: in.IdempotencyKey,
-	})
+	}
+	if run := llm.DryRunOf(ctx); run != nil {
+		return nil, budget.Quote(ctx, f.ledger, in.Scope(), request, run)
+	}
+	r, err := f.ledger.Reserve(ctx, in.Scope(), request)
 	return &reservationOutput{r}, err
 }
 

@@ -50,6 +50,7 @@ func (f *Function) Register(api huma.API) {
 }
 
 type createInput struct {
+	httpapi.Priced
 	Body struct {
 		Input          input  `json:"input"`
 		Model          string `json:"model,omitempty" doc:"Id of a model of GET /v1/models, or default." example:"default"`

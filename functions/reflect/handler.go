@@ -11,6 +11,7 @@ import (
 	"github.com/rae-memory/rae/pkg/budget"
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/httpapi"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/reflection"
 )
@@ -62,6 +63,7 @@ func (*costSchema) Schema(huma.Registry) *huma.Schema {
 
 type startInput struct {
 	httpapi.Scoped
+	httpapi.Priced
 	httpapi.Idempotent
 	Body order
 }
@@ -84,9 +86,11 @@ type reflectionOutput struct{ Body reflection.Reflection }
 
 func (f *Function) start(ctx context.Context, in *startInput) (*startOutput, error) {
 	order := &in.Body
-	r, err := f.service.Start(ctx, in.Scope(), reflection.Request{
-		Kind: order.Kind, Filters: order.Filters, Since: order.Since, Until: order.Until,
-	}, in.Key(startRoute, in.Body))
+	request := reflection.Request{Kind: order.Kind, Filters: order.Filters, Since: order.Since, Until: order.Until}
+	if llm.DryRunOf(ctx) != nil {
+		return nil, f.service.Rehearse(ctx, in.Scope(), request)
+	}
+	r, err := f.service.Start(ctx, in.Scope(), request, in.Key(startRoute, in.Body))
 	if err != nil {
 		return nil, err
 	}

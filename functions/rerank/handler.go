@@ -75,6 +75,7 @@ func (document) Schema(huma.Registry) *huma.Schema {
 }
 
 type rerankInput struct {
+	httpapi.Priced
 	Body struct {
 		Model           string     `json:"model,omitempty" doc:"Id of the reranker, or default." example:"default"`
 		Query           string     `json:"query" minLength:"1" maxLength:"8192"`
@@ -112,6 +113,8 @@ type ranking struct {
 	Results []result  `json:"results"`
 	Usage   usage     `json:"usage"`
 	Meta    meta      `json:"meta"`
+
+	Degraded []string `json:"degraded,omitempty" doc:"Stages done without: rerank where the budget did not cover the model, and the built-in one answered, which model names. An extension of the API."`
 }
 
 type rerankOutput struct{ Body ranking }
@@ -125,7 +128,13 @@ func (f *Function) rerank(ctx context.Context, in *rerankInput) (*rerankOutput, 
 	if err != nil {
 		return nil, err
 	}
-	scores, err := f.scores(ctx, b.Query, texts)
+	by := f.reranker
+	var degraded []string
+	scores, err := f.scores(ctx, by, b.Query, texts)
+	if fault.KindOf(err) == fault.OverBudget && !llm.Rejected(err) {
+		by, degraded = rerank.Lexical{}, []string{name}
+		scores, err = f.scores(ctx, by, b.Query, texts)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -145,26 +154,26 @@ func (f *Function) rerank(ctx context.Context, in *rerankInput) (*rerankOutput, 
 		results = results[:min(*b.TopN, len(results))]
 	}
 	return &rerankOutput{ranking{
-		ID: memory.NewID(), Model: f.reranker.Model(), Results: results,
-		Usage: usage{tokens}, Meta: meta{version{apiVersion}},
+		ID: memory.NewID(), Model: by.Model(), Results: results,
+		Usage: usage{tokens}, Meta: meta{version{apiVersion}}, Degraded: degraded,
 	}}, nil
 }
 
-// scores asks the reranker within the timeout and makes sure of what came back.
-func (f *Function) scores(ctx context.Context, query string, texts []string) ([]float64, error) {
+// scores asks a reranker within the timeout and makes sure of what came back.
+func (f *Function) scores(ctx context.Context, by rerank.Reranker, query string, texts []string) ([]float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
 	tenant, project := telemetry.CallOf(ctx).Scope()
-	scores, err := f.reranker.Rerank(llm.WithPayer(ctx, memory.Scope{Tenant: tenant, Project: project}), query, texts)
+	scores, err := by.Rerank(llm.WithPayer(ctx, memory.Scope{Tenant: tenant, Project: project}), query, texts)
 	if err != nil {
 		return nil, err
 	}
 	if len(scores) != len(texts) {
-		return nil, fault.New(fault.Unavailable, "rerank model %s returned %d scores for %d documents", f.reranker.Model(), len(scores), len(texts))
+		return nil, fault.New(fault.Unavailable, "rerank model %s returned %d scores for %d documents", by.Model(), len(scores), len(texts))
 	}
 	for i, score := range scores {
 		if math.IsNaN(score) || score < 0 || score > 1 {
-			return nil, fault.New(fault.Unavailable, "rerank model %s returned a bad score for document %d", f.reranker.Model(), i)
+			return nil, fault.New(fault.Unavailable, "rerank model %s returned a bad score for document %d", by.Model(), i)
 		}
 	}
 	return scores, nil

@@ -58,6 +58,7 @@ func (q *Question) request(scope memory.Scope, atLeast memory.Seq) (search.Reque
 
 type searchInput struct {
 	httpapi.Scoped
+	httpapi.Priced
 	httpapi.ConsistencyIn
 	Body struct {
 		Question
@@ -106,6 +107,7 @@ func (f *Function) search(ctx context.Context, in *searchInput) (*searchOutput, 
 
 type contextInput struct {
 	httpapi.Scoped
+	httpapi.Priced
 	httpapi.ConsistencyIn
 	Body struct {
 		Question

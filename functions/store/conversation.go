@@ -12,6 +12,7 @@ import (
 
 type conversationInput struct {
 	Writing
+	httpapi.Priced
 	Body ingest.Conversation
 }
 

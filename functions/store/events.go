@@ -63,6 +63,36 @@ func (f *Function) work(ctx context.Context, e eventing.Event) error {
 	return err
 }
 
+// resume goes on with what a budget put off, now that other limits are in force: of a project, or of all of a tenant.
+func (f *Function) resume(ctx context.Context, e eventing.Event) error {
+	if f.Jobs == nil {
+		return nil
+	}
+	if e.Scope.Project != "" || f.Models == nil {
+		_, err := f.Jobs.Resume(ctx, e.Scope)
+		return err
+	}
+	const page = 100
+	for after := e.Scope; ; {
+		scopes, err := f.Models.Scopes.Scopes(ctx, after, page)
+		if err != nil {
+			return err
+		}
+		for _, scope := range scopes {
+			if scope.Tenant != e.Scope.Tenant {
+				return nil
+			}
+			if _, err := f.Jobs.Resume(ctx, scope); err != nil {
+				return err
+			}
+		}
+		if len(scopes) < page {
+			return nil
+		}
+		after = scopes[len(scopes)-1]
+	}
+}
+
 // drain deletes what has expired and jobs that ended long ago, looks once a day for projects to upgrade, goes on with jobs that nobody is woken for, and sends what waits in the outbox. None
 // keeps another from its turn, and all may leave work for the next tick.
 func (f *Function) drain(ctx context.Context, _ eventing.Event) error {

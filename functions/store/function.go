@@ -53,12 +53,13 @@ func (f *Function) log() *slog.Logger {
 // Events implements serve.Function.
 func (f *Function) Events() http.Handler { return eventing.Handler(f.Name(), f.Consumers(), f.log()) }
 
-// Consumers are the events the function takes, by type: memory.derived, memory.embedded, job.due and drain.due.
+// Consumers are the events the function takes, by type: memory.derived, memory.embedded, job.due, budget.changed and drain.due.
 func (f *Function) Consumers() map[string]eventing.Consumer {
 	return map[string]eventing.Consumer{
 		eventing.MemoryDerived:  f.derived,
 		eventing.MemoryEmbedded: f.embedded,
 		eventing.JobDue:         f.work,
+		eventing.BudgetChanged:  f.resume,
 		eventing.DrainDue:       f.drain,
 	}
 }

@@ -111,6 +111,7 @@ type storedMemory struct {
 
 type createInput struct {
 	Writing
+	httpapi.Priced
 	Body ingest.Draft
 }
 
@@ -284,6 +285,7 @@ func (f *Function) history(ctx context.Context, in *historyInput) (*historyOutpu
 
 type batchInput struct {
 	Writing
+	httpapi.Priced
 	Body struct {
 		Memories []batchItem `json:"memories" minItems:"1" maxItems:"1000" doc:"The memories, each as POST /v1/memories takes one."`
 	}

@@ -106,10 +106,13 @@ func (a *Account) booked(hold, spent Amount) (Account, bool) {
 	return next, month && today && all
 }
 
-// limit puts other limits in force. Limits that usage is below again may be announced anew; limits that usage has
-// already reached are announced at once.
-func (a *Account) limit(l Limits, now time.Time) []outbox.Record {
+// limit puts other limits in force, which is told where they differ from those before. Limits that usage is below again may
+// be announced anew; limits that usage has already reached are announced at once.
+func (a *Account) limit(l Limits, now time.Time) (records []outbox.Record) {
+	if !a.Limits.equal(&l) {
+		records = append(records, a.changed(now))
+	}
 	a.Limits, a.Own = l, true
 	a.rearm()
-	return a.announce(now)
+	return append(records, a.announce(now)...)
 }

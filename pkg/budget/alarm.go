@@ -97,6 +97,33 @@ func (a *Account) announceExceeded(p Period, now time.Time) []outbox.Record {
 	return []outbox.Record{a.record(outbox.BudgetExceeded, p, 1, now)}
 }
 
+// changed tells that other limits are in force.
+func (a *Account) changed(now time.Time) outbox.Record {
+	data, err := json.Marshal(struct {
+		Tenant  string `json:"tenant_id"`
+		Project string `json:"project_id,omitempty"`
+	}{a.Scope.Tenant, a.Scope.Project})
+	if err != nil { // strings always marshal
+		data = []byte("{}")
+	}
+	return a.told(outbox.BudgetChanged, a.whose(), data, now)
+}
+
+// whose names the account in the subject of a record.
+func (a *Account) whose() string {
+	if a.Level() == ProjectLevel {
+		return a.Scope.String()
+	}
+	return a.Scope.Tenant
+}
+
+func (a *Account) told(kind, subject string, data []byte, now time.Time) outbox.Record {
+	return outbox.Record{
+		ID: string(memory.NewID()), Type: kind, Tenant: a.Scope.Tenant, Project: a.Scope.Project,
+		Subject: subject, Data: data, Time: now.UTC(),
+	}
+}
+
 func (a *Account) record(kind string, p Period, threshold float64, now time.Time) outbox.Record {
 	limit, _ := a.Limits.of(p)
 	used, held := a.used(p)
@@ -117,12 +144,5 @@ func (a *Account) record(kind string, p Period, threshold float64, now time.Time
 	if err != nil { // numbers, strings and times always marshal
 		data = []byte("{}")
 	}
-	whose := a.Scope.Tenant
-	if a.Level() == ProjectLevel {
-		whose = a.Scope.String()
-	}
-	return outbox.Record{
-		ID: string(memory.NewID()), Type: kind, Tenant: a.Scope.Tenant, Project: a.Scope.Project,
-		Subject: whose + "/" + string(p), Data: data, Time: now.UTC(),
-	}
+	return a.told(kind, a.whose()+"/"+string(p), data, now)
 }

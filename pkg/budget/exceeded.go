@@ -37,6 +37,9 @@ func (e *ExceededError) FaultKind() fault.Kind { return fault.OverBudget }
 // Degrades reports whether the scope wants to do without what it cannot pay, rather than to be refused.
 func (e *ExceededError) Degrades() bool { return e.OnExhausted == Degrade }
 
+// RefilledAt is ResetsAt; llm.RefilledAt reads it.
+func (e *ExceededError) RefilledAt() time.Time { return e.ResetsAt }
+
 // PublicMessage says it in one sentence.
 func (e *ExceededError) PublicMessage() string {
 	whose := ""

@@ -14,15 +14,21 @@ var _ llm.Meter = (*Guard)(nil)
 
 // Guard is the llm.Meter over a ledger: it reserves what a call can cost, makes the call, and settles what it did cost.
 // What is paid for nothing is settled too: a call that was cut off is booked as if it had consumed all it could. What the
-// provider refused is released.
+// provider refused is released. In a dry run (llm.DryRun) it prices the call and makes none.
 type Guard struct {
-	Ledger    Spender
+	Ledger    Purse
 	Keeper    Keeper                       // nil: what caches spare is not written down
 	Observer  Observer                     // nil: nobody is told
 	RequestID func(context.Context) string // of the request a call is made for; nil: unknown
 	Log       *slog.Logger                 // told when a settlement failed; nil = slog.Default()
 
 	spared savings
+}
+
+// Purse is what a Guard needs of a ledger: to spend, and to tell in a dry run what would be spent.
+type Purse interface {
+	Spender
+	Statements
 }
 
 const (
@@ -38,10 +44,18 @@ func (g *Guard) Spend(ctx context.Context, c llm.Call, do func(context.Context) 
 	if !known {
 		return fault.New(fault.Internal, "nobody was named who pays for %s by %s", c.Operation, c.Provider)
 	}
-	held, err := g.Ledger.Reserve(ctx, payer, Request{
+	request := Request{
 		Operation: c.Operation, Provider: c.Provider, Model: c.Model,
 		TokensIn: int64(max(c.Most.TokensIn, 1)), MaxTokensOut: int64(c.Most.TokensOut), TTL: lease(ctx, time.Now()),
-	})
+	}
+	if run := llm.DryRunOf(ctx); run != nil {
+		err := Quote(ctx, g.Ledger, payer, request, run)
+		if !llm.IsDryRun(err) {
+			run.Fail(err) // or who does without the call would be told that it costs nothing
+		}
+		return err
+	}
+	held, err := g.Ledger.Reserve(ctx, payer, request)
 	if err != nil {
 		outcome := NotAsked
 		if fault.KindOf(err) == fault.OverBudget {

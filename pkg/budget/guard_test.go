@@ -100,7 +100,7 @@ func TestTheGuardRefusesBeforeTheCall(t *testing.T) {
 	if err := p.Spend(t.Context(), million, called); fault.KindOf(err) != fault.Internal {
 		t.Errorf("without a payer: %v", err)
 	}
-	p.Ledger = faulty{Spender: p.ledger, reserve: fault.New(fault.Unavailable, "the ledger is away")}
+	p.Ledger = faulty{Purse: p.ledger, reserve: fault.New(fault.Unavailable, "the ledger is away")}
 	if err := p.Spend(p.ctx, million, called); fault.KindOf(err) != fault.Unavailable {
 		t.Errorf("without a ledger: %v", err)
 	}
@@ -188,7 +188,7 @@ func TestASettlementIsTriedAgainAndAtLastLogged(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newPurse(t, 100*cent, budget.Reject)
 				var log strings.Builder
-				f := faulty{Spender: p.ledger, settle: c.failures, tries: new(int)}
+				f := faulty{Purse: p.ledger, settle: c.failures, tries: new(int)}
 				p.Guard.Ledger, p.Log = f, slog.New(slog.NewTextHandler(&log, nil))
 				err := p.Spend(p.ctx, million, func(context.Context) (llm.Usage, error) { return million.Most, nil })
 				if err != nil {
@@ -205,7 +205,7 @@ func TestASettlementIsTriedAgainAndAtLastLogged(t *testing.T) {
 
 // faulty is a ledger that fails.
 type faulty struct {
-	budget.Spender
+	budget.Purse
 	asked   *budget.Request
 	reserve error
 	settle  []error
@@ -219,7 +219,7 @@ func (f faulty) Reserve(ctx context.Context, scope memory.Scope, r budget.Reques
 	if f.reserve != nil {
 		return budget.Reservation{}, f.reserve
 	}
-	return f.Spender.Reserve(ctx, scope, r)
+	return f.Purse.Reserve(ctx, scope, r)
 }
 
 func (f faulty) Settle(ctx context.Context, scope memory.Scope, id memory.ID, s budget.Settle) (budget.Reservation, error) {
@@ -227,5 +227,5 @@ func (f faulty) Settle(ctx context.Context, scope memory.Scope, id memory.ID, s 
 	if *f.tries <= len(f.settle) {
 		return budget.Reservation{}, f.settle[*f.tries-1]
 	}
-	return f.Spender.Settle(ctx, scope, id, s)
+	return f.Purse.Settle(ctx, scope, id, s)
 }

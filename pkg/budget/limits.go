@@ -73,6 +73,17 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
+// equal reports whether both let the same through and say the same of it.
+func (l *Limits) equal(other *Limits) bool {
+	for _, p := range periods() {
+		limit, limited := l.of(p)
+		if otherLimit, otherLimited := other.of(p); limit != otherLimit || limited != otherLimited {
+			return false
+		}
+	}
+	return l.warningPPM() == other.warningPPM() && l.withDefaults().OnExhausted == other.withDefaults().OnExhausted
+}
+
 // warningPPM is the warning threshold in millionths, so that no comparison of money goes through a float.
 func (l *Limits) warningPPM() uint64 {
 	if l.WarningThreshold <= 0 {

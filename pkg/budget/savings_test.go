@@ -200,9 +200,9 @@ func TestAnObserverIsToldOfEveryCall(t *testing.T) {
 		_ = p.Spend(p.ctx, million, func(context.Context) (llm.Usage, error) { return llm.Usage{}, away })
 		_ = p.Spend(p.ctx, million, func(context.Context) (llm.Usage, error) { return llm.Usage{}, llm.Spent(away) })
 		ledger := p.Ledger
-		p.Ledger = faulty{Spender: ledger, settle: []error{away, away, away}, tries: new(int)}
+		p.Ledger = faulty{Purse: ledger, settle: []error{away, away, away}, tries: new(int)}
 		_ = p.Spend(p.ctx, million, func(context.Context) (llm.Usage, error) { return million.Most, nil })
-		p.Ledger = faulty{Spender: ledger, reserve: away}
+		p.Ledger = faulty{Purse: ledger, reserve: away}
 		_ = p.Spend(p.ctx, million, nil)
 		p.Ledger = ledger
 		dear := million

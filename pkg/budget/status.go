@@ -46,6 +46,7 @@ type Status struct {
 	Status            Standing   `json:"status" enum:"ok,warning,critical,exceeded"`
 	WarningThreshold  float64    `json:"warning_threshold"`
 	OnExhausted       Exhaustion `json:"on_exhausted" enum:"reject,degrade"`
+	Own               bool       `json:"own" doc:"False while nobody has set limits: then they are the deployment's defaults."`
 	Enforced          bool       `json:"enforced" doc:"False when the operator turned enforcement off."`
 }
 
@@ -94,7 +95,7 @@ func (a *Account) Status(now time.Time) Status {
 		DailyTokenLimit: l.DailyTokens, DailyTokensUsed: a.Today.Tokens,
 		TokensReserved:    a.Held.Tokens,
 		ProjectedMonthEnd: a.projection(now), ResetsAt: a.Day.Resets(), Status: a.standing(),
-		WarningThreshold: l.WarningThreshold, OnExhausted: l.OnExhausted, Enforced: a.Enforced,
+		WarningThreshold: l.WarningThreshold, OnExhausted: l.OnExhausted, Own: a.Own, Enforced: a.Enforced,
 	}
 	if l.Monthly != nil {
 		percent := Percent(1000) // of nothing, everything is used

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/httpapi"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
@@ -52,6 +53,11 @@ func (c *Client) write(method, path string, body any) *call {
 // do sends the call, again where that may help, and reads the answer into out, which may be nil. It returns the
 // headers of the answer.
 func (c *Client) do(ctx context.Context, call *call, out any) (http.Header, error) {
+	if call.method != http.MethodGet {
+		if err := llm.NoDryRun(ctx); err != nil {
+			return nil, err
+		}
+	}
 	var body []byte
 	if call.body != nil {
 		var err error

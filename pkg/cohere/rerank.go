@@ -3,6 +3,7 @@ package cohere
 import (
 	"context"
 
+	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/provider"
 	"github.com/rae-memory/rae/pkg/rerank"
@@ -37,6 +38,7 @@ type rerankAnswer struct {
 	Usage   struct {          // Jina, vLLM and RAE say it here
 		TotalTokens int `json:"total_tokens"`
 	} `json:"usage"`
+	Degraded []string `json:"degraded"` // RAE says so where the scores are not those of the model
 }
 
 // Rerank implements rerank.Provider.
@@ -45,6 +47,9 @@ func (r *Reranker) Rerank(ctx context.Context, query string, documents []string)
 	err := r.Client.Post(ctx, r.Path, rerankRequest{Model: r.Model, Query: query, Documents: documents, TopN: len(documents)}, &got)
 	if err != nil {
 		return nil, llm.Usage{}, err
+	}
+	if len(got.Degraded) > 0 {
+		return nil, llm.Usage{}, fault.New(fault.Unavailable, "%s answered without its model", r.Client.Name())
 	}
 	used := llm.Usage{TokensIn: max(got.Usage.TotalTokens, 0)}
 	if units := got.Meta.BilledUnits.SearchUnits; units > 0 {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rae-memory/rae/pkg/cohere"
+	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/provider"
 	"github.com/rae-memory/rae/pkg/provider/providertest"
@@ -56,5 +57,18 @@ func TestRerankersTellWhatTheyCost(t *testing.T) {
 		if _, used, err := r.Rerank(t.Context(), "q", []string{"d"}); err != nil || used != (llm.Usage{TokensIn: want}) {
 			t.Errorf("%s: got %+v, %v", told, used, err)
 		}
+	}
+}
+
+func TestScoresThatAreNotTheModelsAreNotTaken(t *testing.T) {
+	t.Parallel()
+	server := providertest.Serve(t, "", providertest.Says(`{"results":[{"index":0,"relevance_score":0.5}],"degraded":["rerank"]}`))
+	client, err := provider.New(provider.Options{Name: "cohere", BaseURL: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := cohere.Reranker{Client: client, Model: "m", Path: "/rerank"}
+	if scores, used, err := r.Rerank(t.Context(), "q", []string{"d"}); fault.KindOf(err) != fault.Unavailable || scores != nil || used != (llm.Usage{}) || llm.WasSpent(err) {
+		t.Errorf("got %v, %+v, %v", scores, used, err)
 	}
 }

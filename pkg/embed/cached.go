@@ -3,6 +3,7 @@ package embed
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -134,6 +135,9 @@ func (c *Cached) embed(ctx context.Context, k Kind, texts []string, upstream ask
 	keys, name := make([]CacheKey, len(texts)), sha256.New()
 	if payer, known := llm.PayerOf(ctx); known { // a refusal is the payer's own: nobody else is to read of its budget
 		_, _ = io.WriteString(name, payer.Tenant+"\x00"+payer.Project+"\x00")
+	}
+	if llm.DryRunOf(ctx) != nil { // nor is anybody to get the answer of a question that is only priced
+		_, _ = io.WriteString(name, "dry run "+rand.Text())
 	}
 	for i, text := range texts {
 		keys[i] = keyOf(c.Model(), k, text)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/llm"
 )
 
 // Documents embeds texts within the timeout (0: the context's alone) and makes sure of what came back: one vector per
@@ -17,14 +18,18 @@ func Documents(ctx context.Context, e Embedder, timeout time.Duration, texts []s
 func Queries(ctx context.Context, e Embedder, timeout time.Duration, texts []string) ([][]float32, error) {
 	return made(ctx, e, timeout, texts, func(ctx context.Context, texts []string) ([][]float32, error) {
 		vectors := make([][]float32, len(texts))
+		var dry error
 		for i, text := range texts {
 			v, err := e.EmbedQuery(ctx, text)
-			if err != nil {
+			switch {
+			case llm.IsDryRun(err):
+				dry = err // go on: all questions are to be priced
+			case err != nil:
 				return nil, err
 			}
 			vectors[i] = v
 		}
-		return vectors, nil
+		return vectors, dry
 	})
 }
 

@@ -97,9 +97,13 @@ func (r *Remote) embed(ctx context.Context, kind Kind, texts []string) ([][]floa
 	}
 	vectors := make([][]float32, 0, len(texts))
 	var batch []string
+	var dry error
 	tokens := 0
 	flush := func() error {
 		more, err := r.ask(ctx, kind, batch)
+		if llm.IsDryRun(err) {
+			dry, err = err, nil // go on: all requests are to be priced
+		}
 		vectors, batch, tokens = append(vectors, more...), nil, 0
 		return err
 	}
@@ -117,6 +121,9 @@ func (r *Remote) embed(ctx context.Context, kind Kind, texts []string) ([][]floa
 		if err := flush(); err != nil {
 			return nil, err
 		}
+	}
+	if dry != nil {
+		return nil, dry
 	}
 	return vectors, nil
 }

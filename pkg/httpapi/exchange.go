@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -34,7 +35,10 @@ type gate struct{ schemas huma.Registry }
 func (g gate) admit(ctx huma.Context, next func(huma.Context)) {
 	request, _ := humago.Unwrap(ctx)
 	x := &exchange{humaContext: ctx}
-	err := checkParameters(ctx.Operation(), request, x)
+	err := runDry(x, request)
+	if err == nil {
+		err = checkParameters(ctx.Operation(), request, x)
+	}
 	if err == nil {
 		err = g.takeBody(x, request)
 	}
@@ -210,9 +214,10 @@ type humaContext huma.Context
 // says, one media type, and a status that can be corrected until it is sent.
 type exchange struct {
 	humaContext
-	body   io.Reader         // nil: not read by the gate
-	query  map[string]string // first value of each parameter
-	status int               // sent instead of what huma says; 0: no correction
+	context context.Context   // nil: the one below
+	body    io.Reader         // nil: not read by the gate
+	query   map[string]string // first value of each parameter
+	status  int               // sent instead of what huma says; 0: no correction
 }
 
 // Unwrap gives adapters and middleware the context below.
@@ -230,6 +235,14 @@ func exchangeOf(ctx huma.Context) *exchange {
 		}
 		ctx = wrapped.Unwrap()
 	}
+}
+
+// Context is that of the request, or of its dry run.
+func (x *exchange) Context() context.Context {
+	if x.context != nil {
+		return x.context
+	}
+	return x.humaContext.Context()
 }
 
 func (x *exchange) BodyReader() io.Reader {

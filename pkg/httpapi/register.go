@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"reflect"
@@ -16,6 +17,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
@@ -42,6 +44,12 @@ func Register[I, O any](api huma.API, op huma.Operation, handle func(context.Con
 	prepare(&op, reflect.TypeFor[I](), reflect.TypeFor[O]())
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)
+		if run := llm.DryRunOf(ctx); run != nil {
+			err = ran(run, err)
+			if answer, ok := errors.AsType[estimated](err); ok {
+				return nil, answer
+			}
+		}
 		if err != nil {
 			observe(ctx, err)
 			return nil, ProblemOf(err)
@@ -62,6 +70,9 @@ func prepare(op *huma.Operation, input, output reflect.Type) {
 	}
 	if key, ok := input.FieldByName("IdempotencyKey"); ok && key.Tag.Get("header") != "" {
 		errs = append(errs, fault.Conflict)
+	}
+	if dry, ok := input.FieldByName("DryRun"); ok && dry.Tag.Get("header") == dryRunHeader {
+		op.Metadata[dryRunMark] = true
 	}
 	op.Errors = slices.Clone(op.Errors)
 	if _, body := input.FieldByName("Body"); body {
@@ -114,6 +125,9 @@ func complete(api huma.API, op *huma.Operation, output reflect.Type) {
 		if ok.Headers == nil {
 			ok.Headers = usual.Headers
 		}
+	}
+	if isPriced(op) {
+		documentDryRun(api, op)
 	}
 	if !isLenient(op) {
 		return

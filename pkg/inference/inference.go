@@ -44,7 +44,7 @@ func (b *Budget) Meter(rt serve.Runtime) (meter llm.Meter, end func(context.Cont
 
 // Ledger is what a guard needs of one.
 type Ledger interface {
-	budget.Spender
+	budget.Purse
 	budget.Keeper
 }
 

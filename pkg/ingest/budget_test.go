@@ -20,15 +20,28 @@ func (overBudget) FaultKind() fault.Kind { return fault.OverBudget }
 func (overBudget) PublicMessage() string { return "no money" }
 func (o overBudget) Degrades() bool      { return o.degrades }
 
-func TestWhatTheBudgetRefusesIsRefusedOrStoredAsItSays(t *testing.T) {
+func TestWhatTheBudgetDoesNotPayForIsStoredAllTheSame(t *testing.T) {
 	t.Parallel()
 	for _, degrades := range []bool{false, true} {
 		s, embedder := world(t)
+		stood := mustPut(t, s, ingest.Draft{Content: "it stood before"})
 		embedder.err = overBudget{degrades}
-		draft := json.RawMessage(`{"content":"hello"}`)
+		draft := json.RawMessage(`{"content":"of a batch"}`)
+		changed := "it was changed"
 		writes := map[string]func() error{
 			"put": func() error {
-				_, _, err := s.Put(t.Context(), here, ingest.Draft{Content: "hello"}, memory.Key{}, memory.Why{})
+				_, _, err := s.Put(t.Context(), here, ingest.Draft{Content: "put"}, memory.Key{}, memory.Why{})
+				return err
+			},
+			"put once": func() error {
+				_, _, err := s.Put(t.Context(), here, ingest.Draft{Content: "put once"}, memory.Key{Route: "r", Key: "k", Fingerprint: "f"}, memory.Why{})
+				return err
+			},
+			"patch": func() error {
+				patch, err := ingest.ParsePatch(json.RawMessage(`{"content":"`+changed+`"}`), "body.")
+				if err == nil {
+					_, _, err = s.Patch(t.Context(), here, stood.ID, patch, 0, memory.Key{}, memory.Why{})
+				}
 				return err
 			},
 			"batch": func() error {
@@ -36,21 +49,27 @@ func TestWhatTheBudgetRefusesIsRefusedOrStoredAsItSays(t *testing.T) {
 				return err
 			},
 			"conversation": func() error {
-				_, _, err := s.Conversation(t.Context(), here, ingest.Conversation{SessionID: "s", Messages: []ingest.Message{{Role: "user", Content: "hello"}}}, memory.Key{}, memory.Why{})
+				_, _, err := s.Conversation(t.Context(), here, ingest.Conversation{SessionID: "s", Messages: []ingest.Message{{Role: "user", Content: "said"}}}, memory.Key{}, memory.Why{})
 				return err
 			},
 			"import": func() error {
-				_, err := s.Import(t.Context(), here, strings.NewReader(`{"content":"hello"}`), memory.Why{}, nil)
+				_, err := s.Import(t.Context(), here, strings.NewReader(`{"content":"imported"}`), memory.Why{}, nil)
 				return err
 			},
 		}
 		for name, write := range writes {
-			if err := write(); (fault.KindOf(err) == fault.OverBudget) == degrades || degrades && err != nil {
+			if err := write(); err != nil {
 				t.Errorf("%s, degrades %t: %v", name, degrades, err)
 			}
 		}
-		if head, err := s.Head(t.Context(), here); err != nil || (head > 0) != degrades {
-			t.Errorf("degrades %t: the store has come to %d, %v", degrades, head, err)
+		page, err := s.List(t.Context(), here, memory.Query{Limit: 100})
+		if err != nil || len(page.Memories) != len(writes) {
+			t.Errorf("degrades %t: stored %d of %d, %v", degrades, len(page.Memories), len(writes), err)
+		}
+		for _, m := range page.Memories {
+			if m.Embedding != memory.EmbeddingPending {
+				t.Errorf("degrades %t: %q is %s", degrades, m.Content, m.Embedding)
+			}
 		}
 	}
 }

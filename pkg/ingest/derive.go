@@ -37,7 +37,7 @@ func (s *Service) Derive(ctx context.Context, scope memory.Scope, d Derivation) 
 	if err != nil {
 		return Stored{}, false, err
 	}
-	vectors, err := s.embedAside(ctx, scope, []string{m.Content})
+	vectors, err := s.embed(ctx, scope, []string{m.Content})
 	if err != nil {
 		return Stored{}, false, err
 	}

@@ -14,10 +14,9 @@ import (
 const maxDimensions = 16000
 
 // embed returns each text's vectors, paid by the scope: one of every model its memories get vectors of. Where an embedder
-// is away, slow or wrong its vectors are missing: a memory is worth keeping without its vector, which then follows by
-// event. So it is where the budget is used up, unless that says that its callers shall be refused, and it is the model that
-// searches use. That, the caller's own end and a store that does not tell the models are the only errors. It is called
-// outside of any transaction.
+// is away, slow or wrong, or the budget does not pay for it, its vectors are missing: a memory is worth keeping without its
+// vector, which then follows by event. The caller's own end and a store that does not tell the models are the only errors.
+// It is called outside of any transaction.
 func (s *Service) embed(ctx context.Context, scope memory.Scope, texts []string) ([][]memory.Vector, error) {
 	vectors := make([][]memory.Vector, len(texts))
 	if len(texts) == 0 {
@@ -28,13 +27,8 @@ func (s *Service) embed(ctx context.Context, scope memory.Scope, texts []string)
 		return nil, err
 	}
 	payer := llm.WithPayer(ctx, scope)
-	for i, e := range embedders {
-		err := s.embedBy(payer, e, texts, vectors)
-		if llm.Rejected(err) && i > 0 {
-			s.putOff(ctx, len(texts))
-			continue
-		}
-		if err != nil {
+	for _, e := range embedders {
+		if err := s.embedBy(payer, e, texts, vectors); err != nil {
 			return nil, err
 		}
 	}
@@ -64,8 +58,8 @@ func (s *Service) embedBy(ctx context.Context, e Embedder, texts []string, vecto
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if llm.Rejected(err) {
-		return err
+	if llm.IsDryRun(err) {
+		return nil
 	}
 	if err == nil {
 		err = checkShape(values, len(texts))
@@ -87,21 +81,6 @@ func (s *Service) embedBy(ctx context.Context, e Embedder, texts []string, vecto
 		s.log().WarnContext(ctx, "vectors without a direction refused", "vectors", useless, "model", e.Model())
 	}
 	return nil
-}
-
-// embedAside is embed for work that no caller waits for, whom a refusal by the budget could reach.
-func (s *Service) embedAside(ctx context.Context, scope memory.Scope, texts []string) ([][]memory.Vector, error) {
-	vectors, err := s.embed(ctx, scope, texts)
-	if llm.Rejected(err) {
-		s.putOff(ctx, len(texts))
-		return make([][]memory.Vector, len(texts)), nil
-	}
-	return vectors, err
-}
-
-// putOff says that the budget has refused to embed memories for now.
-func (s *Service) putOff(ctx context.Context, memories int) {
-	s.log().WarnContext(ctx, "embedding put off", "memories", memories, "kind", fault.OverBudget.String())
 }
 
 // checkShape refuses an answer whose vectors cannot be told apart or compared.

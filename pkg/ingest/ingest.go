@@ -14,8 +14,7 @@ import (
 )
 
 // Embedder turns contents into the vectors they are found by. EmbedDocuments returns one vector per text, in order
-// and of one dimension. It must honour ctx. An error means that the memories are stored without vectors, unless the budget
-// rejects the request (llm.Rejected).
+// and of one dimension. It must honour ctx. An error means that the memories are stored without vectors.
 type Embedder interface {
 	Model() string
 	EmbedDocuments(ctx context.Context, texts []string) ([][]float32, error)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
@@ -94,7 +95,7 @@ func once[A any](ctx context.Context, s *Service, scope memory.Scope, key memory
 
 // peek looks for a remembered answer before any work is done for it.
 func peek[A any](ctx context.Context, s *Service, scope memory.Scope, key memory.Key) (answer A, found bool, err error) {
-	if key.Key == "" {
+	if key.Key == "" || llm.DryRunOf(ctx) != nil { // what a repetition would cost, the first request did
 		return answer, false, nil
 	}
 	err = s.write(ctx, scope, func(tx memory.Tx) (err error) {

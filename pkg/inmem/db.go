@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
 )
@@ -75,6 +76,9 @@ func (d *DB) writeLocked(ctx context.Context, do func(u *undo) error) (announced
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	if err := llm.NoDryRun(ctx); err != nil {
 		return false, err
 	}
 	u := &undo{}

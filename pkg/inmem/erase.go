@@ -1,11 +1,13 @@
 package inmem
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
 	"time"
 
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
 )
@@ -59,7 +61,7 @@ func (d *DB) EraseTenant(ctx context.Context, tenant string) (memory.Receipt, er
 func (d *DB) erase(ctx context.Context, tenant string) (memory.Receipt, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := ctx.Err(); err != nil {
+	if err := cmp.Or(ctx.Err(), llm.NoDryRun(ctx)); err != nil {
 		return memory.Receipt{}, err
 	}
 	receipt := memory.Receipt{Tenant: tenant, ErasedAt: d.now()}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
@@ -76,7 +77,7 @@ func (d *DB) Project(ctx context.Context, scope memory.Scope, name string, do fu
 func (d *DB) hold(ctx context.Context, key projectionKey) (after memory.Seq, holder int64, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := ctx.Err(); err != nil {
+	if err := cmp.Or(ctx.Err(), llm.NoDryRun(ctx)); err != nil {
 		return 0, 0, err
 	}
 	p, now := d.projections[key], d.now()

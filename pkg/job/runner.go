@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
 )
@@ -22,7 +23,7 @@ const (
 	maxAttempts  = 5                // claims in a row that brought a job nowhere before it is given up
 	firstWait    = 15 * time.Second // before the second attempt; it doubles with each
 	longestWait  = time.Hour
-	refillWait   = time.Hour // of a job that the budget refused, where nobody said when it is refilled
+	refillWait   = time.Hour // of a job that the budget refused, at most: what is held for other calls may come back before the refill
 )
 
 // Runner works on jobs. Store is required. One Runner may be used by many at once.
@@ -65,6 +66,34 @@ func (r *Runner) Run(ctx context.Context, scope memory.Scope, id memory.ID) (Job
 	}
 	return r.work(ctx, claim)
 }
+
+// Resume makes the parked jobs of the scope due at once, each with a worker woken for it, and returns how many. What one of
+// them waited for may have come; one for which it has not looks, and is parked again.
+func (r *Runner) Resume(ctx context.Context, scope memory.Scope) (int, error) {
+	resumed := 0
+	for after := memory.ID(""); ; {
+		page, err := r.Store.List(ctx, scope, Query{Status: Parked, After: after, Limit: resumeSlice})
+		if err != nil {
+			return resumed, err
+		}
+		for i := range page.Jobs {
+			j := &page.Jobs[i]
+			_, err := r.Store.Unpark(ctx, scope, j.ID, wake(j)...)
+			switch kind := fault.KindOf(err); {
+			case err == nil:
+				resumed++
+			case kind != fault.Conflict && kind != fault.NotFound: // else somebody was faster
+				return resumed, err
+			}
+		}
+		if after = page.Next; after == "" {
+			return resumed, nil
+		}
+	}
+}
+
+// resumeSlice is how many parked jobs are looked at together.
+const resumeSlice = 100
 
 // RunDue works on up to limit jobs of any scope that are due, a slice of each, until none is left or ctx ends, and
 // returns how many it worked on. It is how a clock goes on with jobs that nobody is woken for: those that wait for
@@ -165,7 +194,7 @@ func (r *Runner) setback(ctx, within context.Context, s *Slice, stands Step, err
 		end.Status, end.Error, end.Forgiven = Queued, "", errors.Is(ctx.Err(), context.Canceled)
 		return end
 	case kind == fault.OverBudget:
-		end.Status, end.Wait, end.Forgiven = Parked, refillWait, true
+		end.Status, end.Wait, end.Forgiven = Parked, untilRefill(err, time.Now()), true
 		return end
 	case !mayHelp(kind) || attempts >= maxAttempts:
 		end.Status = Failed
@@ -176,6 +205,15 @@ func (r *Runner) setback(ctx, within context.Context, s *Slice, stands Step, err
 	end.Wait = max(backoff(attempts), fault.RetryAfterOf(err))
 	r.log().WarnContext(ctx, "job put off", "job", s.ID, "kind", s.Kind, "attempts", attempts, "wait", end.Wait, "err", err)
 	return end
+}
+
+// untilRefill is how long a job waits that the budget has refused: until the refill, if that is less than refillWait away.
+func untilRefill(err error, now time.Time) time.Duration {
+	at, known := llm.RefilledAt(err)
+	if !known {
+		return refillWait
+	}
+	return min(max(at.Sub(now), firstWait), refillWait)
 }
 
 // mayHelp reports whether what failed for this reason may succeed when tried again.

@@ -200,6 +200,64 @@ func TestOnlyWhatMayHelpIsTriedAgain(t *testing.T) {
 	}
 }
 
+// short is the refusal of a budget that begins anew.
+type short struct{ at time.Time }
+
+func (short) Error() string           { return "no money" }
+func (short) FaultKind() fault.Kind   { return fault.OverBudget }
+func (short) PublicMessage() string   { return "no money" }
+func (s short) RefilledAt() time.Time { return s.at }
+
+func TestAJobTheBudgetRefusedWaitsForTheRefillAndAnHourAtMost(t *testing.T) {
+	t.Parallel()
+	for refill, want := range map[time.Duration]time.Duration{
+		20 * time.Minute: 20 * time.Minute, 5 * time.Hour: time.Hour, -time.Hour: 15 * time.Second,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			now := time.Now()
+			w := newWorld(t, func(context.Context, *job.Slice) (bool, error) { return false, short{now.Add(refill)} })
+			got := w.run(w.start().ID)
+			if got.Status != job.Parked || got.Error != "no money" || got.NotBefore == nil || got.NotBefore.Sub(now) != want {
+				t.Errorf("refilled in %v: %+v", refill, got)
+			}
+		})
+	}
+}
+
+func TestResumingWakesEveryParkedJobOfTheScopeAndNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		over := true
+		w := newWorld(t, func(_ context.Context, s *job.Slice) (bool, error) {
+			if over {
+				return false, fault.New(fault.OverBudget, "no money")
+			}
+			return true, nil
+		})
+		var parked []memory.ID
+		for range 205 { // more than are looked at together
+			parked = append(parked, w.run(w.start().ID).ID)
+		}
+		over = false
+		done := w.run(w.start().ID)
+		w.told()
+		if n, err := w.runner.Resume(t.Context(), memory.Scope{Tenant: "another", Project: "p"}); n != 0 || err != nil {
+			t.Errorf("resumed %d jobs of another's, %v", n, err)
+		}
+		if n, err := w.runner.Resume(t.Context(), done.Scope()); n != len(parked) || err != nil {
+			t.Errorf("resumed %d jobs of %d, %v", n, len(parked), err)
+		}
+		if told := w.told(); len(told) != len(parked) {
+			t.Errorf("%d jobs were woken", len(told))
+		}
+		for _, id := range parked {
+			if got := w.run(id); got.Status != job.Succeeded {
+				t.Fatalf("%+v", got)
+			}
+		}
+	})
+}
+
 func TestAJobThatParksGoesOnWhenItsTimeComes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -110,3 +110,14 @@ func Rejected(err error) bool {
 	var refusal interface{ Degrades() bool }
 	return fault.KindOf(err) == fault.OverBudget && !(errors.As(err, &refusal) && refusal.Degrades())
 }
+
+// RefilledAt returns when the budget that refused a call begins anew, and false where err is no such refusal or does not
+// say. More may be left before that: what is held for other calls may come back, or somebody raise the limit.
+func RefilledAt(err error) (time.Time, bool) {
+	var refusal interface{ RefilledAt() time.Time }
+	if fault.KindOf(err) != fault.OverBudget || !errors.As(err, &refusal) {
+		return time.Time{}, false
+	}
+	at := refusal.RefilledAt()
+	return at, !at.IsZero()
+}

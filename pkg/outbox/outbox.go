@@ -19,7 +19,8 @@ const (
 	JobDue            = "job.due"        // a job asks for a worker
 	BudgetWarning     = "budget.warning"
 	BudgetExceeded    = "budget.exceeded"
-	TenantErased      = "tenant.erased" // of no project: Record.Project is empty
+	BudgetChanged     = "budget.changed" // other limits are in force: what they put off may go on
+	TenantErased      = "tenant.erased"  // of no project: Record.Project is empty
 )
 
 // Record is one change waiting to be told. ID is a UUIDv7 and becomes the CloudEvents id, so a redelivery is

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/rae-memory/rae/pkg/groupcommit"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
@@ -66,7 +67,7 @@ func (l *lines[T]) enter(scope memory.Scope, open begin[T]) (*line[T], func()) {
 // Its turn is waited for no longer within the process than for another process: behind a writer that is stuck, the
 // others are told to come again.
 func (l *lines[T]) write(ctx context.Context, scope memory.Scope, open begin[T], do func(T) error) error {
-	if err := cmp.Or(ctx.Err(), scope.Check()); err != nil {
+	if err := cmp.Or(ctx.Err(), llm.NoDryRun(ctx), scope.Check()); err != nil {
 		return err
 	}
 	q, leave := l.enter(scope, open)

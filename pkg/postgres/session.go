@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
@@ -236,6 +237,11 @@ func (d *DB) transact(ctx context.Context, mode, role string, scope memory.Scope
 func (d *DB) once(ctx context.Context, mode, role string, scope memory.Scope, do func(*session) error) (again bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
+	}
+	if mode == writing {
+		if err := llm.NoDryRun(ctx); err != nil {
+			return false, err
+		}
 	}
 	conn, err := d.acquire(ctx)
 	if err != nil {

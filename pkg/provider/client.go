@@ -148,8 +148,18 @@ func (c *Client) Name() string { return c.options.Name }
 // connection, an answer that cannot be read), Timeout and Cancelled as ctx ended, Invalid or TooLarge where the provider
 // refused the request, and Internal where what is configured is wrong: the key, the address, the model. One that may be
 // charged for all the same is marked by llm.Spent.
+//
+// In a dry run nobody is asked but RAE's own functions, and they for the price.
 func (c *Client) Post(ctx context.Context, path string, in, out any) error {
-	return c.ask(ctx, path, in, jsonMedia, func(answer *http.Response) error { return c.read(ctx, answer, out) })
+	run := llm.DryRunOf(ctx)
+	switch {
+	case run == nil:
+		return c.ask(ctx, path, in, jsonMedia, func(answer *http.Response) error { return c.read(ctx, answer, out) })
+	case !c.options.TellPayer:
+		return llm.NotInDryRun()
+	}
+	told := &dryRun{}
+	return c.joined(run, c.ask(ctx, path, in, jsonMedia, func(answer *http.Response) error { return c.read(ctx, answer, told) }), told)
 }
 
 // ask sends in until take has its answer, which is asked for as media.
@@ -198,6 +208,9 @@ func (c *Client) attempt(ctx context.Context, path string, body []byte, media st
 		if c.options.RequestID != nil {
 			r.Header.Set(requestIDHeader, c.options.RequestID(ctx))
 		}
+	}
+	if llm.DryRunOf(ctx) != nil {
+		markDryRun(r)
 	}
 	answer, err := c.http.Do(r)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -194,17 +195,38 @@ func TestARefusalNamesTheProviderAndNothingSecret(t *testing.T) {
 
 func TestARefusalByRAEsOwnBudgetStaysOne(t *testing.T) {
 	t.Parallel()
-	refusal := func(then string) http.HandlerFunc {
-		return says(402, "application/problem+json", `{"type":"https://rae/over_budget","status":402,"on_exhausted":"`+then+`","error":{"code":"insufficient_quota"}}`)
-	}
-	for then, rejected := range map[string]bool{"reject": true, "degrade": false} {
-		_, err := ask(t, refusal(then), func(o *provider.Options) { o.TellPayer = true })
-		if fault.KindOf(err) != fault.OverBudget || llm.Rejected(err) != rejected || llm.WasSpent(err) {
-			t.Errorf("%s: got %v, rejected %t", then, err, llm.Rejected(err))
+	const numbers = `"period":"daily","limit":0.010000001,"usage":0,"reserved":0.003,"requested":12,"resets_at":"2026-12-01T00:00:00Z"`
+	resets := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	all := func(then string) map[string]any {
+		return map[string]any{
+			"period": "daily", "limit": json.Number("0.010000001"), "usage": json.Number("0"), "reserved": json.Number("0.003"),
+			"requested": json.Number("12"), "resets_at": resets, "on_exhausted": then,
 		}
 	}
-	if _, err := ask(t, refusal("reject")); fault.KindOf(err) != fault.Internal {
-		t.Errorf("somebody else's budget is taken for RAE's: %v", err)
+	for _, c := range []struct {
+		says     string
+		rejected bool
+		members  map[string]any
+	}{
+		{numbers + `,"on_exhausted":"reject"`, true, all("reject")},
+		{numbers + `,"on_exhausted":"degrade"`, false, all("degrade")},
+		{`"period":"<script>","limit":"much","usage":{},"resets_at":"never","on_exhausted":"` + key + `","detail":"` + key + `"`, true, map[string]any{}},
+	} {
+		refusal := says(402, "application/problem+json", `{"type":"https://rae/over_budget","status":402,`+c.says+`,"error":{"code":"insufficient_quota"}}`)
+		_, err := ask(t, refusal, func(o *provider.Options) { o.TellPayer = true })
+		if fault.KindOf(err) != fault.OverBudget || llm.Rejected(err) != c.rejected || llm.WasSpent(err) || fault.Public(err) != "the budget does not cover this (acme-ai)" {
+			t.Errorf("%s: got %v, rejected %t", c.says, err, llm.Rejected(err))
+		}
+		var told fault.Detailed
+		if !errors.As(err, &told) || !reflect.DeepEqual(told.ProblemMembers(), c.members) {
+			t.Errorf("%s: members %v, want %v", c.says, told.ProblemMembers(), c.members)
+		}
+		if at, known := llm.RefilledAt(err); known != (len(c.members) > 0) || known && !at.Equal(resets) {
+			t.Errorf("%s: refilled at %v, %t", c.says, at, known)
+		}
+		if _, err := ask(t, refusal); fault.KindOf(err) != fault.Internal {
+			t.Errorf("somebody else's budget is taken for RAE's: %v", err)
+		}
 	}
 }
 
@@ -400,4 +422,54 @@ func FuzzNumbers(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestADryRunAsksRAEsOwnFunctionsForThePriceAndNobodyElse(t *testing.T) {
+	t.Parallel()
+	const estimate = `{"dry_run":true,"calls":[{"operation":"embeddings","provider":"openai","model":"m","tokens_in":7,"max_tokens_out":2,"cost":0.000000014,"price_known":true}],` +
+		`"cost":0.000000014,"allowed":false,"refused_by":{"period":"daily","on_exhausted":"degrade"}}`
+	priced := []llm.Quote{{
+		Call: llm.Call{Operation: "embeddings", Provider: "openai", Model: "m", Most: llm.Usage{TokensIn: 7, TokensOut: 2, Estimated: true}},
+		Cost: "0.000000014", PriceKnown: true,
+	}}
+	for _, c := range []struct {
+		name    string
+		own     bool
+		answer  http.HandlerFunc
+		asked   int32
+		calls   []llm.Quote
+		refused bool
+		priced  bool // else the run knows why not
+	}{
+		{"a provider", false, says(200, "application/json", `{"text":"done, and charged for"}`), 0, nil, false, true},
+		{"a function", true, says(200, "application/json", estimate), 1, priced, true, true},
+		{"a function that knows of no dry runs", true, says(200, "application/json", `{"text":"done"}`), 1, nil, false, false},
+		{"a function that cannot tell", true, says(500, "application/problem+json", `{}`), 1, nil, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var asked atomic.Int32
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked.Add(1)
+				if r.Header.Get("X-Dry-Run") != "true" {
+					t.Error("it was asked to do it")
+				}
+				c.answer(w, r)
+			}))
+			defer server.Close()
+			client, err := provider.New(provider.Options{Name: "rae", BaseURL: server.URL, TellPayer: c.own, Retries: -1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, run := llm.WithDryRun(t.Context())
+			var got reply
+			err = client.Post(ctx, "/x", question{}, &got)
+			if llm.IsDryRun(err) != c.priced || asked.Load() != c.asked || got.Text != "" || (run.Failed() == nil) != c.priced {
+				t.Errorf("got %v, %+v after %d requests; failed by %v", err, got, asked.Load(), run.Failed())
+			}
+			if !reflect.DeepEqual(run.Calls(), c.calls) || (run.Refused() != nil) != c.refused || c.refused && llm.Rejected(run.Refused()) {
+				t.Errorf("calls %+v, refused by %v", run.Calls(), run.Refused())
+			}
+		})
+	}
 }

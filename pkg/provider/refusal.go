@@ -22,16 +22,6 @@ type passing struct{ fault *fault.Error }
 func (p *passing) Error() string { return p.fault.Error() }
 func (p *passing) Unwrap() error { return p.fault }
 
-// overBudget is a refusal by RAE's own budget, told by another of its functions; llm.Rejected reads it.
-type overBudget struct {
-	fault    *fault.Error
-	degrades bool
-}
-
-func (o *overBudget) Error() string  { return o.fault.Error() }
-func (o *overBudget) Unwrap() error  { return o.fault }
-func (o *overBudget) Degrades() bool { return o.degrades }
-
 // noQuota are codes of refusals that look like too many requests and mean that nothing is left to spend.
 var noQuota = []string{"insufficient_quota", "billing_hard_limit_reached"}
 
@@ -44,13 +34,13 @@ var overflow = regexp.MustCompile(`(?i)context_length_exceeded|maximum context l
 // refusal is an answer that is none. Only a code is taken from it: its message may repeat the key or what was asked.
 func (c *Client) refusal(answer *http.Response) error {
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxErrorAnswer)) // what there is of it
+	if c.options.TellPayer && answer.StatusCode == http.StatusPaymentRequired {
+		return overBudgetOf(c.Name(), text)
+	}
 	said := c.said(text)
 	told := strconv.Itoa(answer.StatusCode)
 	if said.code != "" {
 		told += " " + said.code
-	}
-	if c.options.TellPayer && answer.StatusCode == http.StatusPaymentRequired {
-		return &overBudget{fault.New(fault.OverBudget, "the budget does not cover this (%s)", c.Name()), said.degrades}
 	}
 	if slices.Contains(filtered, said.code) {
 		return llm.Spent(llm.Refused(c.Name(), said.code))
@@ -127,9 +117,8 @@ var codes = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]*$`)
 
 // said is what a refusal says for machines.
 type said struct {
-	code     string
-	status   int  // where it repeats one
-	degrades bool // what RAE says beside its own refusals
+	code   string
+	status int // where it repeats one
 }
 
 // said finds the code of a refusal: error.code, error.status or error.type, as OpenAI, Gemini and Anthropic write it, or
@@ -143,13 +132,11 @@ func (c *Client) said(text []byte) (s said) {
 	var told struct {
 		Error     json.RawMessage `json:"error"`
 		ErrorType any             `json:"error_type"`
-		Exhausted any             `json:"on_exhausted"`
 		parts
 	}
 	if json.Unmarshal(text, &told) != nil {
 		return said{}
 	}
-	s.degrades = told.Exhausted == "degrade"
 	var inner parts
 	_ = json.Unmarshal(told.Error, &inner) // some write a string there, which tells nothing
 	if status, ok := inner.Code.(float64); ok {

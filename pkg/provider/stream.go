@@ -23,6 +23,9 @@ const maxLine = 1 << 20
 // Before the first event it tries again as Post does, and never after. The events together are no longer than
 // Options.MaxAnswer. An answer that is no stream is Unavailable; errors of take are returned as they are.
 func (c *Client) Stream(ctx context.Context, path string, in any, take func(name string, data []byte) (last bool, err error)) error {
+	if err := llm.NoDryRun(ctx); err != nil {
+		return err
+	}
 	return c.ask(ctx, path, in, eventMedia, func(answer *http.Response) error { return c.events(ctx, answer, take) })
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
 )
@@ -55,6 +56,29 @@ func (s *Service) Start(ctx context.Context, scope memory.Scope, request Request
 	}
 	r, _, err := s.Store.Create(ctx, scope, s.queued(scope, request), key, wake)
 	return r, err
+}
+
+// Rehearse does what the request asks for in a dry run (llm.DryRun), within the time of one piece of work, and keeps nothing
+// of it but what the calls of models would cost. Its error is that of a request that cannot be meant, of memories that cannot
+// be read, or llm.NotInDryRun.
+func (s *Service) Rehearse(ctx context.Context, scope memory.Scope, request Request) error {
+	if request.Kind == "" {
+		request.Kind = Insight
+	}
+	if err := request.check(); err != nil {
+		return err
+	}
+	ctx, stop := context.WithTimeout(ctx, working)
+	defer stop()
+	for r := s.queued(scope, request); ; {
+		found, err := s.perform(ctx, scope, &r)
+		if err != nil {
+			return err
+		}
+		if r.Cursor = found.cursor; r.Cursor == "" {
+			return llm.NotInDryRun()
+		}
+	}
 }
 
 // queued is a fresh reflection for the request.

@@ -78,12 +78,19 @@ func (r *Remote) Rerank(ctx context.Context, query string, documents []string) (
 	}
 	asked, places := distinct(documents, r.spec.MaxTextTokens)
 	var got []float64
+	var dry error
 	for start := 0; start < len(asked); start += r.spec.MaxDocuments {
 		some, err := r.request(ctx, query, asked[start:min(start+r.spec.MaxDocuments, len(asked))])
-		if err != nil {
+		switch {
+		case llm.IsDryRun(err):
+			dry = err // go on: all requests are to be priced
+		case err != nil:
 			return nil, err
 		}
 		got = append(got, some...)
+	}
+	if dry != nil {
+		return nil, dry
 	}
 	within01(got)
 	for i, place := range places {

@@ -3,12 +3,14 @@ package search
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
@@ -55,7 +57,8 @@ func (q *inquiry) lexicalShare(found map[string][]Hit) float64 {
 }
 
 // retrieve asks the legs of the mode: first those that weigh in, all at once, then, when they found too little, those
-// that only help out. A leg that fails is named; only when all fail is there no answer.
+// that only help out. A leg that fails is named; only when all fail is there no answer, and when the budget rejects what a leg
+// would cost (llm.Rejected), which is the error then.
 func (s *Service) retrieve(ctx context.Context, r *inquiry) (found map[string][]Hit, degraded []string, err error) {
 	var main, helping []Leg
 	for _, leg := range s.Legs {
@@ -76,11 +79,17 @@ func (s *Service) retrieve(ctx context.Context, r *inquiry) (found map[string][]
 	found = map[string][]Hit{}
 	q := Query{Scope: r.Scope, Text: r.Query, Filter: r.Filter, View: r.View, Model: r.model}
 	failure := s.ask(ctx, r, &q, main, found)
+	if err := rejection(failure); err != nil {
+		return nil, nil, err
+	}
 	if len(failure) == 0 {
 		failure = s.askWithin(ctx, r, q, main, found)
 	}
 	if distinct(found) < r.Limit {
 		failure = append(failure, s.ask(ctx, r, &q, helping, found)...)
+	}
+	if err := rejection(failure); err != nil {
+		return nil, nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -135,6 +144,16 @@ type failed struct {
 	err error
 }
 
+// rejection is the failure by which the budget wants the whole search refused, nil where none is.
+func rejection(failures []failed) error {
+	for _, f := range failures {
+		if llm.Rejected(f.err) {
+			return fmt.Errorf("%s: %w", f.leg, f.err)
+		}
+	}
+	return nil
+}
+
 // ask runs legs at once, each within its own time, and adds what they find.
 func (s *Service) ask(ctx context.Context, r *inquiry, q *Query, legs []Leg, found map[string][]Hit) (failures []failed) {
 	legs = slices.Clone(legs)
@@ -147,9 +166,17 @@ func (s *Service) ask(ctx context.Context, r *inquiry, q *Query, legs []Leg, fou
 			q.Vector, err = r.embedder.EmbedQuery(ctx, r.Query)
 			return err
 		})
+		if llm.IsDryRun(err) {
+			if q.Vector = anyVector(r.embedder); q.Vector != nil {
+				err = nil
+			}
+		}
 		if err != nil {
 			failures = append(failures, failed{string(Dense), err})
 			legs = slices.Delete(legs, dense, dense+1)
+			if llm.Rejected(err) {
+				return failures
+			}
 		}
 	}
 	hits := make([][]Hit, len(legs))
@@ -183,6 +210,18 @@ func (s *Service) ask(ctx context.Context, r *inquiry, q *Query, legs []Leg, fou
 		found[leg.Name()] = hits[i]
 	}
 	return failures
+}
+
+// anyVector stands for that of a question which is only priced: it finds as many candidates for the second look as the real
+// one would, if not the same. nil where the embedder doesn't tell how long a vector is.
+func anyVector(e Embedder) []float32 {
+	sized, ok := e.(interface{ Dimensions() int })
+	if !ok || sized.Dimensions() < 1 {
+		return nil
+	}
+	v := make([]float32, sized.Dimensions())
+	v[0] = 1
+	return v
 }
 
 // distinct counts the memories found.

@@ -96,7 +96,8 @@ const (
 	contextDepth        = 50  // candidates whose neighbours are brought in
 )
 
-// Search finds the memories that answer the request, best first, ties by id.
+// Search finds the memories that answer the request, best first, ties by id. What a stage costs, the scope pays; where its
+// budget rejects that rather than have it left out, the search is OverBudget, and nothing it would have paid for was asked.
 func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 	r.Query = cut(r.Query, MaxQueryBytes)
 	r.Mode = cmp.Or(r.Mode, Hybrid)
@@ -145,6 +146,9 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 	reranked := second && s.Reranker != nil
 	if reranked {
 		if err := s.rerank(ctx, q, found, candidates); err != nil {
+			if llm.Rejected(err) {
+				return Response{}, err
+			}
 			var without *Degraded
 			degraded, reranked = append(degraded, "rerank"), errors.As(err, &without)
 		}
@@ -168,7 +172,7 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 	}
 	response.Results = s.present(q, results[:min(r.Limit, len(results))], found, reranked)
 	response.Degraded = degraded
-	if caching {
+	if caching && llm.DryRunOf(ctx) == nil {
 		s.remember(ctx, key, &response)
 	}
 	return response, nil
@@ -300,6 +304,9 @@ func (s *Service) stage(ctx context.Context, name string, do func(context.Contex
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%s panicked: %v", name, p)
+		}
+		if llm.IsDryRun(err) {
+			return // nothing failed
 		}
 		if s.Observe != nil {
 			s.Observe(name, time.Since(began), err)

@@ -107,13 +107,13 @@ func (s *Server) mountHost(gatherer prometheus.Gatherer) {
 		ErrorHandling:       promhttp.ContinueOnError,
 		MaxRequestsInFlight: 4,
 	}))
-	s.mux.HandleFunc(eventsRoute, func(w http.ResponseWriter, r *http.Request) {
+	s.mux.Handle(eventsRoute, httpapi.NoDryRun(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.Events == nil {
 			httpapi.WriteProblem(w, r, fault.New(fault.NotFound, "this server takes no events"))
 			return
 		}
 		s.Events.ServeHTTP(w, r)
-	})
+	})))
 }
 
 // API is the mounted API, for its OpenAPI document.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/pkg/groupcommit"
+	"github.com/rae-memory/rae/pkg/llm"
 )
 
 // Writers share commits; see package groupcommit. SQLite has one writer at a time, so there is one queue.
@@ -64,6 +65,9 @@ func (g group) exec(statement string) error {
 // once, and must use tx only. An error of do is returned unchanged, unless it is the database's own. Statements in do
 // should run under a context without cancellation.
 func (d *DB) write(ctx context.Context, do func(tx *sql.Tx) error) error {
+	if err := llm.NoDryRun(ctx); err != nil {
+		return err
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -3,11 +3,13 @@ package budgettest
 import (
 	"context"
 	"math"
+	"reflect"
 	"strings"
 	"time"
 
 	"github.com/rae-memory/rae/pkg/budget"
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
@@ -52,6 +54,21 @@ func limitClauses() []clause {
 			is(f, "limits after a put of none", []*budget.Cost{again.MonthlyLimit, again.DailyLimit, again.MonthlyRemaining},
 				[]*budget.Cost{nil, nil, nil})
 			is(f, "threshold after a put of none", again.WarningThreshold, 0.8)
+		}},
+		{"a dry run reads the books and changes nothing in them", func(f *fixture) {
+			before := f.limit(budget.Limits{Monthly: usd("5")})
+			dry, _ := llm.WithDryRun(f.ctx)
+			for what, change := range map[string]func() error{
+				"limits":      func() error { _, err := f.ledger.PutLimits(dry, f.scope, budget.Limits{}); return err },
+				"reservation": func() error { _, err := f.ledger.Reserve(dry, f.scope, ask("1")); return err },
+			} {
+				if err := change(); !llm.IsDryRun(err) {
+					f.Errorf("%s: %v", what, err)
+				}
+			}
+			if status, err := f.ledger.Current(dry, f.scope); err != nil || !reflect.DeepEqual(status, before) {
+				f.Errorf("got %+v, %v", status, err)
+			}
 		}},
 		{"limits that cannot stand name their field and change nothing", func(f *fixture) {
 			before := f.limit(budget.Limits{Monthly: usd("5")})

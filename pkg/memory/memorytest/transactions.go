@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
 )
@@ -17,6 +18,7 @@ func transactionClauses() []clause {
 		{"a transaction that fails leaves nothing, and its error comes back unchanged", failureLeavesNothing},
 		{"a transaction that panics leaves nothing and the store goes on", panicLeavesNothing},
 		{"a transaction whose caller has gone leaves nothing", cancelledLeavesNothing},
+		{"a transaction of a dry run does not begin", dryRunLeavesNothing},
 		{"a transaction sees what it wrote", readsOwnWrites},
 		{"nobody sees a transaction before it has committed", unseenBeforeCommit},
 		{"a refused change leaves the rest of its transaction standing", refusalLeavesRest},
@@ -35,6 +37,28 @@ func announcementClauses() []clause {
 		{"a transaction that fails announces nothing", failureAnnouncesNothing},
 		{"what lapsed or was swept is announced as deleted", lapseAnnounced},
 		{"a record emitted by hand carries the scope, an id and the time", emitted},
+	}
+}
+
+func dryRunLeavesNothing(t *testing.T, w *world) {
+	w.add(t, acme, full(), vector(1))
+	before := snapshot(t, w)
+	ctx, _ := llm.WithDryRun(t.Context())
+	began := false
+	err := w.store.Write(ctx, acme, func(tx memory.Tx) error {
+		began = true
+		_, _, err := tx.Put(ctx, note("new"), asker, vector(2))
+		return err
+	})
+	if began || !llm.IsDryRun(err) {
+		t.Errorf("began %t, %v", began, err)
+	}
+	if _, err := w.store.EraseTenant(ctx, acme.Tenant); !llm.IsDryRun(err) {
+		t.Errorf("erase: %v", err)
+	}
+	same(t, "everything", json.RawMessage(snapshot(t, w)), json.RawMessage(before))
+	if found, err := w.store.Find(ctx, acme, nil, memory.View{}); err != nil || len(found) != 0 {
+		t.Errorf("a dry run cannot read: %v, %v", found, err)
 	}
 }
 
