@@ -22,6 +22,7 @@ const (
 	noRedis      = "Redis may be away or lie"
 	noStampede   = "many who miss at once ask once"
 	undisturbed  = "no tenant notices another"
+	wholeAnswers = "half an answer of a language model, or one that does not follow its schema, is none"
 )
 
 var sabotages = []sabotage{
@@ -100,4 +101,11 @@ var sabotages = []sabotage{
 	{undisturbed, "a key of one tenant answers another (SQLite)", "pkg/sqlite/once.go",
 		"WHERE tenant = ? AND project = ? AND route = ? AND key = ?`,\n		t.scope.Tenant, t.scope.Project, key.Route, key.Key)", "WHERE route = ? AND key = ?`,\n		key.Route, key.Key)",
 		".", "^TestOneTenantNeverNoticesAnother$/^sqlite"},
+
+	{wholeAnswers, "a stream that ends early is taken for the answer", "pkg/openai/chat.go",
+		`case a.finished == "", a.finished == "error":`, `case a.finished == "error":`,
+		"./pkg/openai", "^TestChatStandsWhatServersDo$"},
+	{wholeAnswers, "answers are not held to their schema", "pkg/llm/remote.go",
+		"	err := follow.check(unfenced(got.Text))\n", "	var err error\n",
+		"./pkg/llm", "^TestAnAnswerFollowsItsSchema$"},
 }
