@@ -91,6 +91,7 @@ const (
 	nothing = "."
 	// What a provider's own form of a message takes of tokens, more or less.
 	messageTokens = 8
+	schemaTokens  = 500 // that a provider may add to the prompt to have a schema followed
 	maxName       = 200 // bytes of a model's name that are believed
 )
 
@@ -151,6 +152,9 @@ func (r *Remote) ask(ctx context.Context, q Request, follow *schema) (answer Res
 	call := Call{
 		Operation: q.Operation, Provider: r.spec.Provider, Model: r.spec.Model,
 		Most: Usage{TokensIn: r.tokens(&q, EstimateTokens), TokensOut: q.MaxTokens, Estimated: true},
+	}
+	if q.Schema != nil {
+		call.Most.TokensIn += schemaTokens
 	}
 	answer, err = Ask(ctx, r.meter, r.spec.Timeout, call, func(ctx context.Context) (Response, Usage, error) {
 		got, err := r.provider.Ask(ctx, q)

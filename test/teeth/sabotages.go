@@ -23,6 +23,7 @@ const (
 	noStampede   = "many who miss at once ask once"
 	undisturbed  = "no tenant notices another"
 	notOverspent = "a budget is never overspent, and books balance"
+	wholeAnswers = "half an answer of a language model, or one that does not follow its schema, is none"
 )
 
 var sabotages = []sabotage{
@@ -130,4 +131,10 @@ var sabotages = []sabotage{
 	{notOverspent, "who was killed keeps what it held", "pkg/budget/reservation.go",
 		"!now.Before(r.ExpiresAt) {", "now.IsZero() {",
 		"./test/ledger", "^TestAProcessKilled"},
+	{wholeAnswers, "a stream that ends early is taken for the answer", "pkg/openai/chat.go",
+		`case a.finished == "", a.finished == "error":`, `case a.finished == "error":`,
+		"./pkg/openai", "^TestChatStandsWhatServersDo$"},
+	{wholeAnswers, "answers are not held to their schema", "pkg/llm/remote.go",
+		"	err := follow.check(unfenced(got.Text))\n", "	var err error\n",
+		"./pkg/llm", "^TestAnAnswerFollowsItsSchema$"},
 }

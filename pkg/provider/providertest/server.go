@@ -30,7 +30,7 @@ func Serve(t *testing.T, media string, answer func(r *http.Request, body []byte)
 		s.mu.Lock()
 		s.asked, s.header = r.URL.String()+" "+string(body), r.Header
 		s.mu.Unlock()
-		answers(http.StatusOK, (&Subject{Media: media}).media(), answer(r, body))(w, r)
+		answers(200, (&Subject{Media: media}).media(), answer(r, body))(w, r)
 	}))
 	t.Cleanup(server.Close)
 	s.URL = server.URL
