@@ -34,7 +34,7 @@ type Queue[T Tx] struct {
 	// after the transaction has ended.
 	Begin func(ctx context.Context) (tx T, end func(), err error)
 	Size  int           // writers per commit; 0 = 256
-	Time  time.Duration // after this no more writers join: the first one is waiting; 0 = 20 ms
+	Time  time.Duration // after this, from the end of the first turn, no more writers join: the first one is waiting; 0 = 20 ms
 
 	mu      sync.Mutex
 	waiting []*writer[T]
@@ -170,6 +170,9 @@ func (q *Queue[T]) group(self *writer[T]) (answer error, again bool) {
 		default:
 			w.signals <- signal[T]{turn: true, tx: tx}
 			turn = <-w.ran
+		}
+		if taken == 0 {
+			started = time.Now() // it may have waited for another process's transaction, and others have come meanwhile
 		}
 		if turn.aborted {
 			turn.broken = tx.TakeBack()

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rae-memory/rae/pkg/groupcommit"
@@ -449,4 +450,33 @@ func TestAStormIsAllWrittenOnce(t *testing.T) {
 	if q.Waiting() != 0 {
 		t.Errorf("%d still wait", q.Waiting())
 	}
+}
+
+// A first turn may have to wait for another process: whoever has come meanwhile shares its transaction all the same.
+func TestAFirstTurnThatWaitedLongTakesTheOthersAlong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{}
+		q := l.queue()
+		q.Time = 20 * time.Millisecond
+		words := strings.Fields("a b c")
+		var writers sync.WaitGroup
+		for _, word := range words {
+			writers.Go(func() {
+				err := q.Write(t.Context(), func(p *page) error {
+					if len(p.kept) == 0 {
+						time.Sleep(time.Second)
+					}
+					return write(p, word)
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		writers.Wait()
+		if got := fmt.Sprint(l.log); got != "[commit 3]" {
+			t.Errorf("what happened: %s", got)
+		}
+	})
 }

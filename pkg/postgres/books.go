@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/rae-memory/rae/pkg/budget"
 	"github.com/rae-memory/rae/pkg/memory"
@@ -31,11 +33,14 @@ type books struct {
 	pages  map[string]*projectPage
 	found  map[string]*projectPage // by project, those the turn under way may have changed, as it found them; nil: not there
 
-	memo                *memo                 // what the transaction began with; nil: it reads the books
-	readAt              time.Time             // by this process's clock: when they were read
-	stamp               int64                 // of who wrote the books last; 0: nobody did
+	memo     *memo     // what the transaction began with; nil: it reads the books
+	readAt   time.Time // by this process's clock: when they were read
+	stamp    int64     // of who wrote the books last; 0: nobody did
+	careful  bool      // what a turn does is sent at once, so that what is refused of it is its own failure
+	deferred bool      // what some turn did was not
+
 	made                []standingReservation // by this transaction
-	ended               []memory.ID
+	ended               []reservationKey
 	keptMade, keptEnded int // lengths, as the turn under way found them
 	prices              []budget.Price
 	priced              bool // prices have been read
@@ -93,7 +98,8 @@ func (l *Ledger) beginBooks(ctx context.Context, scope memory.Scope, alone func(
 	if err != nil {
 		return nil, end, err
 	}
-	b := &books{turns: t, ledger: l, tenant: scope.Tenant, pages: map[string]*projectPage{}, memo: l.memos.take(scope.Tenant)}
+	b := &books{turns: t, ledger: l, tenant: scope.Tenant, pages: map[string]*projectPage{}}
+	b.memo, b.careful = l.memos.take(b.tenant)
 	b.exec(lockBooks, b.tenant)
 	if b.memo != nil {
 		b.recall()
@@ -127,48 +133,41 @@ func (b *books) recall() {
 
 // remember leaves what the transaction, which has been committed, knows of the books.
 func (b *books) remember() {
-	if b.stamp == 0 {
-		return
+	var left *memo
+	if b.stamp != 0 {
+		left = &memo{
+			read: b.readAt, now: b.now, stamp: b.stamp, all: b.next.all, pot: b.next.pot, prices: b.prices, priced: b.priced,
+			projects: make(map[string]budget.Account, len(b.pages)),
+		}
+		if b.memo != nil {
+			left.now = b.memo.now
+		}
+		for project, p := range b.pages {
+			left.projects[project] = p.account
+		}
+		trim(left.projects, memoProjects)
 	}
-	m := &memo{held: map[memory.ID]standingReservation{}, read: b.readAt, now: b.now}
-	if b.memo != nil {
-		m.held, m.now = b.memo.held, b.memo.now
-	}
-	m.stamp, m.all, m.pot, m.prices, m.priced = b.stamp, b.next.all, b.next.pot, b.prices, b.priced
-	m.projects = make(map[string]budget.Account, len(b.pages))
-	for project, p := range b.pages {
-		m.projects[project] = p.account
-	}
-	trim(m.projects, memoProjects)
-	for _, r := range b.made {
-		m.held[r.ID] = r
-	}
-	for _, id := range b.ended {
-		delete(m.held, id)
-	}
-	trim(m.held, memoHeld)
-	b.ledger.memos.leave(b.tenant, m)
+	b.ledger.memos.leave(b.tenant, left, b.made, b.ended)
 }
 
-// fleeting reports also what failed because a memo did not hold.
+// fleeting reports also what failed because something remembered did not hold, and what may have been another turn's fault.
 func (b *books) fleeting(err error) bool {
-	if b.memo == nil {
-		return b.session.fleeting(err)
-	}
-	if outdated(err) {
+	var e *pgconn.PgError
+	switch {
+	case outdated(err):
 		b.ledger.memos.doubt(b.tenant)
 		return true
+	case b.deferred && errors.As(err, &e):
+		b.ledger.memos.care(b.tenant)
+		return true
 	}
-	return taken(err) || b.session.fleeting(err)
+	return b.session.fleeting(err)
 }
 
-// recalled returns a reservation of the project that this process made and that still holds.
-func (b *books) recalled(project string, id memory.ID) *standingReservation {
-	if b.memo == nil {
-		return nil
-	}
-	r, known := b.memo.held[id]
-	if !known || r.ProjectID != project || slices.Contains(b.ended, id) {
+// recalled returns a reservation that this process made and that, as far as it knows, still holds.
+func (b *books) recalled(key reservationKey) *standingReservation {
+	r, known := b.ledger.memos.made(key)
+	if !known || slices.Contains(b.ended, key) {
 		return nil
 	}
 	return &r
@@ -216,6 +215,19 @@ func (b *books) Savepoint() error {
 	b.kept, b.found = b.next, map[string]*projectPage{}
 	b.keptMade, b.keptEnded, b.keptPriced = len(b.made), len(b.ended), b.priced
 	return b.turns.Savepoint()
+}
+
+// Release implements groupcommit.Tx. What the turn kept back is sent with what others do after it, or with the commit: most
+// turns ask nothing, and a round trip takes longer than what they do. Where something is refused of it, nobody knows whose
+// it was, and all try again, carefully.
+func (b *books) Release() error {
+	if b.careful {
+		return b.turns.Release()
+	}
+	b.full = b.taken == 1 && b.alone()
+	b.deferred = true
+	b.leave()
+	return nil
 }
 
 // TakeBack implements groupcommit.Tx.

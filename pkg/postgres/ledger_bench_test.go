@@ -27,24 +27,34 @@ func lasting(b *testing.B) string {
 	return url
 }
 
-// BenchmarkSpend reserves and settles in one scope, alone and with others, in the ledger's own line; while memories are
-// imported into the scope; and, to compare, by one guarded UPDATE in the database, which knows no rule but one limit.
+// BenchmarkSpend reserves and settles in one scope, alone and with others, in the ledger's own line and in those of four
+// ledgers that share nothing but the database; while memories are imported into the scope; and, to compare, by two guarded
+// UPDATEs in the database that note what they did, which know no rule but one limit, and by a single one that notes nothing.
 func BenchmarkSpend(b *testing.B) {
 	url := lasting(b)
 	db := openAt(b, url, postgres.Options{Connections: 4})
 	limit, cost := 1_000_000_000*budget.USD, budget.USD
-	ledger := postgres.NewLedger(db, budget.Policy{Defaults: budget.Limits{Monthly: &limit}})
-	spend := func(ctx context.Context) error {
+	ledgers := []*postgres.Ledger{postgres.NewLedger(db, budget.Policy{Defaults: budget.Limits{Monthly: &limit}})}
+	for range 3 {
+		db := openAt(b, url, postgres.Options{Connections: 4})
+		ledgers = append(ledgers, postgres.NewLedger(db, budget.Policy{Defaults: budget.Limits{Monthly: &limit}}))
+	}
+	spendAt := func(ctx context.Context, ledger *postgres.Ledger) error {
 		r, err := ledger.Reserve(ctx, acme, budget.Request{Operation: "chat", Model: "m", MaxCost: &cost})
 		if err == nil {
 			_, err = ledger.Settle(ctx, acme, r.ID, budget.Settle{Cost: &cost})
 		}
 		return err
 	}
-	guarded := guardedSpend(b, url)
-	for _, writers := range []int{1, 16, 64} {
+	spend := func(ctx context.Context) error { return spendAt(ctx, ledgers[0]) }
+	var next atomic.Int64
+	anywhere := func(ctx context.Context) error { return spendAt(ctx, ledgers[next.Add(1)%4]) }
+	guarded, bare := guardedSpend(b, url)
+	for _, writers := range []int{1, 32} {
 		b.Run(fmt.Sprintf("line/%d", writers), func(b *testing.B) { measure(b, writers, spend) })
+		b.Run(fmt.Sprintf("lines/%d", writers), func(b *testing.B) { measure(b, writers, anywhere) })
 		b.Run(fmt.Sprintf("guarded/%d", writers), func(b *testing.B) { measure(b, writers, guarded) })
+		b.Run(fmt.Sprintf("bare/%d", writers), func(b *testing.B) { measure(b, writers, bare) })
 	}
 	b.Run("line/1/import", func(b *testing.B) {
 		ctx, stop := context.WithCancel(b.Context())
@@ -96,12 +106,13 @@ func measure(b *testing.B, callers int, call func(context.Context) error) {
 }
 
 // guardedSpend is the least that a database must do: hold, if it fits, and note it; book, and note it. One round trip each.
-func guardedSpend(b *testing.B, url string) func(context.Context) error {
+// bare only takes it, if it fits.
+func guardedSpend(b *testing.B, url string) (spend, bare func(context.Context) error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		b.Fatal(err)
 	}
-	config.MaxConns = 4
+	config.MaxConns = 32
 	pool, err := pgxpool.NewWithConfig(b.Context(), config)
 	if err != nil {
 		b.Fatal(err)
@@ -120,7 +131,7 @@ func guardedSpend(b *testing.B, url string) func(context.Context) error {
 		INSERT INTO guarded_holds (cost, status) SELECT $1, 'held' FROM fits RETURNING id`
 	const book = `WITH ended AS (UPDATE guarded_holds SET status = 'settled' WHERE id = $1 AND status = 'held' RETURNING cost)
 		UPDATE guarded SET held = held - ended.cost, used = used + ended.cost FROM ended WHERE scope = 'acme'`
-	return func(ctx context.Context) error {
+	spend = func(ctx context.Context) error {
 		var id int64
 		if err := pool.QueryRow(ctx, hold, int64(budget.USD)).Scan(&id); err != nil {
 			return err
@@ -128,4 +139,9 @@ func guardedSpend(b *testing.B, url string) func(context.Context) error {
 		_, err := pool.Exec(ctx, book, id)
 		return err
 	}
+	bare = func(ctx context.Context) error {
+		_, err := pool.Exec(ctx, `UPDATE guarded SET used = used + $1 WHERE scope = 'acme' AND used + held + $1 <= most`, int64(budget.USD))
+		return err
+	}
+	return spend, bare
 }

@@ -132,16 +132,20 @@ func (t *turns) Savepoint() error {
 // this turn's failure and nobody else's; unless nobody else waits: then it is sent with the commit, in one round trip.
 func (t *turns) Release() error {
 	t.full = t.taken == 1 && t.alone()
-	switch {
-	case t.full && t.flushes == t.sent: // its savepoint has not been sent either, and is not needed
-		t.pending.QueuedQueries = slices.Delete(t.pending.QueuedQueries, t.before, t.before+1)
-		return nil
-	case t.full:
-		t.exec("RELEASE SAVEPOINT turn")
+	t.leave()
+	if t.full {
 		return nil
 	}
-	t.exec("RELEASE SAVEPOINT turn")
 	return t.flush()
+}
+
+// leave keeps back the end of the turn's savepoint, or goes without one that has not been sent.
+func (t *turns) leave() {
+	if t.flushes == t.sent {
+		t.pending.QueuedQueries = slices.Delete(t.pending.QueuedQueries, t.before, t.before+1)
+		return
+	}
+	t.exec("RELEASE SAVEPOINT turn")
 }
 
 // Full implements groupcommit.Tx.

@@ -21,10 +21,9 @@ type memo struct {
 	all   budget.Account
 	pot   budget.Account
 
-	projects map[string]budget.Account         // those that were open
-	held     map[memory.ID]standingReservation // those this process made
-	prices   []budget.Price                    // the tenant's own
-	priced   bool                              // prices have been read
+	projects map[string]budget.Account // those that were open
+	prices   []budget.Price            // the tenant's own
+	priced   bool                      // prices have been read
 }
 
 // booksStand fails unless the tenant's ($1) books are as whoever stamped ($2) them left them, on the same day ($3), and no
@@ -41,55 +40,90 @@ const (
 	memoAge      = 10 * time.Second
 	memoTenants  = 1000
 	memoProjects = 100
-	memoHeld     = 1000
-	distrustTime = time.Second // after another process wrote the books: it may do so again
+	memoHeld     = 10_000
+	doubtTime    = time.Second // after another process wrote the books, or a transaction failed: it may happen again
 )
 
-// memos are the memos of tenants. Whoever takes one has it alone, and puts back what it made of it.
+// memos are what a process remembers of tenants' books. Whoever takes a memo has it alone, and leaves what it made of it.
 type memos struct {
-	mu       sync.Mutex
-	left     map[string]*memo
-	distrust map[string]time.Time // until when no memo of the tenant is left
+	mu      sync.Mutex
+	left    map[string]*memo
+	doubted map[string]time.Time // until when no memo of the tenant is left
+	careful map[string]time.Time // until when what a turn does is sent at once (books.Release)
+	// held are reservations this process made, which may have ended elsewhere since. Nothing else of them ever changes.
+	held map[reservationKey]standingReservation
 }
 
-// take returns the memo of the tenant, nil if there is none to go by.
-func (m *memos) take(tenant string) *memo {
+type reservationKey struct {
+	scope memory.Scope
+	id    memory.ID
+}
+
+// take returns the memo of the tenant, nil if there is none to go by, and whether a transaction has to be careful.
+func (m *memos) take(tenant string) (taken *memo, careful bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	taken := m.left[tenant]
+	taken = m.left[tenant]
 	delete(m.left, tenant)
-	if taken == nil || time.Since(taken.read) > memoAge {
-		return nil
+	if taken != nil && time.Since(taken.read) > memoAge {
+		taken = nil
 	}
-	return taken
+	return taken, lasts(m.careful, tenant)
 }
 
-// leave puts a memo of the tenant where the next transaction finds it.
-func (m *memos) leave(tenant string, left *memo) {
+// leave puts a memo of the tenant where the next transaction finds it, with the reservations that were made and have ended.
+func (m *memos) leave(tenant string, left *memo, made []standingReservation, ended []reservationKey) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if until, distrusted := m.distrust[tenant]; distrusted {
-		if time.Now().Before(until) {
-			return
-		}
-		delete(m.distrust, tenant)
-	}
 	if m.left == nil {
-		m.left = map[string]*memo{}
+		m.left, m.held = map[string]*memo{}, map[reservationKey]standingReservation{}
 	}
-	m.left[tenant] = left
-	trim(m.left, memoTenants)
+	for i := range made {
+		r := &made[i]
+		m.held[reservationKey{memory.Scope{Tenant: r.TenantID, Project: r.ProjectID}, r.ID}] = *r
+	}
+	for _, key := range ended {
+		delete(m.held, key)
+	}
+	trim(m.held, memoHeld)
+	if left != nil && !lasts(m.doubted, tenant) {
+		m.left[tenant] = left
+		trim(m.left, memoTenants)
+	}
+}
+
+// made returns a reservation that this process made and did not end.
+func (m *memos) made(key reservationKey) (standingReservation, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, known := m.held[key]
+	return r, known
 }
 
 // doubt goes without memos of the tenant for a while.
-func (m *memos) doubt(tenant string) {
+func (m *memos) doubt(tenant string) { m.from(&m.doubted, tenant) }
+
+// care sends what a turn of the tenant does at once for a while.
+func (m *memos) care(tenant string) { m.from(&m.careful, tenant) }
+
+func (m *memos) from(times *map[string]time.Time, tenant string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.distrust == nil {
-		m.distrust = map[string]time.Time{}
+	if *times == nil {
+		*times = map[string]time.Time{}
 	}
-	m.distrust[tenant] = time.Now().Add(distrustTime)
-	trim(m.distrust, memoTenants)
+	(*times)[tenant] = time.Now().Add(doubtTime)
+	trim(*times, memoTenants)
+}
+
+// lasts reports whether the tenant's time has not come.
+func lasts(times map[string]time.Time, tenant string) bool {
+	until, there := times[tenant]
+	if there && !time.Now().Before(until) {
+		delete(times, tenant)
+		return false
+	}
+	return there
 }
 
 // trim takes any entries out of the map until no more than most are left.
@@ -102,14 +136,8 @@ func trim[K comparable, V any](m map[K]V, most int) {
 	}
 }
 
-// outdated reports whether a transaction failed because it began with a memo that no longer holds.
+// outdated reports whether a transaction failed because what it went by no longer holds.
 func outdated(err error) bool {
 	var e *pgconn.PgError
 	return errors.As(err, &e) && e.Code == "RAE01"
-}
-
-// taken reports whether a row with the same key is there.
-func taken(err error) bool {
-	var e *pgconn.PgError
-	return errors.As(err, &e) && e.Code == "23505"
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
-// Reserve implements budget.Ledger. Whether the key has been used is not asked where everything else is remembered: a
-// reservation that was made under it is then met by the insertion, and looked for the next time.
+// Reserve implements budget.Ledger. Whether the key has been used is not asked where nothing else has to be: a reservation
+// that was made under it is then met by the insertion, and looked for the next time.
 func (l *Ledger) Reserve(ctx context.Context, scope memory.Scope, r budget.Request) (reservation budget.Reservation, err error) {
 	var refused error // an answer, not a failure: what the refusal has to tell is committed
 	tried := false
@@ -19,7 +19,7 @@ func (l *Ledger) Reserve(ctx context.Context, scope memory.Scope, r budget.Reque
 		refused = nil
 		var made *standingReservation
 		keyed := r.IdempotencyKey != ""
-		seek := keyed && (tried || b.memo == nil)
+		seek := keyed && (tried || b.careful || b.asked > 0)
 		tried = true
 		if seek {
 			b.seekReservation(&made, scope, byKey, r.IdempotencyKey)
@@ -149,9 +149,13 @@ func (l *Ledger) end(
 	if !isUUID(id) {
 		return budget.Reservation{}, budget.NoReservation()
 	}
+	tried, key := false, reservationKey{scope, id}
 	err = l.change(ctx, scope, func(b *books, turn *budget.Books) error {
-		stands := b.recalled(scope.Project, id)
-		if stands == nil {
+		var stands *standingReservation
+		if !tried {
+			stands = b.recalled(key)
+		}
+		if tried = true; stands == nil {
 			b.seekReservation(&stands, scope, byReservation, string(id))
 		}
 		if priced {
@@ -171,7 +175,8 @@ func (l *Ledger) end(
 		if changed {
 			b.change(scope.Project)
 			b.tell(ctx, turn)
-			b.updateReservation(&r)
+			b.updateReservation(&r, stands.Status)
+			b.ended = append(b.ended, key)
 		}
 		return nil
 	})
@@ -181,11 +186,11 @@ func (l *Ledger) end(
 	return ended, nil
 }
 
-// updateReservation keeps back how a reservation ended and, where it was settled, its line in the log of costs.
-func (b *books) updateReservation(r *budget.Reservation) {
-	b.ended = append(b.ended, r.ID)
-	b.exec(`UPDATE reservations SET status = $4 WHERE tenant = $1 AND project = $2 AND id = $3`,
-		r.TenantID, r.ProjectID, string(r.ID), string(r.Status))
+// updateReservation keeps back how a reservation ended, that stood so before, and, where it was settled, its line in the log
+// of costs.
+func (b *books) updateReservation(r *budget.Reservation, before budget.State) {
+	b.exec(`WITH ended AS (UPDATE reservations SET status = $4 WHERE tenant = $1 AND project = $2 AND id = $3 AND status = $5 RETURNING 1)
+		SELECT rae_outdated() WHERE NOT EXISTS (SELECT FROM ended)`, r.TenantID, r.ProjectID, string(r.ID), string(r.Status), string(before))
 	s := r.Settlement
 	if s == nil {
 		return
