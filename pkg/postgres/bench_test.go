@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -55,16 +56,14 @@ func (l *library) fill(b testing.TB, db *postgres.DB, scope memory.Scope, n int,
 	b.Helper()
 	for first := 0; first < n; first += 1000 {
 		err := db.Write(b.Context(), scope, func(tx memory.Tx) error {
-			for range min(1000, n-first) {
-				var with []memory.Vector
+			entries := make([]memory.Entry, min(1000, n-first))
+			for i := range entries {
 				if vectors != nil {
-					with = []memory.Vector{{Model: model, Values: vectors.vector()}}
+					entries[i].Vectors = []memory.Vector{{Model: model, Values: vectors.vector()}}
 				}
-				if _, _, err := tx.Put(b.Context(), l.memory(), memory.Why{}, with...); err != nil {
-					return err
-				}
+				entries[i].Memory = l.memory()
 			}
-			return nil
+			return putAll(b.Context(), tx, entries)
 		})
 		if err != nil {
 			b.Fatal(err)
@@ -81,12 +80,20 @@ func (l *library) fill(b testing.TB, db *postgres.DB, scope memory.Scope, n int,
 }
 
 func (l *library) tail(ctx context.Context, tx memory.Tx) error {
-	for range 300 {
-		if _, _, err := tx.Put(ctx, l.memory(), memory.Why{}); err != nil {
-			return err
-		}
+	entries := make([]memory.Entry, 300)
+	for i := range entries {
+		entries[i].Memory = l.memory()
 	}
-	return nil
+	return putAll(ctx, tx, entries)
+}
+
+// putAll stores memories, none of which may be refused.
+func putAll(ctx context.Context, tx memory.Tx, entries []memory.Entry) error {
+	written, err := tx.PutAll(ctx, entries, memory.Why{})
+	for _, w := range written {
+		err = errors.Join(err, w.Err)
+	}
+	return err
 }
 
 func sized(n int) memory.Scope { return memory.Scope{Tenant: fmt.Sprint("of", n), Project: "default"} }

@@ -53,6 +53,7 @@ func (c *cloud) fill(t testing.TB, db *postgres.DB, scope memory.Scope, n int) {
 	t.Helper()
 	for first := 0; first < n; first += 500 {
 		err := db.Write(t.Context(), scope, func(tx memory.Tx) error {
+			var entries []memory.Entry
 			for i := first; i < min(first+500, n); i++ {
 				m := memory.Memory{Content: fmt.Sprint("note ", i), Tags: []string{"all"}}
 				for _, tag := range []struct {
@@ -63,11 +64,9 @@ func (c *cloud) fill(t testing.TB, db *postgres.DB, scope memory.Scope, n int) {
 						m.Tags = append(m.Tags, tag.name)
 					}
 				}
-				if _, _, err := tx.Put(t.Context(), m, memory.Why{}, memory.Vector{Model: model, Values: c.vector()}); err != nil {
-					return err
-				}
+				entries = append(entries, memory.Entry{Memory: m, Vectors: []memory.Vector{{Model: model, Values: c.vector()}}})
 			}
-			return nil
+			return putAll(t.Context(), tx, entries)
 		})
 		if err != nil {
 			t.Fatal(err)

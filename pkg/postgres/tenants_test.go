@@ -66,13 +66,12 @@ func settleTenants(t *testing.T, db *postgres.DB, from, to int) {
 		writers.Go(func() {
 			for n := next.Add(1); n <= int64(to); n = next.Add(1) {
 				err := db.Write(t.Context(), memory.Scope{Tenant: fmt.Sprint("tenant", n), Project: "default"}, func(tx memory.Tx) error {
+					var entries []memory.Entry
 					for i := range 3 {
 						m := memory.Memory{Content: fmt.Sprintf("w%dk is note %d of tenant %d.", (int(n)*7+i)%200, i, n), SessionID: "s"}
-						if _, _, err := tx.Put(t.Context(), m, memory.Why{}, memory.Vector{Model: model, Values: []float32{1, float32(n), float32(i)}}); err != nil {
-							return err
-						}
+						entries = append(entries, memory.Entry{Memory: m, Vectors: []memory.Vector{{Model: model, Values: []float32{1, float32(n), float32(i)}}}})
 					}
-					return nil
+					return putAll(t.Context(), tx, entries)
 				})
 				if err != nil {
 					t.Error(err)

@@ -122,11 +122,11 @@ func Audit(ctx context.Context, url string, histories []*History) (map[memory.Sc
 		return nil, err
 	}
 	defer db.Close() //nolint:errcheck // never fails
-	real, natural, err := open(nil)
+	running, natural, err := open(nil)
 	if err != nil {
 		return nil, err
 	}
-	defer real.Close() //nolint:errcheck // never fails
+	defer running.Close() //nolint:errcheck // never fails
 	last := &caller{name: "audit", ledger: natural, log: &log{}}
 	rows, err := readRows(ctx, url)
 	if err != nil {

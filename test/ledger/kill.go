@@ -38,9 +38,9 @@ func (r *KillReport) String() string {
 		r.Kills, afterReserve, r.Where[afterReserve], inReserve, r.Where[inReserve], inSettle, r.Where[inSettle], r.Held, r.Billed, r.CameBack, r.Settled)
 }
 
-// Kills kills kills processes between reserve and settle, each with a budget of its own that its hold uses up, and checks
-// that the hold counts as long as its lease lasts and no longer, that it is settled or comes back, and that no money is
-// made or lost by it. The database at the URL is as in Options.
+// Kills ends so many processes between reserve and settle, each with a budget of its own that its hold nearly uses up, and
+// checks that the hold counts as long as its lease lasts and no longer, that it is settled or comes back, and that no
+// money is made or lost by it. The database at the URL is as in Options.
 func Kills(ctx context.Context, url, dir string, seed uint64, kills int) (*KillReport, error) {
 	if err := keepJournal(ctx, url); err != nil {
 		return nil, err
