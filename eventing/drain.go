@@ -145,13 +145,16 @@ func (d *drain) send(ctx context.Context, line []outbox.Record) (o outcome) {
 
 // sendOne makes one attempt, which ends before the lease does.
 func (d *drain) sendOne(ctx context.Context, record outbox.Record) error {
-	e, err := FromRecord(record, "")
+	p, err := packRecord(record, "")
 	if err != nil {
 		return err
 	}
 	ctx, stop := context.WithTimeout(ctx, d.config.Lease/10*9)
 	defer stop()
-	return d.sender.Send(ctx, e)
+	if c, ok := d.sender.(carrier); ok {
+		return c.carry(ctx, p)
+	}
+	return d.sender.Send(ctx, p.event)
 }
 
 // final reports whether an event that failed so would fail so for ever.
