@@ -159,7 +159,7 @@ const lease = 30 * time.Second
 
 // pace is how long the events of what is written are let gather while others come. Whoever stores shares processors, disk
 // and connections with the functions that take events. On average one waits for half as long, and the first for nobody.
-const pace = 20 * time.Millisecond
+const pace = 50 * time.Millisecond
 
 // connect puts a broker between the outbox and the functions, and takes events from outside to the same consumers.
 func (e *Engine) connect() (err error) {
