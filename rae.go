@@ -174,6 +174,10 @@ const together = 16
 // function works on one event for longer.
 const lease = 30 * time.Second
 
+// pace is how long the events of what is written are let gather while others come. Whoever stores shares processors, disk
+// and connections with the functions that take events. On average one waits for half as long, and the first for nobody.
+const pace = 50 * time.Millisecond
+
 // connect puts a broker between the outbox and the functions, and takes events from outside to the same consumers.
 func (e *Engine) connect() (err error) {
 	letters := &eventing.DeadLetters{Queue: e.store}
@@ -192,7 +196,9 @@ func (e *Engine) connect() (err error) {
 			}
 		}
 	}
-	e.relay, err = eventing.NewRelay(e.store, letters, eventing.RelayConfig{Parallel: 8 * together, Lease: lease, Metrics: e.rt.Metrics, Log: e.rt.Log})
+	e.relay, err = eventing.NewRelay(e.store, letters, eventing.RelayConfig{
+		Parallel: 8 * together, Lease: lease, Pace: pace, Metrics: e.rt.Metrics, Log: e.rt.Log,
+	})
 	if err != nil {
 		return fmt.Errorf("open relay: %w", err)
 	}

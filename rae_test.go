@@ -314,7 +314,7 @@ func TestTheClockWakesWhatNobodyElseDoes(t *testing.T) {
 		if _, _, err := e.Reflections.Store.Create(ctx, scope, queued, memory.Key{}); err != nil {
 			t.Fatal(err)
 		}
-		told := reflection.Gathered{Source: "/rae/store", ID: "1", Every: 20}
+		told := reflection.Gathered{Events: []reflection.Event{{Source: "/rae/store", ID: "1"}}, Every: 20}
 		if _, err := e.Reflections.Store.Gather(ctx, scope, told, queued); err != nil {
 			t.Fatal(err)
 		}

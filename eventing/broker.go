@@ -42,7 +42,8 @@ type Subscription struct {
 
 // Broker delivers events inside one process the way Knative does between processes: as CloudEvents bytes over HTTP
 // handlers, each subscription for itself, at least once, retrying what Knative retries, with a dead letter for what
-// fails in the end. A publisher never learns what a consumer thinks of an event. Events of one subject reach a
+// fails in the end. A function's own [Handler] is handed the event as it has been read already, and answers as it would
+// over HTTP. A publisher never learns what a consumer thinks of an event. Events of one subject reach a
 // subscription in the order in which they were published.
 //
 // What waits here is gone with the process. [Broker.Send] therefore returns only when nothing waits for the event any
@@ -127,14 +128,26 @@ func (b *Broker) Subscribe(s Subscription) error {
 // Publish accepts an event for every subscription that takes its type, or for none of them. It waits while one of
 // their queues is full. What the catalogue does not allow is Malformed or Invalid; a closed broker is Unavailable.
 func (b *Broker) Publish(ctx context.Context, e event.Event) error {
-	_, err := b.publish(ctx, e)
+	p, err := pack(ctx, e)
+	if err != nil {
+		return err
+	}
+	_, err = b.publish(ctx, p)
 	return err
 }
 
 // Send publishes an event and returns when every subscription is done with it, well or badly: which of the two, the
 // sender is not told. When ctx or the broker ends first, the event may or may not have been delivered.
 func (b *Broker) Send(ctx context.Context, e event.Event) error {
-	settled, err := b.publish(ctx, e)
+	p, err := pack(ctx, e)
+	if err != nil {
+		return err
+	}
+	return b.carry(ctx, p)
+}
+
+func (b *Broker) carry(ctx context.Context, p parcel) error {
+	settled, err := b.publish(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -154,12 +167,8 @@ func (b *Broker) Send(ctx context.Context, e event.Event) error {
 }
 
 // publish returns a channel that is closed when every subscription is done with the event.
-func (b *Broker) publish(ctx context.Context, e event.Event) (<-chan struct{}, error) {
-	header, body, err := Encode(ctx, e)
-	if err != nil {
-		return nil, err
-	}
-	takers, err := b.enter(e.Type())
+func (b *Broker) publish(ctx context.Context, p parcel) (<-chan struct{}, error) {
+	takers, err := b.enter(p.event.Type())
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +181,7 @@ func (b *Broker) publish(ctx context.Context, e event.Event) (<-chan struct{}, e
 			return nil, err
 		}
 	}
-	b.metrics.published.WithLabelValues(e.Type()).Inc()
+	b.metrics.published.WithLabelValues(p.event.Type()).Inc()
 	settled := make(chan struct{})
 	if len(takers) == 0 {
 		close(settled)
@@ -182,7 +191,7 @@ func (b *Broker) publish(ctx context.Context, e event.Event) (<-chan struct{}, e
 	waiting.Store(int64(len(takers)))
 	b.began(len(takers))
 	for _, s := range takers {
-		s.enqueue(&delivery{event: e, order: order(e), header: header, body: body, done: func() {
+		s.enqueue(&delivery{parcel: p, order: order(p.event), done: func() {
 			if waiting.Add(-1) == 0 {
 				close(settled)
 			}

@@ -35,19 +35,40 @@ type Event struct {
 
 // Encode writes an event in binary mode: attributes as headers, data as the body. It refuses what Decode would.
 func Encode(ctx context.Context, e event.Event) (http.Header, []byte, error) {
+	p, err := pack(ctx, e)
+	return p.header, p.body, err
+}
+
+// parcel is an event on its way: written in binary mode, which its receivers share and never write to, and as whoever
+// takes it will read it.
+type parcel struct {
+	event  event.Event
+	header http.Header
+	body   []byte
+	read   Event
+}
+
+// pack writes an event and reads it again, once for all who take it.
+func pack(ctx context.Context, e event.Event) (parcel, error) {
 	request := http.Request{Header: http.Header{}}
 	message := binding.ToMessage(&e)
 	if err := cehttp.WriteRequest(binding.WithForceBinary(ctx), message, &request); err != nil {
-		return nil, nil, fault.Wrap(fault.Invalid, err, "event cannot be encoded")
+		return parcel{}, fault.Wrap(fault.Invalid, err, "event cannot be encoded")
 	}
 	body, err := readAll(request.Body)
 	if err != nil {
-		return nil, nil, err
+		return parcel{}, err
 	}
-	if _, err := Decode(request.Header, bytes.NewReader(body)); err != nil {
-		return nil, nil, err
+	read, err := Decode(request.Header, bytes.NewReader(body))
+	if err != nil {
+		return parcel{}, err
 	}
-	return request.Header, body, nil
+	return parcel{e, request.Header, body, read}, nil
+}
+
+// carrier is a sender to whom an event may be handed as a parcel.
+type carrier interface {
+	carry(ctx context.Context, p parcel) error
 }
 
 // EncodeStructured writes an event in structured mode: one JSON object with everything in it.

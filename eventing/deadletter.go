@@ -46,16 +46,25 @@ func (l *DeadLetters) Note(letter []byte, subscriber string, status int, reason 
 // Send publishes e, waits until every subscription is done with it and buries its record if one refused it. An error
 // means that the record is to be sent again: either not all were done, or the refusal could not be written down.
 func (l *DeadLetters) Send(ctx context.Context, e event.Event) error {
-	l.begin(e.ID())
-	err := l.Broker.Send(ctx, e)
-	refusals := l.end(e.ID())
+	p, err := pack(ctx, e)
+	if err != nil {
+		return err
+	}
+	return l.carry(ctx, p)
+}
+
+func (l *DeadLetters) carry(ctx context.Context, p parcel) error {
+	id := p.event.ID()
+	l.begin(id)
+	err := l.Broker.carry(ctx, p)
+	refusals := l.end(id)
 	if err != nil || len(refusals) == 0 {
 		return err
 	}
 	ctx, stop := parting(ctx)
 	defer stop()
-	if err := l.Queue.Bury(ctx, e.ID(), clip(strings.Join(refusals, "; "), maxAnswer)); err != nil {
-		return fault.Wrap(fault.KindOf(err), err, "bury event %s", e.ID())
+	if err := l.Queue.Bury(ctx, id, clip(strings.Join(refusals, "; "), maxAnswer)); err != nil {
+		return fault.Wrap(fault.KindOf(err), err, "bury event %s", id)
 	}
 	return nil
 }

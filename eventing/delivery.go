@@ -11,21 +11,16 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cloudevents/sdk-go/v2/event"
-
 	"github.com/rae-memory/rae/pkg/fault"
 )
 
 // maxAnswer is how many bytes of a consumer's answer are kept for the dead letter, as in Knative.
 const maxAnswer = 1024
 
-// delivery is one event on its way to one subscription. header and body are shared by the deliveries of an event and
-// never written to; a consumer gets copies.
+// delivery is one event on its way to one subscription. Deliveries of an event share its parcel; a consumer gets copies.
 type delivery struct {
-	event    event.Event // for labels and the dead letter; consumers never see it
+	parcel
 	order    string
-	header   http.Header
-	body     []byte
 	attempts int // made so far
 	done     func()
 }
@@ -139,6 +134,9 @@ func (s *subscriber) finish(d *delivery) {
 func (s *subscriber) attempt(d *delivery) (status int, retryAfter time.Duration, reason string) {
 	ctx, stop := context.WithTimeout(s.broker.life, s.broker.config.Timeout)
 	defer stop()
+	if own, ok := s.Handler.(*handler); ok {
+		return own.take(ctx, d.read)
+	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "/", bytes.NewReader(bytes.Clone(d.body)))
 	if err != nil {
 		return 0, 0, err.Error()

@@ -3,6 +3,7 @@ package eventing_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/telemetry"
 )
 
 func TestDeliveryFollowsKnativesRetryTable(t *testing.T) {
@@ -192,4 +194,42 @@ func TestADeadLetterTellsTheAnswerInCharactersAHeaderMayHold(t *testing.T) {
 		want := "no    " + strings.Repeat("x", 1017)
 		equal(t, "reasons", reasons, []string{want, want})
 	})
+}
+
+func TestAFunctionOfTheProcessSeesAndAnswersWhatItWouldOverHTTP(t *testing.T) {
+	t.Parallel()
+	later := fault.New(fault.RateLimited, "too many")
+	later.RetryAfter = 7 * time.Second
+	for name, fails := range map[string]error{
+		"done": nil, "done before": fault.New(fault.Conflict, "it is"), "refused": fault.BadField("event.data", "is odd\u00e4 %s", strings.Repeat("x", 2000)),
+		"away": fault.New(fault.Unavailable, "away"), "later": later, "broken": errors.New("secret"), "over budget": fault.New(fault.OverBudget, "poor"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				e := anEvent(t, "m1")
+				e.SetExtension("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+				run := func(wrap func(http.Handler) http.Handler) (told []string) {
+					function := taking(func(ctx context.Context, e eventing.Event) error {
+						told = append(told, fmt.Sprintf("%+v, data %s, trace %s", e, e.Data, telemetry.Traceparent(ctx)))
+						copy(e.Data, "spoiled")
+						return fails
+					})
+					b := open(t, eventing.BrokerConfig{RetryAfterMax: time.Minute, OnDead: func(letter []byte, _ string, status int, reason string) {
+						told = append(told, fmt.Sprintf("dead %s, %d, %s", letter, status, reason))
+					}}, eventing.Subscription{Name: "s", Types: []string{eventing.MemoryStored}, Handler: wrap(function)})
+					if err := b.Send(t.Context(), e); err != nil {
+						t.Fatal(err)
+					}
+					return told
+				}
+				began := time.Now()
+				over := run(func(h http.Handler) http.Handler { return http.HandlerFunc(h.ServeHTTP) })
+				took := time.Since(began)
+				within := run(func(h http.Handler) http.Handler { return h })
+				equal(t, "what was seen and told", within, over)
+				equal(t, "time it took", time.Since(began), 2*took)
+			})
+		})
+	}
 }

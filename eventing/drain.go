@@ -3,6 +3,7 @@ package eventing
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
@@ -12,10 +13,11 @@ import (
 // drain is one run of a relay. One goroutine claims and keeps the books; each claimed subject is sent by another.
 type drain struct {
 	*Relay
-	ended  chan outcome        // as roomy as there are senders, so that none waits
-	flying map[string]struct{} // ids being sent
-	sent   int
-	next   time.Duration // until the first failed record is due again, at most Tick
+	ended    chan outcome        // as roomy as there are senders, so that none waits
+	flying   map[string]struct{} // ids that are being sent, or have been and are not marked yet
+	unmarked []string            // those that have been
+	sent     int
+	next     time.Duration // until the first failed record is due again, at most Tick
 }
 
 // outcome is what became of the records of one subject.
@@ -31,21 +33,43 @@ func (d *drain) run(ctx context.Context) error {
 	var failed error
 	for {
 		over := d.config.Slice > 0 && time.Since(start) >= d.config.Slice
-		if due && !over && failed == nil && ctx.Err() == nil && senders < d.config.Parallel {
-			started, full, err := d.claim(ctx, d.config.Parallel-senders)
+		more := due && !over && failed == nil && ctx.Err() == nil
+		rest := time.Until(d.rested)
+		if !more || rest <= 0 {
+			failed = errors.Join(failed, d.mark(ctx))
+		}
+		if more && rest <= 0 && failed == nil && senders < d.config.Parallel {
+			limit := d.config.Parallel - senders
+			d.rested = time.Now().Add(d.config.Pace)
+			started, full, err := d.claim(ctx, limit)
 			senders += started
 			failed = errors.Join(failed, err)
 			if due = full; due {
-				continue
+				d.rested = time.Time{} // they have gathered already
 			}
+			continue
 		}
-		if senders == 0 {
+		switch {
+		case senders > 0:
+			ended, err := d.settle(rest, more)
+			senders -= ended
+			failed = errors.Join(failed, err)
+			due = true // what has ended may have been in the way of the next of its subject; or somebody wrote
+		case more && rest > 0:
+			sleep(ctx, rest)
+		default:
 			return errors.Join(failed, ctx.Err())
 		}
-		ended, err := d.settle(ctx)
-		senders -= ended
-		failed = errors.Join(failed, err)
-		due = true // what has ended may have been in the way of the next of its subject
+	}
+}
+
+// sleep waits, but not longer than ctx lasts.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 
@@ -82,21 +106,37 @@ func subjectOf(r outbox.Record) string {
 	return r.Tenant + "/" + r.Project + "\x00" + r.Subject
 }
 
-// settle waits for a sender to end, takes every other that has ended as well, and marks what they sent.
-func (d *drain) settle(ctx context.Context) (ended int, err error) {
-	var sent []string
+// settle waits for a sender to end, or for a write, but no longer than rest where more is to be claimed after it, and takes
+// every other that has ended as well.
+func (d *drain) settle(rest time.Duration, more bool) (ended int, err error) {
 	take := func(o outcome) {
 		ended++
 		err = errors.Join(err, o.failed)
-		sent = append(sent, o.sent...)
+		d.unmarked = append(d.unmarked, o.sent...)
 		for _, id := range o.ids {
-			delete(d.flying, id)
+			if !slices.Contains(o.sent, id) {
+				delete(d.flying, id)
+			}
 		}
 		if o.next > 0 {
 			d.next = min(d.next, o.next)
 		}
 	}
-	take(<-d.ended)
+	wake, rested := d.wake, (<-chan time.Time)(nil)
+	if more { // then a write is nothing new
+		wake = nil
+	}
+	if more && rest > 0 {
+		timer := time.NewTimer(rest)
+		defer timer.Stop()
+		rested = timer.C
+	}
+	select {
+	case o := <-d.ended:
+		take(o)
+	case <-wake:
+	case <-rested:
+	}
 	for more := true; more; {
 		select {
 		case o := <-d.ended:
@@ -105,17 +145,27 @@ func (d *drain) settle(ctx context.Context) (ended int, err error) {
 			more = false
 		}
 	}
+	return ended, err
+}
+
+// mark removes what has been sent from the queue.
+func (d *drain) mark(ctx context.Context) error {
+	sent := d.unmarked
 	if len(sent) == 0 {
-		return ended, err
+		return nil
+	}
+	d.unmarked = nil
+	for _, id := range sent {
+		delete(d.flying, id)
 	}
 	ctx, stop := parting(ctx)
 	defer stop()
-	if errDone := d.queue.Done(ctx, sent); errDone != nil { // their leases end and they are sent again
-		return ended, errors.Join(err, fault.Wrap(fault.KindOf(errDone), errDone, "mark outbox records as sent"))
+	if err := d.queue.Done(ctx, sent); err != nil { // their leases end and they are sent again
+		return fault.Wrap(fault.KindOf(err), err, "mark outbox records as sent")
 	}
 	d.sent += len(sent)
 	d.metrics.sent.Add(float64(len(sent)))
-	return ended, err
+	return nil
 }
 
 // send sends the records of one subject in their order, up to the first that fails: the others must not overtake it.
@@ -145,13 +195,16 @@ func (d *drain) send(ctx context.Context, line []outbox.Record) (o outcome) {
 
 // sendOne makes one attempt, which ends before the lease does.
 func (d *drain) sendOne(ctx context.Context, record outbox.Record) error {
-	e, err := FromRecord(record, "")
+	p, err := packRecord(record, "")
 	if err != nil {
 		return err
 	}
 	ctx, stop := context.WithTimeout(ctx, d.config.Lease/10*9)
 	defer stop()
-	return d.sender.Send(ctx, e)
+	if c, ok := d.sender.(carrier); ok {
+		return c.carry(ctx, p)
+	}
+	return d.sender.Send(ctx, p.event)
 }
 
 // final reports whether an event that failed so would fail so for ever.

@@ -1,6 +1,7 @@
 package eventing
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -55,6 +56,22 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.answer(w, r, e, guarded(r.Context(), consume, e))
 }
 
+// take is what ServeHTTP does with an event that has been read before: it returns the answer instead of writing it.
+func (h *handler) take(ctx context.Context, e Event) (status int, retryAfter time.Duration, reason string) {
+	consume, ok := h.consumers[e.Type]
+	if !ok {
+		return http.StatusAccepted, 0, ""
+	}
+	e.Data = bytes.Clone(e.Data) // consumers share nothing
+	err := guarded(ctx, consume, e)
+	status, retryAfter = h.verdict(ctx, e, err)
+	if !accepted(status) {
+		b := document(status, err)
+		reason = string(b[:min(len(b), maxAnswer)])
+	}
+	return status, retryAfter, reason
+}
+
 // Join makes one consumer of several, which all get the event, whatever becomes of it with the others. Its error is the
 // one a broker must hear first: one that asks for the event again before one that refuses it for ever, and either
 // before one that tells it was done. Who was done knows the event when it comes again.
@@ -96,21 +113,27 @@ func guarded(ctx context.Context, consume Consumer, e Event) (err error) {
 }
 
 func (h *handler) answer(w http.ResponseWriter, r *http.Request, e Event, err error) {
-	status, wait := Verdict(err)
+	status, wait := h.verdict(r.Context(), e, err)
 	if wait > 0 {
 		w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
 	}
 	if accepted(status) {
-		if err != nil { // swallowed here: the broker only hears that the event is done
-			h.log.InfoContext(r.Context(), "event was done before", "function", h.name, "type", e.Type, "id", e.ID, "detail", fault.Public(err))
-		}
 		w.WriteHeader(status)
 		return
 	}
-	if fault.KindOf(err) == fault.Internal {
-		h.log.ErrorContext(r.Context(), "event failed", "function", h.name, "type", e.Type, "id", e.ID, "source", e.Source, "err", err)
-	}
 	h.refuse(w, status, err)
+}
+
+// verdict is Verdict, and logs what the broker is not told.
+func (h *handler) verdict(ctx context.Context, e Event, err error) (status int, retryAfter time.Duration) {
+	status, retryAfter = Verdict(err)
+	switch {
+	case err != nil && accepted(status): // swallowed here: the broker only hears that the event is done
+		h.log.InfoContext(ctx, "event was done before", "function", h.name, "type", e.Type, "id", e.ID, "detail", fault.Public(err))
+	case !accepted(status) && fault.KindOf(err) == fault.Internal:
+		h.log.ErrorContext(ctx, "event failed", "function", h.name, "type", e.Type, "id", e.ID, "source", e.Source, "err", err)
+	}
+	return status, retryAfter
 }
 
 // problem is the problem document of a refused event; a broker keeps the beginning of it with the dead letter.
@@ -123,6 +146,13 @@ type problem struct {
 }
 
 func (h *handler) refuse(w http.ResponseWriter, status int, err error) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(document(status, err)) // the sender is gone: it will send again
+}
+
+func document(status int, err error) []byte {
 	body, errJSON := json.Marshal(problem{
 		Type:   "urn:rae:problem:" + fault.KindOf(err).String(),
 		Title:  http.StatusText(status),
@@ -131,10 +161,7 @@ func (h *handler) refuse(w http.ResponseWriter, status int, err error) {
 		Errors: fault.FieldsOf(err),
 	})
 	if errJSON != nil { // strings and a number
-		body = []byte(`{}`)
+		return []byte(`{}`)
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // the sender is gone: it will send again
+	return body
 }

@@ -13,9 +13,14 @@ import (
 // owner of the type's data, which is what everybody should use who has no reason for another: the identity of an
 // event is its source and id. A record that makes no event the catalogue knows is Malformed or Invalid.
 func FromRecord(r outbox.Record, source string) (event.Event, error) {
+	p, err := packRecord(r, source)
+	return p.event, err
+}
+
+func packRecord(r outbox.Record, source string) (parcel, error) {
 	entry, ok := entryOfRecord(r.Type)
 	if !ok {
-		return event.Event{}, malformed("type", "is not one of the catalogue")
+		return parcel{}, malformed("type", "is not one of the catalogue")
 	}
 	if source == "" {
 		source = entry.Source()
@@ -40,23 +45,17 @@ func FromRecord(r outbox.Record, source string) (event.Event, error) {
 	}
 	e.SetDataContentType(event.ApplicationJSON)
 	e.DataEncoded = bytes.Clone(r.Data) // as it was written: the library would write it anew
-	if _, _, err := Encode(context.Background(), e); err != nil {
-		return event.Event{}, err
-	}
-	return e, nil
+	return pack(context.Background(), e)
 }
 
 // ToRecord is FromRecord backwards: the record an event announces, with no attempt made. An event FromRecord would
 // not make is Malformed or Invalid.
 func ToRecord(e event.Event) (outbox.Record, error) {
-	header, body, err := Encode(context.Background(), e)
+	p, err := pack(context.Background(), e)
 	if err != nil {
 		return outbox.Record{}, err
 	}
-	decoded, err := Decode(header, bytes.NewReader(body))
-	if err != nil {
-		return outbox.Record{}, err
-	}
+	decoded := p.read
 	entry, ok := entryOf(decoded.Type)
 	if !ok {
 		return outbox.Record{}, malformed("type", "is not one of the catalogue")

@@ -402,6 +402,101 @@ func TestRunIsWokenByWritesByRetriesAndByTheClock(t *testing.T) {
 	})
 }
 
+func TestASlowSendKeepsNothingWaitingThatIsWrittenMeanwhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var got seen
+		var r *eventing.Relay
+		db := inmem.New(inmem.Options{OnCommit: func() { r.Wake() }})
+		records := some(3, 1)
+		r = relay(t, db, sending(func(_ context.Context, e event.Event) error {
+			if e.ID() == records[0].ID {
+				time.Sleep(20 * time.Second)
+			}
+			got.add(e.ID())
+			return nil
+		}), eventing.RelayConfig{Tick: time.Hour})
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); r.Run(ctx) }()
+		for i := range records {
+			emit(t, db, records[i])
+			synctest.Wait()
+		}
+		equal(t, "while the first is being sent", got.all(), idsOf(records[1:]))
+		lag, err := db.Lag(t.Context())
+		equal(t, "left of them", lag.Waiting, 1)
+		time.Sleep(time.Minute)
+		equal(t, "in the end", got.all(), append(idsOf(records[1:]), records[0].ID))
+		stop()
+		<-ended
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestWhatIsWrittenWithinAPaceIsClaimedAndMarkedTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var r *eventing.Relay
+		db := &counting{DB: inmem.New(inmem.Options{OnCommit: func() { r.Wake() }})}
+		var late []time.Duration // from the time of the record to its arrival
+		var mu sync.Mutex
+		r = relay(t, db, sending(func(_ context.Context, e event.Event) error {
+			mu.Lock()
+			defer mu.Unlock()
+			late = append(late, time.Since(e.Time()))
+			return nil
+		}), eventing.RelayConfig{Tick: time.Hour, Parallel: 50, Pace: 20 * time.Millisecond})
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); r.Run(ctx) }()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		db.claims, db.marks = 0, nil
+		for i, record := range some(100, 1) { // for 200 ms, and never when a pace ends
+			record.Time = time.Now()
+			emit(t, db.DB, record)
+			time.Sleep(min(time.Duration(i+1), 2) * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		equal(t, "marked at a time", db.marks, []int{1, 10, 10, 10, 10, 10, 10, 10, 10, 10, 9})
+		equal(t, "claims", db.claims, 12) // the last finds nothing
+		equal(t, "the first waited", late[0], 0)
+		equal(t, "the longest wait", slices.Max(late), 19*time.Millisecond)
+
+		db.claims, db.marks = 0, nil
+		emit(t, db.DB, some(120, 1)...)
+		began := time.Now()
+		for len(late) < 220 {
+			time.Sleep(time.Millisecond)
+			synctest.Wait()
+		}
+		equal(t, "time for more than can be claimed at once", time.Since(began), time.Millisecond)
+		stop()
+		<-ended
+	})
+}
+
+// counting counts claims, and what was marked at a time.
+type counting struct {
+	*inmem.DB
+	claims int
+	marks  []int
+}
+
+func (c *counting) Claim(ctx context.Context, limit int, lease time.Duration) ([]outbox.Record, error) {
+	c.claims++
+	return c.DB.Claim(ctx, limit, lease)
+}
+
+func (c *counting) Done(ctx context.Context, ids []string) error {
+	c.marks = append(c.marks, len(ids))
+	return c.DB.Done(ctx, ids)
+}
+
 func TestTwoRelaysOfOneProcessShareTheirMetrics(t *testing.T) {
 	t.Parallel()
 	metrics := prometheus.NewRegistry()

@@ -30,21 +30,25 @@ type HTTPSender struct {
 
 // Send posts e and takes any 2xx for an acceptance.
 func (s *HTTPSender) Send(ctx context.Context, e event.Event) error {
-	header, body, err := Encode(ctx, e)
+	p, err := pack(ctx, e)
 	if err != nil {
 		return err
 	}
+	return s.carry(ctx, p)
+}
+
+func (s *HTTPSender) carry(ctx context.Context, p parcel) error {
 	timeout := s.Timeout
 	if timeout <= 0 {
 		timeout = 10 * time.Second
 	}
 	ctx, stop := context.WithTimeout(ctx, timeout)
 	defer stop()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL, bytes.NewReader(p.body))
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "post event to the broker")
 	}
-	request.Header = header
+	request.Header = p.header
 	client := s.Client
 	if client == nil {
 		client = new(http.Client)

@@ -88,6 +88,14 @@ func (f *Function) token(ctx context.Context, scope memory.Scope) httpapi.Consis
 	return httpapi.ConsistencyOut{Consistency: httpapi.EncodeConsistency(scope, head)}
 }
 
+// tokenOf is token where the write may have told the head.
+func (f *Function) tokenOf(ctx context.Context, scope memory.Scope, head memory.Seq) httpapi.ConsistencyOut {
+	if head == 0 {
+		return f.token(ctx, scope)
+	}
+	return httpapi.ConsistencyOut{Consistency: httpapi.EncodeConsistency(scope, head)}
+}
+
 // etag is the version of a memory as HTTP spells it.
 func etag(m *memory.Memory) string { return `"` + strconv.Itoa(m.Version) + `"` }
 
@@ -185,7 +193,7 @@ func (f *Function) create(ctx context.Context, in *createInput) (*createOutput, 
 		return nil, err
 	}
 	out := &createOutput{
-		ConsistencyOut: f.token(ctx, in.Scope()),
+		ConsistencyOut: f.tokenOf(ctx, in.Scope(), stored.Head),
 		Status:         http.StatusOK,
 		ETag:           etag(&stored.Memory),
 		Body:           storedMemory{Memory: stored.Memory, Deduplicated: stored.Outcome == memory.Deduplicated},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/groupcommit"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
@@ -43,6 +44,8 @@ type Service struct {
 	Log          *slog.Logger     // nil = slog.Default(); never given any content
 	Vectors      VectorModels     // nil: what is read does not say which vectors it has
 	Erasers      []Eraser         // asked, after the store, when a tenant is erased
+
+	putting groupcommit.Lines[memory.Scope, *putting]
 }
 
 // slice is how many memories go into one transaction where nothing demands more: large enough to amortise the

@@ -14,6 +14,7 @@ import (
 type Stored struct {
 	memory.Memory
 	Outcome memory.Outcome `json:"outcome"`
+	Head    memory.Seq     `json:"-"` // of the scope, as the write left it; 0 where that is not known
 }
 
 // Put writes what the draft tells, or recognises what already stands. With a key that was answered before it
@@ -26,6 +27,9 @@ func (s *Service) Put(ctx context.Context, scope memory.Scope, d Draft, key memo
 	m, err := d.memory(scope, s.now(), "body.")
 	if err != nil {
 		return Stored{}, false, err
+	}
+	if key.Key == "" {
+		return s.putNow(ctx, scope, m, why)
 	}
 	var e memory.Entry
 	var stored Stored
@@ -47,6 +51,19 @@ func (s *Service) Put(ctx context.Context, scope memory.Scope, d Draft, key memo
 		stored.Memory, err = s.recall(ctx, scope, &kept.Memory)
 	}
 	return stored, replayed, err
+}
+
+// putNow is Put of a memory that comes without a key.
+func (s *Service) putNow(ctx context.Context, scope memory.Scope, m memory.Memory, why memory.Why) (Stored, bool, error) {
+	vectors, err := s.embed(ctx, scope, []string{m.Content})
+	if err != nil {
+		return Stored{}, false, err
+	}
+	written, head, err := s.put(ctx, scope, entry(m, vectors[0]), why)
+	if err != nil {
+		return Stored{}, false, err
+	}
+	return Stored{Memory: written.Memory, Outcome: written.Outcome, Head: head}, false, nil
 }
 
 // wordless is what a remembered answer keeps of a memory: which version it was, and nothing of what a caller told.

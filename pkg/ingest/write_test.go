@@ -23,7 +23,7 @@ func TestTheSameContentIsRecognised(t *testing.T) {
 	s, _ := world(t)
 	first := mustPut(t, s, ingest.Draft{Content: "hello", UserID: "u"})
 	again, _, err := s.Put(t.Context(), here, ingest.Draft{Content: "hello", UserID: "u"}, memory.Key{}, memory.Why{})
-	if err != nil || !reflect.DeepEqual(again, ingest.Stored{Memory: first, Outcome: memory.Deduplicated}) {
+	if err != nil || !reflect.DeepEqual(again, ingest.Stored{Memory: first, Outcome: memory.Deduplicated, Head: 1}) {
 		t.Errorf("got %+v, %v; want the standing memory %+v", again, err, first)
 	}
 }

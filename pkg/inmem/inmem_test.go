@@ -33,6 +33,13 @@ func TestModelsKeepTheContract(t *testing.T) {
 	})
 }
 
+func TestAnnouncementsNameTheirTraces(t *testing.T) {
+	t.Parallel()
+	memorytest.RunTraced(t, "inmem", func(t *testing.T, trace func(context.Context) string) memorytest.TracedStore {
+		return inmem.New(inmem.Options{TraceParent: trace})
+	})
+}
+
 func TestQueueKeepsTheContractOfOutboxQueue(t *testing.T) {
 	t.Parallel()
 	outboxtest.Run(t, "inmem", func(_ *testing.T, clock func() time.Time) (outbox.Queue, outboxtest.Emit) {

@@ -55,11 +55,24 @@ func (t *tx) Put(ctx context.Context, m memory.Memory, why memory.Why, vectors .
 // PutAll stores or recognises memories.
 func (t *tx) PutAll(_ context.Context, entries []memory.Entry, why memory.Why) ([]memory.Written, error) {
 	all := make([]memory.Written, len(entries))
+	own := t.ctx
+	defer func() { t.ctx = own }()
 	for i := range entries {
-		m, outcome, err := t.put(&entries[i], why)
+		if t.ctx = own; entries[i].Told != nil {
+			t.ctx = entries[i].Told
+		}
+		m, outcome, err := t.put(&entries[i], entries[i].ToldBy(why))
 		all[i] = memory.Written{Memory: m, Outcome: outcome, Err: err}
 	}
 	return all, nil
+}
+
+// Head returns the number of the scope's last change.
+func (t *tx) Head(context.Context) (memory.Seq, error) {
+	if len(t.p.feed) == 0 {
+		return 0, nil
+	}
+	return t.p.head, nil
 }
 
 func (t *tx) put(given *memory.Entry, why memory.Why) (memory.Memory, memory.Outcome, error) {

@@ -288,15 +288,23 @@ func (s *Reflections) Gather(
 ) (bool, error) {
 	made := false
 	err := s.db.write(ctx, func(u *undo) error {
-		fresh, err := s.db.begin(ctx, u, scope).Once(ctx, reflectionConsumer, g.Source, g.ID)
-		if err != nil || !fresh {
-			return err
+		gathered, tx := s.gathered[scope], s.db.begin(ctx, u, scope)
+		for _, e := range g.Events {
+			fresh, err := tx.Once(ctx, reflectionConsumer, e.Source, e.ID)
+			if err != nil {
+				return err
+			}
+			if fresh {
+				gathered++
+			}
 		}
-		if s.gathered[scope]+1 < g.Every {
-			set(u, s.gathered, scope, s.gathered[scope]+1)
+		if gathered == s.gathered[scope] {
 			return nil
 		}
-		set(u, s.gathered, scope, 0)
+		set(u, s.gathered, scope, gathered%g.Every)
+		if gathered < g.Every {
+			return nil
+		}
 		tired := false
 		for id, row := range s.rows {
 			if id.Scope != scope || row.kind != next.Kind {

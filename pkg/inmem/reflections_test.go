@@ -21,7 +21,7 @@ func TestErasingATenantErasesItsReflections(t *testing.T) {
 		if _, _, err := store.Create(t.Context(), scope, reflection.Reflection{ID: memory.NewID()}, key); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.Gather(t.Context(), scope, reflection.Gathered{Source: "s", ID: "1", Every: 9}, reflection.Reflection{}); err != nil {
+		if _, err := store.Gather(t.Context(), scope, reflection.Gathered{Events: []reflection.Event{{Source: "s", ID: "1"}}, Every: 9}, reflection.Reflection{}); err != nil {
 			t.Fatal(err)
 		}
 	}

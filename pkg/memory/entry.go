@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"context"
 	"math"
 
 	"github.com/rae-memory/rae/pkg/fault"
@@ -12,6 +13,18 @@ type Entry struct {
 	Vectors []Vector
 	// Anew: where other content stands under the id, the memory gets one of its own instead of being refused.
 	Anew bool
+	// Why and Told are of who tells it, where that is another than who writes it: nil is the why of the call, and the
+	// context of the transaction, whose trace the announcement names.
+	Why  *Why
+	Told context.Context
+}
+
+// ToldBy is who changes a memory and why, when all are told so much of it.
+func (e *Entry) ToldBy(all Why) Why {
+	if e.Why != nil {
+		return *e.Why
+	}
+	return all
 }
 
 // Written is what became of an entry.

@@ -83,6 +83,8 @@ type Tx interface {
 	Answer(ctx context.Context, key Key, answer []byte) error
 	// Once records that the consumer has taken the event and reports false if it had before.
 	Once(ctx context.Context, consumer, source, eventID string) (bool, error)
+	// Head is Feed.Head with what the transaction has done.
+	Head(ctx context.Context) (Seq, error)
 	// Emit adds a record to the outbox. ID and Time are set when empty, Tenant and Project always.
 	Emit(ctx context.Context, r outbox.Record) error
 }

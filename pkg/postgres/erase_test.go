@@ -41,7 +41,7 @@ func TestWhoeverWritesWaitsForAnErasure(t *testing.T) {
 			return err
 		},
 		"events": func(ctx context.Context) error {
-			_, err := postgres.NewReflections(db).Gather(ctx, acme, reflection.Gathered{Source: "s", ID: "1", Every: 9}, reflection.Reflection{})
+			_, err := postgres.NewReflections(db).Gather(ctx, acme, reflection.Gathered{Events: []reflection.Event{{Source: "s", ID: "1"}}, Every: 9}, reflection.Reflection{})
 			return err
 		},
 		"jobs": func(ctx context.Context) error {

@@ -47,19 +47,10 @@ func (d *DB) Connected() int64 {
 }
 
 // Waiting returns how many writers of the scope's memories wait for their turn.
-func (d *DB) Waiting(scope memory.Scope) int { return d.lines.waiting(scope) }
+func (d *DB) Waiting(scope memory.Scope) int { return d.lines.Waiting(scope) }
 
 // Waiting is how many wait for their turn at the books of the tenant.
-func (l *Ledger) Waiting(tenant string) int { return l.lines.waiting(memory.Scope{Tenant: tenant}) }
-
-func (l *lines[T]) waiting(scope memory.Scope) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if q := l.open[scope]; q != nil {
-		return q.Waiting()
-	}
-	return 0
-}
+func (l *Ledger) Waiting(tenant string) int { return l.lines.Waiting(memory.Scope{Tenant: tenant}) }
 
 // GatherAll gathers a tail of any length.
 func (d *DB) GatherAll(ctx context.Context, scope memory.Scope) (int, error) {

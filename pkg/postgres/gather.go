@@ -12,25 +12,29 @@ import (
 	"github.com/rae-memory/rae/pkg/reflection"
 )
 
-// Gather implements reflection.Store. Two events of a scope take turns at its counter.
+// Gather implements reflection.Store. Those who tell events of one scope take turns at its counter.
 func (s *Reflections) Gather(
 	ctx context.Context, scope memory.Scope, g reflection.Gathered, next reflection.Reflection, records ...outbox.Record,
 ) (made bool, err error) {
 	err = s.db.amend(ctx, scope, func(tx *session) error {
 		made = false
+		// In their order, so that two who tell the same events wait for each other and not both for the other.
 		const count = `WITH once AS (INSERT INTO consumed_events (tenant, project, consumer, source, event_id, consumed_at)
-				VALUES ($1, $2, $3, $4, $5, rae_now()) ON CONFLICT DO NOTHING RETURNING tenant, project)
-			INSERT INTO reflection_gatherings AS g (tenant, project, count) SELECT tenant, project, 1 FROM once
-			ON CONFLICT (tenant, project) DO UPDATE SET count = g.count + 1 RETURNING count`
+				SELECT DISTINCT $1, $2, $3, e.source, e.id, rae_now() FROM unnest($4::text[], $5::text[]) e(source, id)
+				ORDER BY e.source, e.id ON CONFLICT DO NOTHING RETURNING tenant, project)
+			INSERT INTO reflection_gatherings AS g (tenant, project, count) SELECT tenant, project, count(*) FROM once GROUP BY 1, 2
+			ON CONFLICT (tenant, project) DO UPDATE SET count = g.count + excluded.count RETURNING count`
 		var gathered int
-		err := tx.row(count, []any{scope.Tenant, scope.Project, reflectionConsumer, g.Source, g.ID}, &gathered)
+		err := tx.row(count, []any{scope.Tenant, scope.Project, reflectionConsumer,
+			column(g.Events, func(e reflection.Event) string { return e.Source }),
+			column(g.Events, func(e reflection.Event) string { return e.ID })}, &gathered)
 		if errors.Is(err, pgx.ErrNoRows) || err == nil && gathered < g.Every {
-			return nil // it was counted before; or it is too early
+			return nil // all were counted before; or it is too early
 		}
 		if err != nil {
-			return fmt.Errorf("count event: %w", err)
+			return fmt.Errorf("count events: %w", err)
 		}
-		tx.exec(`UPDATE reflection_gatherings SET count = 0 WHERE tenant = $1 AND project = $2`, scope.Tenant, scope.Project)
+		tx.exec(`UPDATE reflection_gatherings SET count = $3 WHERE tenant = $1 AND project = $2`, scope.Tenant, scope.Project, gathered%g.Every)
 		var waits, rests bool
 		err = tx.row(`SELECT EXISTS (SELECT FROM reflections WHERE tenant = $1 AND project = $2 AND kind = $3 AND status = 'queued'),
 			EXISTS (SELECT FROM reflections WHERE tenant = $1 AND project = $2 AND kind = $3 AND created_at > $4)`,
@@ -44,7 +48,7 @@ func (s *Reflections) Gather(
 		}
 		return insertReflection(tx, scope, next, memory.Key{}, new(int64))
 	})
-	return made && err == nil, s.db.failed(ctx, "gather an event", err)
+	return made && err == nil, s.db.failed(ctx, "gather events", err)
 }
 
 // Scopes implements reflection.Store.

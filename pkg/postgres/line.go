@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/rae-memory/rae/pkg/groupcommit"
 	"github.com/rae-memory/rae/pkg/llm"
@@ -19,14 +18,7 @@ import (
 
 // lines are the queues of the scopes somebody is writing to.
 type lines[T shared] struct {
-	mu   sync.Mutex
-	open map[memory.Scope]*line[T]
-}
-
-// line is the queue of one scope's writers.
-type line[T shared] struct {
-	groupcommit.Queue[T]
-	writers int // in write or about to be
+	groupcommit.Lines[memory.Scope, T]
 }
 
 // shared is the transaction of a group of writers.
@@ -38,31 +30,6 @@ type shared interface {
 // begin opens a group's transaction; alone reports whether nobody waits to join it.
 type begin[T shared] func(ctx context.Context, scope memory.Scope, alone func() bool) (T, func(), error)
 
-// enter returns the scope's line, and leave, to be called after the write.
-func (l *lines[T]) enter(scope memory.Scope, open begin[T]) (*line[T], func()) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open == nil {
-		l.open = map[memory.Scope]*line[T]{}
-	}
-	q := l.open[scope]
-	if q == nil {
-		q = &line[T]{}
-		q.Begin = func(ctx context.Context) (T, func(), error) {
-			return open(ctx, scope, func() bool { return q.Waiting() == 0 })
-		}
-		l.open[scope] = q
-	}
-	q.writers++
-	return q, func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if q.writers--; q.writers == 0 {
-			delete(l.open, scope)
-		}
-	}
-}
-
 // write runs do in a transaction of the scope, alone in it, and returns once it is durable. See groupcommit.Queue.Write.
 // Its turn is waited for no longer within the process than for another process: behind a writer that is stuck, the
 // others are told to come again.
@@ -70,7 +37,11 @@ func (l *lines[T]) write(ctx context.Context, scope memory.Scope, open begin[T],
 	if err := cmp.Or(ctx.Err(), llm.NoDryRun(ctx), scope.Check()); err != nil {
 		return err
 	}
-	q, leave := l.enter(scope, open)
+	q, leave := l.Enter(scope, func(q *groupcommit.Queue[T]) {
+		q.Begin = func(ctx context.Context) (T, func(), error) {
+			return open(ctx, scope, func() bool { return q.Waiting() == 0 })
+		}
+	})
 	defer leave()
 	for try := 1; ; try++ {
 		var last T

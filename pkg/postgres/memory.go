@@ -151,12 +151,25 @@ func (t *tx) emit(records ...outbox.Record) {
 	t.db.emit(t.caller, t.session, t.scope, records...)
 }
 
-func (t *tx) announce(kind string, m *memory.Memory) { t.emit(t.announcement(kind, m)) }
+func (t *tx) announce(kind string, m *memory.Memory) { t.emit(t.announcement(kind, m, nil)) }
 
-func (t *tx) announcement(kind string, m *memory.Memory) outbox.Record {
+// announcement is a record of the trace of who tells the change; nil: of the transaction's.
+func (t *tx) announcement(kind string, m *memory.Memory, told context.Context) outbox.Record {
 	r := m.Announce(kind)
 	r.Time = t.now
+	if told != nil && t.db.options.TraceParent != nil {
+		r.TraceParent = t.db.options.TraceParent(told)
+	}
 	return r
+}
+
+// Head returns the number of the scope's last change.
+func (t *tx) Head(context.Context) (memory.Seq, error) {
+	err := t.entered()
+	if err != nil || !t.stands.exists && t.next.head == t.stands.head {
+		return 0, t.failed("read the head", err)
+	}
+	return t.next.head, nil
 }
 
 // isUUID reports whether the database could hold the id. Whatever is none is nobody's.

@@ -45,6 +45,13 @@ func TestStoreKeepsTheContractOfMemoryStore(t *testing.T) {
 	})
 }
 
+func TestAnnouncementsNameTheirTraces(t *testing.T) {
+	t.Parallel()
+	memorytest.RunTraced(t, "postgres", func(t *testing.T, trace func(context.Context) string) memorytest.TracedStore {
+		return open(t, postgres.Options{TraceParent: trace})
+	})
+}
+
 func TestQueueKeepsTheContractOfOutboxQueue(t *testing.T) {
 	t.Parallel()
 	outboxtest.Run(t, "postgres", func(t *testing.T, clock func() time.Time) (outbox.Queue, outboxtest.Emit) {

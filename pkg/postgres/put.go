@@ -22,13 +22,13 @@ func (t *tx) Put(ctx context.Context, m memory.Memory, why memory.Why, vectors .
 func (t *tx) PutAll(_ context.Context, entries []memory.Entry, why memory.Why) ([]memory.Written, error) {
 	all, drafts := make([]memory.Written, len(entries)), make([]*draft, len(entries))
 	for i := range entries {
-		drafts[i], all[i].Err = t.draft(&entries[i])
+		drafts[i], all[i].Err = t.draft(&entries[i], why)
 	}
 	k, err := t.recognise(drafts...)
 	if err != nil {
 		return nil, err
 	}
-	p := page{tx: t, known: k, why: why}
+	p := page{tx: t, known: k}
 	for i, d := range drafts {
 		if d == nil {
 			continue
@@ -46,7 +46,7 @@ func (t *tx) Replace(_ context.Context, m memory.Memory, why memory.Why, vectors
 	if !isUUID(m.ID) {
 		return memory.Memory{}, notFound()
 	}
-	d, err := t.draft(&memory.Entry{Memory: m, Vectors: vectors})
+	d, err := t.draft(&memory.Entry{Memory: m, Vectors: vectors}, why)
 	if err != nil {
 		return memory.Memory{}, err
 	}
@@ -54,7 +54,7 @@ func (t *tx) Replace(_ context.Context, m memory.Memory, why memory.Why, vectors
 	if err != nil {
 		return memory.Memory{}, err
 	}
-	p := page{tx: t, known: k, why: why}
+	p := page{tx: t, known: k}
 	external, same, stands := p.find(d)
 	switch {
 	case stands == nil:
@@ -72,10 +72,11 @@ func (t *tx) Replace(_ context.Context, m memory.Memory, why memory.Why, vectors
 // draft is an entry as it would be kept.
 type draft struct {
 	memory.Entry
+	why         memory.Why
 	fingerprint [sha256.Size]byte
 }
 
-func (t *tx) draft(e *memory.Entry) (*draft, error) {
+func (t *tx) draft(e *memory.Entry, why memory.Why) (*draft, error) {
 	kept, err := e.Canonical(t.scope)
 	if err != nil {
 		return nil, err
@@ -83,7 +84,7 @@ func (t *tx) draft(e *memory.Entry) (*draft, error) {
 	if kept.ID != "" && !isUUID(kept.ID) {
 		return nil, fault.BadField("id", "must be a UUID")
 	}
-	return &draft{kept, kept.Fingerprint()}, nil
+	return &draft{kept, e.ToldBy(why), kept.Fingerprint()}, nil
 }
 
 // known are current versions by what memories are recognised by: external id, what they say, id.
@@ -154,7 +155,6 @@ func (t *tx) recognise(drafts ...*draft) (*known, error) {
 type page struct {
 	*tx
 	*known
-	why  memory.Why
 	rows []*row
 }
 
@@ -237,7 +237,7 @@ func (p *page) version(d *draft, old *standing) (memory.Memory, error) {
 	if len(d.Vectors) > 0 {
 		d.Embedding = memory.EmbeddingReady
 	}
-	r := &row{Memory: d.Memory, fingerprint: d.fingerprint, vectors: d.Vectors, old: old}
+	r := &row{Memory: d.Memory, why: d.why, told: d.Told, fingerprint: d.fingerprint, vectors: d.Vectors, old: old}
 	var err error
 	if r.derived, err = p.compose(&r.Memory); err != nil {
 		return memory.Memory{}, err

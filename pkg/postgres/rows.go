@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"crypto/sha256"
 	"strings"
 	"time"
@@ -19,6 +20,8 @@ type row struct {
 	memory.Memory
 	derived
 	seq         memory.Seq
+	why         memory.Why
+	told        context.Context // of who tells it, nil: of the transaction
 	fingerprint [sha256.Size]byte
 	vectors     []memory.Vector
 	old         *standing // the version it replaces; nil for a new memory
@@ -106,8 +109,12 @@ func (p *page) send() {
 			replaced = append(replaced, r)
 		}
 	}
-	p.writeNew(created)
-	p.writeNext(replaced)
+	for _, rows := range byWhy(created) {
+		p.writeNew(rows)
+	}
+	for _, rows := range byWhy(replaced) {
+		p.writeNext(rows)
+	}
 	p.link(p.rows)
 	var vectors []vectorRow
 	for _, r := range p.rows {
@@ -119,30 +126,39 @@ func (p *page) send() {
 		if r.old != nil {
 			kind = outbox.MemoryUpdated
 		}
-		return p.announcement(kind, &r.Memory)
+		return p.announcement(kind, &r.Memory, r.told)
 	})...)
 	p.rows = nil
+}
+
+// byWhy parts rows by who changes them and why, which is mostly one.
+func byWhy(rows []*row) (parts [][]*row) {
+	at := map[memory.Why]int{}
+	for _, r := range rows {
+		i, ok := at[r.why]
+		if !ok {
+			i = len(parts)
+			at[r.why], parts = i, append(parts, nil)
+		}
+		parts[i] = append(parts[i], r)
+	}
+	return parts
 }
 
 // writeMemories writes versions as the current ones of their memories. Its $5 and on are versionRows.
 const writeMemories = `INSERT INTO memories (tenant, project, id, document, change, actor, reason, ` + versionNames + `)
 	SELECT $1, $2, r.id, r.seq, CASE r.version WHEN 1 THEN 'created' ELSE 'updated' END, $3, $4, ` + versionValues + ` FROM` + versionRows
 
-// writeNew writes new memories.
+// writeNew writes new memories, told by one and for one reason.
 func (p *page) writeNew(rows []*row) {
-	if len(rows) == 0 {
-		return
-	}
-	p.exec(writeMemories, append([]any{p.scope.Tenant, p.scope.Project, p.why.Actor, p.why.Reason}, versionArrays(rows)...)...)
+	why := rows[0].why
+	p.exec(writeMemories, append([]any{p.scope.Tenant, p.scope.Project, why.Actor, why.Reason}, versionArrays(rows)...)...)
 }
 
-// writeNext writes the next versions of memories and keeps the ones before. It goes by the key of each, whatever the
+// writeNext writes the next versions of memories, as writeNew does, and keeps the ones before. It goes by the key of each, whatever the
 // planner believes: see writeBlocks and pick.go.
 func (p *page) writeNext(rows []*row) {
-	if len(rows) == 0 {
-		return
-	}
-	tenant, project, arrays := p.scope.Tenant, p.scope.Project, versionArrays(rows)
+	tenant, project, why, arrays := p.scope.Tenant, p.scope.Project, rows[0].why, versionArrays(rows)
 	ids := arrays[0]
 	p.exec(`INSERT INTO memory_versions (tenant, project, memory_id, recorded_to, `+unqualified+`)
 		SELECT m.tenant, m.project, m.id, r.ends, `+versionColumns+`, m.document, m.tags, m.speaker, m.words
@@ -150,7 +166,7 @@ func (p *page) writeNext(rows []*row) {
 		tenant, project, ids, column(rows, func(r *row) time.Time { return r.UpdatedAt }))
 	p.exec(writeMemories+` ON CONFLICT (tenant, project, id) DO UPDATE SET (document, change, actor, reason, `+versionNames+`)
 		= ROW(excluded.document, excluded.change, excluded.actor, excluded.reason, `+excluded+`)`,
-		append([]any{tenant, project, p.why.Actor, p.why.Reason}, arrays...)...)
+		append([]any{tenant, project, why.Actor, why.Reason}, arrays...)...)
 	p.exec(`DELETE FROM memory_vectors WHERE tenant = $1 AND project = $2 AND memory_id = ANY($3::uuid[])
 		AND ($4::boolean[])[array_position($3::uuid[], memory_id)]`,
 		tenant, project, ids, column(rows, func(r *row) bool { return r.Content != r.old.Content }))

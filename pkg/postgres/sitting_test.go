@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/rae-memory/rae/pkg/memory"
@@ -147,6 +148,54 @@ func TestAPartThatFailsTakesNoOtherAlong(t *testing.T) {
 	}
 	if n := answered(t, ctx, db, q); n == 0 {
 		t.Error("nothing was found after a part had failed")
+	}
+}
+
+// spoilt counts statements that came to a transaction which had failed.
+type spoilt struct{ statements atomic.Int64 }
+
+func (s *spoilt) look(err error) {
+	var e *pgconn.PgError
+	if errors.As(err, &e) && e.Code == "25P02" {
+		s.statements.Add(1)
+	}
+}
+
+func (s *spoilt) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+func (s *spoilt) TraceQueryEnd(_ context.Context, _ *pgx.Conn, d pgx.TraceQueryEndData) {
+	s.look(d.Err)
+}
+func (s *spoilt) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	return ctx
+}
+func (s *spoilt) TraceBatchQuery(_ context.Context, _ *pgx.Conn, d pgx.TraceBatchQueryData) {
+	s.look(d.Err)
+}
+func (s *spoilt) TraceBatchEnd(_ context.Context, _ *pgx.Conn, d pgx.TraceBatchEndData) {
+	s.look(d.Err)
+}
+
+func TestThePartsAfterOneThatFailedDoNotTryTheTransactionItSpoilt(t *testing.T) {
+	t.Parallel()
+	db, q := toldStory(t, postgres.Options{})
+	var s spoilt
+	if err := db.OpenWith(t.Context(), func(config *pgxpool.Config) { config.ConnConfig.Tracer = &s }); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 { // on a busy machine somebody may have ended it because nobody asked
+		ctx, end := db.Sit(t.Context(), q)
+		if err := db.Look(ctx, acme, func(ask func(string) error) error { return ask(`SELECT 1/0`) }); err == nil {
+			t.Error("a part that failed did not say so")
+		}
+		if answered(t, ctx, db, q) == 0 {
+			t.Error("nothing was found after a part had failed")
+		}
+		end()
+	}
+	if n := s.statements.Load(); n > 0 {
+		t.Errorf("%d statements came to a transaction that had failed", n)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/groupcommit"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/text"
 )
@@ -28,24 +30,94 @@ type Event struct {
 // Consider takes a memory that was stored and queues an insight when enough worth reflecting upon have gathered in its
 // scope; it reports whether it did. The same event told again counts once, a memory that has gone meanwhile not at
 // all. A memory that came from a reflection never counts, so reflections cannot cause reflections.
+//
+// Memories of a scope that are told while others of it are considered are considered together after them, by one look and
+// in one transaction; what is queued then counts as queued by each of them.
 func (s *Service) Consider(ctx context.Context, scope memory.Scope, event Event, id memory.ID) (bool, error) {
-	found, err := s.Memories.Find(ctx, scope, []memory.ID{id}, memory.View{})
-	if err != nil {
-		return false, fmt.Errorf("read memory %s to consider it: %w", id, err)
+	q, leave := s.considering.Enter(scope, func(q *groupcommit.Queue[*consideration]) {
+		q.Begin = func(ctx context.Context) (*consideration, func(), error) {
+			return &consideration{service: s, ctx: context.WithoutCancel(ctx), scope: scope}, func() {}, nil
+		}
+	})
+	defer leave()
+	told := &candidate{event: event, id: id}
+	err := q.Write(ctx, func(c *consideration) error {
+		c.told = append(c.told, told)
+		return nil
+	})
+	if err == nil {
+		err = told.err
 	}
-	if len(found) == 0 || found[0].Scope() != scope || !toldBySomebody(&found[0]) || Worth(&found[0]) < worthwhile {
+	if err != nil {
+		return false, fmt.Errorf("consider memory %s: %w", id, err)
+	}
+	return told.queued, nil
+}
+
+// candidate is a memory that was told of, and what became of it.
+type candidate struct {
+	event  Event
+	id     memory.ID
+	queued bool
+	err    error
+}
+
+// consideration is the memories of a scope that are considered together. To those who wait it is a transaction: they put
+// down what they were told, and hear when it is done.
+type consideration struct {
+	service *Service
+	ctx     context.Context // of the first, without its end: the others wait as well
+	scope   memory.Scope
+	told    []*candidate
+}
+
+func (c *consideration) Savepoint() error { return nil }
+func (c *consideration) Release() error   { return nil }
+func (c *consideration) TakeBack() error  { return nil }
+func (c *consideration) Rollback()        {}
+func (c *consideration) Full() bool       { return false }
+
+// Commit considers them. What only one of them is to blame for is not the others' failure: then each is considered alone.
+func (c *consideration) Commit() error {
+	queued, err := c.service.consider(c.ctx, c.scope, c.told)
+	for _, told := range c.told {
+		told.queued, told.err = queued, err
+		if err != nil && len(c.told) > 1 && fault.KindOf(err) == fault.Internal {
+			told.queued, told.err = c.service.consider(c.ctx, c.scope, []*candidate{told})
+		}
+	}
+	return nil
+}
+
+func (s *Service) consider(ctx context.Context, scope memory.Scope, told []*candidate) (bool, error) {
+	ctx, stop := context.WithTimeout(ctx, working)
+	defer stop()
+	ids := make([]memory.ID, len(told))
+	for i, c := range told {
+		ids[i] = c.id
+	}
+	found, err := s.Memories.Find(ctx, scope, ids, memory.View{})
+	if err != nil {
+		return false, fmt.Errorf("read what is told: %w", err)
+	}
+	worthy := make(map[memory.ID]bool, len(found))
+	for i := range found {
+		worthy[found[i].ID] = found[i].Scope() == scope && toldBySomebody(&found[i]) && Worth(&found[i]) >= worthwhile
+	}
+	g := Gathered{Every: gatherEvery, Rest: gatherRest}
+	for _, c := range told {
+		if worthy[c.id] {
+			g.Events = append(g.Events, c.event)
+		}
+	}
+	if len(g.Events) == 0 {
 		return false, nil
 	}
 	wake, err := due(scope)
 	if err != nil {
 		return false, err
 	}
-	g := Gathered{Source: event.Source, ID: event.ID, Every: gatherEvery, Rest: gatherRest}
-	queued, err := s.Store.Gather(ctx, scope, g, s.queued(scope, Request{Kind: Insight}), wake)
-	if err != nil {
-		return false, fmt.Errorf("consider memory %s: %w", id, err)
-	}
-	return queued, nil
+	return s.Store.Gather(ctx, scope, g, s.queued(scope, Request{Kind: Insight}), wake)
 }
 
 // Worth scores, cheaply, how much a memory has to say: 0..1. Half of it is telling words (all of that from ten on), the

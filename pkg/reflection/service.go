@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/groupcommit"
 	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
@@ -32,6 +33,8 @@ type Service struct {
 	Keeper   Keeper           // nil: nothing decays, and a reflection that should ends failed
 	Clock    func() time.Time // nil: time.Now
 	Log      *slog.Logger     // nil: discarded
+
+	considering groupcommit.Lines[memory.Scope, *consideration]
 }
 
 const (

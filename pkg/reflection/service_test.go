@@ -2,8 +2,12 @@ package reflection_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
@@ -58,8 +62,7 @@ func TestWorkWhoseTimeRunsOutGoesBackIntoTheQueue(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	hurried := *w.service
-	hurried.Memories = ending{w.db, cancel}
+	hurried := w.reading(ending{w.db, cancel})
 	if _, err := hurried.Run(ctx, acme, r.ID); fault.KindOf(err) != fault.Cancelled {
 		t.Errorf("run: %v", err)
 	}
@@ -80,9 +83,8 @@ func TestAWorkerThatLostItsLeaseWritesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.tell(t)
-	slow := *w.service
 	once := false
-	slow.Memories = ending{w.db, func() { // in the midst of it the lease ends and another worker does the work
+	slow := w.reading(ending{w.db, func() { // in the midst of it the lease ends and another worker does the work
 		if once {
 			return
 		}
@@ -91,7 +93,7 @@ func TestAWorkerThatLostItsLeaseWritesNothing(t *testing.T) {
 		if done, err := w.service.Run(t.Context(), acme, r.ID); err != nil || done.Status != reflection.Succeeded {
 			t.Errorf("the other worker: %+v, %v", done, err)
 		}
-	}}
+	}})
 	got, err := slow.Run(t.Context(), acme, r.ID)
 	if err != nil || got.Status != reflection.Succeeded {
 		t.Errorf("the slow worker: %+v, %v", got, err)
@@ -114,12 +116,11 @@ func TestCancellingRunningWorkKeepsItFromWriting(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.tell(t)
-	disturbed := *w.service
-	disturbed.Memories = ending{w.db, func() {
+	disturbed := w.reading(ending{w.db, func() {
 		if _, err := w.service.Cancel(t.Context(), acme, r.ID); err != nil {
 			t.Error(err)
 		}
-	}}
+	}})
 	got, err := disturbed.Run(t.Context(), acme, r.ID)
 	if err != nil || got.Status != reflection.Cancelled {
 		t.Errorf("ended as %+v, %v", got, err)
@@ -231,6 +232,87 @@ func TestTwentyWorthwhileMemoriesQueueOneInsight(t *testing.T) {
 	if consider(5000, memory.Memory{ID: memory.NewID()}) {
 		t.Error("a memory that is gone queued an insight")
 	}
+}
+
+func TestMemoriesToldMeanwhileAreConsideredTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		var told []memory.Memory
+		for i := range 50 {
+			told = append(told, memory.Memory{Content: fmt.Sprintf("Anna Kowalska told Marek Nowak of the checkout service and %d other things", i), Importance: 0.5})
+		}
+		told = w.put(t, acme, told...)
+		slow := &looks{Reader: w.db, poison: told[7].ID}
+		w.service.Memories = slow
+		failed := make([]error, len(told))
+		for i, m := range told {
+			go func() {
+				_, failed[i] = w.service.Consider(t.Context(), acme, reflection.Event{Source: "/rae/store", ID: fmt.Sprint(i)}, m.ID)
+			}()
+			if i == 0 {
+				synctest.Wait() // it is being looked at
+			}
+		}
+		time.Sleep(time.Hour)
+		for i, err := range failed {
+			if (err != nil) != (i == 7) {
+				t.Errorf("memory %d: %v", i, err)
+			}
+		}
+		// The first alone, the others together, and then each of them alone, since one of them cannot be read.
+		want := []int{1, 49}
+		for range 49 {
+			want = append(want, 1)
+		}
+		if !slices.Equal(slow.asked, want) {
+			t.Errorf("looked at %v", slow.asked)
+		}
+		slow.asked, slow.poison = nil, ""
+		for i, m := range told { // told again, after a crash: 49 have been counted, 2*20 of them for reflections
+			go func() {
+				_, failed[i] = w.service.Consider(t.Context(), acme, reflection.Event{Source: "/rae/store", ID: fmt.Sprint(i)}, m.ID)
+			}()
+			if i == 0 {
+				synctest.Wait()
+			}
+		}
+		time.Sleep(time.Hour)
+		if err := errors.Join(failed...); err != nil || !slices.Equal(slow.asked, []int{1, 49}) {
+			t.Errorf("looked at %v, %v", slow.asked, err)
+		}
+		page, err := w.service.List(t.Context(), acme, reflection.Query{Limit: 10})
+		if err != nil || len(page.Reflections) != 1 { // the second waited behind the first
+			t.Errorf("%d reflections, %v", len(page.Reflections), err)
+		}
+		one := reflection.Gathered{Every: 20}
+		for i := range 10 {
+			one.Events = append(one.Events, reflection.Event{Source: "s", ID: fmt.Sprint(i)})
+		}
+		queued, err := w.store.Gather(t.Context(), acme, one, reflection.Reflection{ID: memory.NewID(), Kind: reflection.Decay, Status: reflection.Queued})
+		if err != nil || !queued {
+			t.Errorf("fifty were not counted once each: %v, %v", queued, err)
+		}
+	})
+}
+
+// looks is a reader that takes a second to look, and cannot read one memory.
+type looks struct {
+	reflection.Reader
+	poison memory.ID
+	mu     sync.Mutex
+	asked  []int // how many were asked for each time
+}
+
+func (l *looks) Find(ctx context.Context, scope memory.Scope, ids []memory.ID, at memory.View) ([]memory.Memory, error) {
+	l.mu.Lock()
+	l.asked = append(l.asked, len(ids))
+	l.mu.Unlock()
+	time.Sleep(time.Second)
+	if slices.Contains(ids, l.poison) {
+		return nil, fault.New(fault.Internal, "it cannot be read")
+	}
+	return l.Reader.Find(ctx, scope, ids, at)
 }
 
 func TestEveryScopeDecaysOnceADay(t *testing.T) {

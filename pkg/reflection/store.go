@@ -33,11 +33,11 @@ type Store interface {
 	// Cancel makes a reflection that is not final Cancelled and every claim of it stale. Cancelling a cancelled one
 	// returns it as it stands; any other final one is a Conflict.
 	Cancel(ctx context.Context, scope memory.Scope, id memory.ID) (Reflection, error)
-	// Gather counts one event of the scope, once however often it is told, and in the same transaction, when Every
-	// of them have gathered, starts counting anew and creates next, unless an equal kind of the scope already
-	// waits in the queue. It reports whether next was created. The records are written with it, unless one of its kind
-	// was created in the scope less than Rest before it: then it waits for whoever looks into the queue next. Events are
-	// remembered for at least 7 days.
+	// Gather counts events of the scope, each once however often it is told, and in the same transaction, when Every
+	// of them have gathered, starts counting anew, with those that are more, and creates next, unless an equal kind of
+	// the scope already waits in the queue. It reports whether next was created. The records are written with it, unless
+	// one of its kind was created in the scope less than Rest before it: then it waits for whoever looks into the queue
+	// next. Events are remembered for at least 7 days.
 	Gather(ctx context.Context, scope memory.Scope, g Gathered, next Reflection, records ...outbox.Record) (bool, error)
 	// Scopes lists up to limit scopes that Gather has seen, in order, those after the given one.
 	Scopes(ctx context.Context, after memory.Scope, limit int) ([]memory.Scope, error)
@@ -64,10 +64,9 @@ type Page struct {
 	Next        memory.ID
 }
 
-// Gathered is one event worth counting.
+// Gathered is events worth counting.
 type Gathered struct {
-	Source string // with ID, what makes an event the same event
-	ID     string
+	Events []Event       // the same one may be told more than once
 	Every  int           // how many events make a reflection; at least 1
 	Rest   time.Duration // between two reflections that announce themselves; 0 = none
 }

@@ -37,8 +37,13 @@ func newWorld() *world {
 	w := &world{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	w.db = inmem.New(inmem.Options{Clock: w.clock})
 	w.store = inmem.NewReflections(w.db)
-	w.service = &reflection.Service{Memories: w.db, Writer: w.db, Keeper: w.db, Store: w.store, Clock: w.clock}
+	w.service = w.reading(w.db)
 	return w
+}
+
+// reading is a service of the world that reads through reader.
+func (w *world) reading(reader reflection.Reader) *reflection.Service {
+	return &reflection.Service{Memories: reader, Writer: w.db, Keeper: w.db, Store: w.store, Clock: w.clock}
 }
 
 func (w *world) clock() time.Time {

@@ -42,7 +42,7 @@ type tx struct {
 	now   time.Time
 
 	head, stored memory.Seq // the scope's head, and what the table says of it; read when first needed
-	known        bool
+	known, begun bool       // they have been read; the scope has changed before
 }
 
 func (d *DB) begin(ctx context.Context, sqlTx *sql.Tx, scope memory.Scope) *tx {
@@ -60,15 +60,33 @@ func (t *tx) finish() error {
 
 // next numbers one change.
 func (t *tx) next() (memory.Seq, error) {
-	if !t.known {
-		err := t.sql.QueryRowContext(t.ctx, `SELECT coalesce((SELECT head FROM scopes WHERE tenant = ? AND project = ?),
-			(SELECT head FROM erased))`, t.scope.Tenant, t.scope.Project).Scan(&t.head)
-		if err != nil {
-			return 0, t.failed("read the feed", err)
-		}
-		t.stored, t.known = t.head, true
+	if err := t.entered(); err != nil {
+		return 0, err
 	}
 	t.head++
+	return t.head, nil
+}
+
+// entered makes sure that the head is known.
+func (t *tx) entered() error {
+	if t.known {
+		return nil
+	}
+	err := t.sql.QueryRowContext(t.ctx, `SELECT s.head IS NOT NULL, coalesce(s.head, e.head)
+		FROM erased e LEFT JOIN scopes s ON s.tenant = ? AND s.project = ?`, t.scope.Tenant, t.scope.Project).Scan(&t.begun, &t.head)
+	if err != nil {
+		return t.failed("read the feed", err)
+	}
+	t.stored, t.known = t.head, true
+	return nil
+}
+
+// Head returns the number of the scope's last change.
+func (t *tx) Head(context.Context) (memory.Seq, error) {
+	err := t.entered()
+	if err != nil || !t.begun && t.head == t.stored {
+		return 0, err
+	}
 	return t.head, nil
 }
 
@@ -133,13 +151,18 @@ func (t *tx) Put(ctx context.Context, m memory.Memory, why memory.Why, vectors .
 // PutAll stores or recognises memories. Their rows are near: one statement after the other costs nothing.
 func (t *tx) PutAll(_ context.Context, entries []memory.Entry, why memory.Why) (all []memory.Written, err error) {
 	all = make([]memory.Written, len(entries))
+	own := t.ctx
+	defer func() { t.ctx = own }()
 	for i := range entries {
+		if t.ctx = own; entries[i].Told != nil {
+			t.ctx = context.WithoutCancel(entries[i].Told)
+		}
 		m, refusal := entries[i].Canonical(t.scope)
 		if refusal != nil {
 			all[i].Err = refusal
 			continue
 		}
-		if all[i], err = t.put(m, why); err != nil {
+		if all[i], err = t.put(m, m.ToldBy(why)); err != nil {
 			return nil, err
 		}
 	}

@@ -316,27 +316,35 @@ func (s *Reflections) Gather(
 		made = false
 		const once = `INSERT INTO consumed_events (tenant, project, consumer, source, event_id, consumed_at)
 			VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
-		result, err := tx.ExecContext(ctx, once, scope.Tenant, scope.Project, reflectionConsumer, g.Source, g.ID, micros(s.db.now()))
-		if err != nil {
-			return fmt.Errorf("remember event: %w", err)
+		fresh := int64(0)
+		for _, e := range g.Events {
+			result, err := tx.ExecContext(ctx, once, scope.Tenant, scope.Project, reflectionConsumer, e.Source, e.ID, micros(s.db.now()))
+			if err != nil {
+				return fmt.Errorf("remember event: %w", err)
+			}
+			added, err := result.RowsAffected()
+			if err != nil {
+				return err
+			}
+			fresh += added
 		}
-		if fresh, err := result.RowsAffected(); err != nil || fresh == 0 {
-			return err
+		if fresh == 0 {
+			return nil
 		}
-		const count = `INSERT INTO reflection_gatherings (tenant, project, count) VALUES (?, ?, 1)
-			ON CONFLICT (tenant, project) DO UPDATE SET count = count + 1 RETURNING count`
+		const count = `INSERT INTO reflection_gatherings (tenant, project, count) VALUES (?, ?, ?)
+			ON CONFLICT (tenant, project) DO UPDATE SET count = count + excluded.count RETURNING count`
 		var gathered int
-		if err := tx.QueryRowContext(ctx, count, scope.Tenant, scope.Project).Scan(&gathered); err != nil {
-			return fmt.Errorf("count event: %w", err)
+		if err := tx.QueryRowContext(ctx, count, scope.Tenant, scope.Project, fresh).Scan(&gathered); err != nil {
+			return fmt.Errorf("count events: %w", err)
 		}
 		if gathered < g.Every {
 			return nil
 		}
-		const anew = "UPDATE reflection_gatherings SET count = 0 WHERE tenant = ? AND project = ?"
-		if _, err := tx.ExecContext(ctx, anew, scope.Tenant, scope.Project); err != nil {
+		const anew = "UPDATE reflection_gatherings SET count = ? WHERE tenant = ? AND project = ?"
+		if _, err := tx.ExecContext(ctx, anew, gathered%g.Every, scope.Tenant, scope.Project); err != nil {
 			return fmt.Errorf("count anew: %w", err)
 		}
-		_, err = reflectionBy(ctx, tx, scope, "kind = ? AND status = 'queued' LIMIT 1", next.Kind)
+		_, err := reflectionBy(ctx, tx, scope, "kind = ? AND status = 'queued' LIMIT 1", next.Kind)
 		if fault.KindOf(err) != fault.NotFound {
 			return err // nil: it waits already
 		}

@@ -51,6 +51,13 @@ func TestModelsKeepTheContract(t *testing.T) {
 	})
 }
 
+func TestAnnouncementsNameTheirTraces(t *testing.T) {
+	t.Parallel()
+	memorytest.RunTraced(t, "sqlite", func(t *testing.T, trace func(context.Context) string) memorytest.TracedStore {
+		return open(t, sqlite.Options{TraceParent: trace})
+	})
+}
+
 func TestQueueKeepsTheContractOfOutboxQueue(t *testing.T) {
 	t.Parallel()
 	outboxtest.Run(t, "sqlite", func(t *testing.T, clock func() time.Time) (outbox.Queue, outboxtest.Emit) {

@@ -20,6 +20,8 @@ const (
 	noQdrant     = "without Qdrant searches are answered all the same"
 	disbelieved  = "Qdrant is never believed"
 	noRedis      = "Redis may be away or lie"
+	apart        = "a part of a search that fails takes no other along"
+	together     = "what is told at once is written together, and each by whoever tells it"
 	noStampede   = "many who miss at once ask once"
 	undisturbed  = "no tenant notices another"
 	notOverspent = "a budget is never overspent, and books balance"
@@ -59,6 +61,10 @@ var sabotages = []sabotage{
 		`return added == 1, t.failed("record an event", err)`, `return added >= 0, t.failed("record an event", err)`,
 		"./pkg/sqlite", "^TestStore"},
 
+	{onceOnly, "events told together are counted each time (PostgreSQL)", "pkg/postgres/gather.go",
+		"SELECT tenant, project, count(*) FROM once GROUP BY 1, 2", "SELECT $1, $2, cardinality($4::text[]) FROM (SELECT count(*) FROM once) o",
+		"./pkg/postgres", "^TestReflectionsKeepTheContract$/told_together"},
+
 	{announced, "records of a subject do not wait for earlier ones (PostgreSQL)", "pkg/postgres/outbox.go",
 		"e.subject = o.subject AND e.position < o.position))`", "e.subject = o.subject AND e.position < 0))`",
 		"./pkg/postgres", "^TestRelaysSideBySideSkipNothingAndKeepTheOrder$"},
@@ -92,6 +98,17 @@ var sabotages = []sabotage{
 	{noRedis, "tenant and project of a key run into one another", "pkg/search/cache.go",
 		"		_ = binary.Write(h, binary.BigEndian, uint64(len(part))) // a hash takes everything\n", "",
 		"./pkg/search", "^FuzzCacheKey$"},
+
+	{apart, "a transaction that a part has spoilt is kept for the next", "pkg/postgres/sitting.go",
+		"if err != nil || s.tx.done {", "if s.tx.done {",
+		"./pkg/postgres", "^TestThePartsAfterOneThatFailedDoNotTryTheTransactionItSpoilt$"},
+
+	{together, "what one is to blame for fails the others", "pkg/ingest/together.go",
+		"	if len(p.told) == 1 || err == nil {\n", "	if true {\n",
+		"./pkg/ingest", "^TestWhatOneIsToBlameForIsNotTheOthersFailure$"},
+	{together, "all is told by the first", "pkg/postgres/put.go",
+		"&draft{kept, e.ToldBy(why), ", "&draft{kept, why, ",
+		"./pkg/postgres", "^TestStoreKeepsTheContractOfMemoryStore$/put_all/each_of_many"},
 
 	{noStampede, "each who misses asks", "pkg/embed/cached.go",
 		"c.flights.DoChan(string(name.Sum(nil)),", "new(singleflight.Group).DoChan(string(name.Sum(nil)),",

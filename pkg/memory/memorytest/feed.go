@@ -27,10 +27,54 @@ func feedClauses() []clause {
 		{"a superseded version and its successor are both fed", feedVersions},
 		{"a deletion leaves only news of itself", feedTombstones},
 		{"the number of the last change is the head", feedReachesHead},
+		{"a transaction knows the head it leaves", feedHeadWithin},
 		{"reading by pages gives what reading at once gives", feedPages},
 		{"nothing is missed while sixteen write", feedUnderWriters},
 		{"recognised memories and refused changes move nothing", feedStandsStill},
 		{"a limit below 1 is refused", feedLimits},
+	}
+}
+
+func feedHeadWithin(t *testing.T, w *world) {
+	head := func(tx memory.Tx) memory.Seq {
+		n, err := tx.Head(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	var id memory.ID
+	for _, step := range []struct {
+		name string
+		do   func(memory.Tx) error
+		want memory.Seq
+	}{
+		{"nothing was ever done", func(memory.Tx) error { return nil }, 0},
+		{"two are new", func(tx memory.Tx) error {
+			all, err := tx.PutAll(t.Context(), []memory.Entry{{Memory: note("a")}, {Memory: note("b")}}, asker)
+			id = all[0].Memory.ID
+			return err
+		}, 2},
+		{"one is recognised", func(tx memory.Tx) error {
+			_, _, err := tx.Put(t.Context(), note("a"), asker)
+			return err
+		}, 2},
+		{"nothing is done", func(memory.Tx) error { return nil }, 2},
+		{"one is deleted", func(tx memory.Tx) error { return tx.Delete(t.Context(), id) }, 3},
+	} {
+		var within memory.Seq
+		w.write(t, acme, func(tx memory.Tx) error {
+			if err := step.do(tx); err != nil {
+				return err
+			}
+			within = head(tx)
+			return nil
+		})
+		after, err := w.store.Head(t.Context(), acme)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, step.name, []memory.Seq{within, after}, []memory.Seq{step.want, step.want})
 	}
 }
 

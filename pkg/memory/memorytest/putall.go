@@ -20,8 +20,36 @@ func putAllClauses() []clause {
 		{"one that is refused leaves the others, and the transaction goes on", refusedAlone},
 		{"an id that is taken is given up by who may", takenIDGivenUp},
 		{"none at all is nothing", noneAtAll},
+		{"each of many is told by whoever tells it", eachToldByItsOwn},
 		{"five hundred at once are numbered and announced in order", manyInOrder},
 	}
+}
+
+func eachToldByItsOwn(t *testing.T, w *world) {
+	bob, ann := memory.Why{Actor: "key:bob", Reason: "heard"}, memory.Why{Actor: "user:ann", Reason: "saw"}
+	told := func(content string, by *memory.Why) memory.Entry {
+		m := note(content)
+		m.ExternalID = content[:1]
+		return memory.Entry{Memory: m, Why: by, Told: t.Context()}
+	}
+	w.putAll(t, acme, []memory.Entry{told("1", nil), told("2", &bob), told("3", &ann)})
+	w.advance(time.Hour)
+	w.putAll(t, acme, []memory.Entry{
+		told("1 anew", &bob), told("4", nil), told("2", &ann), told("3 anew", nil), told("5", &ann), told("4 anew", &bob), told("6", &memory.Why{}),
+	})
+	got := map[string][]memory.Why{}
+	page, err := w.store.List(t.Context(), acme, memory.Query{Limit: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range page.Memories {
+		for _, v := range w.history(t, acme, m.ID) {
+			got[m.ExternalID] = append(got[m.ExternalID], v.Why)
+		}
+	}
+	same(t, "who told what, newest first", got, map[string][]memory.Why{
+		"1": {bob, asker}, "2": {bob}, "3": {asker, ann}, "4": {bob, asker}, "5": {ann}, "6": {{}},
+	})
 }
 
 func (w *world) putAll(t tester, scope memory.Scope, entries []memory.Entry) (all []memory.Written) {

@@ -2,6 +2,7 @@ package reflectiontest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -190,7 +191,7 @@ func cancels(t *testing.T, w *world) {
 func gathers(t *testing.T, w *world) {
 	gather := func(id string) bool {
 		t.Helper()
-		queued, err := w.store.Gather(t.Context(), acme, reflection.Gathered{Source: "/rae/store", ID: id, Every: 3},
+		queued, err := w.store.Gather(t.Context(), acme, reflection.Gathered{Events: []reflection.Event{{Source: "/rae/store", ID: id}}, Every: 3},
 			w.queued(reflection.Insight), outbox.Record{Type: outbox.ReflectionDue, Data: []byte("{}")})
 		if err != nil {
 			t.Fatal(err)
@@ -221,14 +222,35 @@ func gathers(t *testing.T, w *world) {
 		t.Error("the next three queued nothing")
 	}
 	if queued, err := w.store.Gather(t.Context(), memory.Scope{Tenant: "other", Project: "p"},
-		reflection.Gathered{Source: "/rae/store", ID: "1", Every: 1}, w.queued(reflection.Insight)); err != nil || !queued {
+		reflection.Gathered{Events: []reflection.Event{{Source: "/rae/store", ID: "1"}}, Every: 1}, w.queued(reflection.Insight)); err != nil || !queued {
 		t.Errorf("another scope's event of the same id: %v, %v", queued, err)
+	}
+}
+
+func gathersTogether(t *testing.T, w *world) {
+	for _, step := range []struct {
+		events string
+		want   bool
+	}{
+		{"12", false}, {"3345", true}, {"5", false}, {"62", true}, {"", false}, {"2134", false}, {"789abcd", true}, {"e", false}, {"f", true},
+	} {
+		told := reflection.Gathered{Every: 3}
+		for _, id := range strings.Split(step.events, "") {
+			told.Events = append(told.Events, reflection.Event{Source: "/rae/store", ID: id})
+		}
+		queued, err := w.store.Gather(t.Context(), acme, told, w.queued(reflection.Insight))
+		if err != nil || queued != step.want {
+			t.Errorf("events %q: queued %v, %v", step.events, queued, err)
+		}
+		if _, found, err := w.store.Next(t.Context(), lease); err != nil || found != step.want {
+			t.Errorf("events %q: something to do %v, %v", step.events, found, err)
+		}
 	}
 }
 
 func gathersBehindQueued(t *testing.T, w *world) {
 	w.create(t, acme, w.queued(reflection.Insight))
-	queued, err := w.store.Gather(t.Context(), acme, reflection.Gathered{Source: "s", ID: "1", Every: 1}, w.queued(reflection.Insight))
+	queued, err := w.store.Gather(t.Context(), acme, reflection.Gathered{Events: []reflection.Event{{Source: "s", ID: "1"}}, Every: 1}, w.queued(reflection.Insight))
 	if err != nil || queued {
 		t.Errorf("queued %v, %v", queued, err)
 	}
@@ -236,7 +258,7 @@ func gathersBehindQueued(t *testing.T, w *world) {
 	if err != nil || len(page.Reflections) != 1 {
 		t.Errorf("%d reflections, %v", len(page.Reflections), err)
 	}
-	queued, err = w.store.Gather(t.Context(), acme, reflection.Gathered{Source: "s", ID: "2", Every: 1}, w.queued(reflection.Consolidate))
+	queued, err = w.store.Gather(t.Context(), acme, reflection.Gathered{Events: []reflection.Event{{Source: "s", ID: "2"}}, Every: 1}, w.queued(reflection.Consolidate))
 	if err != nil || !queued {
 		t.Errorf("another kind: queued %v, %v", queued, err)
 	}
@@ -245,7 +267,7 @@ func gathersBehindQueued(t *testing.T, w *world) {
 func gathersInRest(t *testing.T, w *world) {
 	gather := func(id string) {
 		t.Helper()
-		queued, err := w.store.Gather(t.Context(), acme, reflection.Gathered{Source: "s", ID: id, Every: 1, Rest: time.Minute},
+		queued, err := w.store.Gather(t.Context(), acme, reflection.Gathered{Events: []reflection.Event{{Source: "s", ID: id}}, Every: 1, Rest: time.Minute},
 			w.queued(reflection.Insight), outbox.Record{Type: outbox.ReflectionDue, Data: []byte("{}")})
 		if err != nil || !queued {
 			t.Fatalf("event %s: queued %v, %v", id, queued, err)
@@ -268,7 +290,7 @@ func listsScopes(t *testing.T, w *world) {
 	want := []memory.Scope{{Tenant: "a", Project: "x"}, {Tenant: "a", Project: "y"}, {Tenant: "b", Project: "a"}}
 	for i := range want {
 		scope := want[len(want)-1-i]
-		if _, err := w.store.Gather(t.Context(), scope, reflection.Gathered{Source: "s", ID: "1", Every: 9}, w.queued(reflection.Insight)); err != nil {
+		if _, err := w.store.Gather(t.Context(), scope, reflection.Gathered{Events: []reflection.Event{{Source: "s", ID: "1"}}, Every: 9}, w.queued(reflection.Insight)); err != nil {
 			t.Fatal(err)
 		}
 	}

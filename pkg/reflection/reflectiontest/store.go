@@ -42,6 +42,7 @@ func Run(t *testing.T, on string, open Open) {
 		{"work given back is claimed again with its progress", givesBack},
 		{"a cancelled reflection is not worked on", cancels},
 		{"an event counts once and every so many queue one reflection", gathers},
+		{"events told together count as if told one by one", gathersTogether},
 		{"a scope whose reflection waits is given no second one", gathersBehindQueued},
 		{"a scope that has not rested queues without a word", gathersInRest},
 		{"scopes that gathered are listed in order", listsScopes},
