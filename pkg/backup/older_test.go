@@ -45,6 +45,10 @@ func TestAnArchiveOfAnOlderVersionIsRestored(t *testing.T) {
 			t.Fatal(done, err)
 		}
 	}
+	replacing := backup.Restorer{Into: into, Replace: true} // compares what stands with what the archive tells
+	if done, err := replacing.Restore(t.Context(), older(then), ""); err != nil || len(done) != 1 || !done[0].Stood {
+		t.Errorf("what stands is taken for something else: %v %v", done, err)
+	}
 	page, err := sqlite.NewLedger(into, budget.Policy{}).Calls(t.Context(), memory.Scope{Tenant: "acme", Project: "default"}, budget.CallQuery{})
 	if err != nil || len(page.Calls) != 1 {
 		t.Fatal(page, err)

@@ -95,10 +95,13 @@ func TestSavingsAreWrittenDownTogetherAndNotWhileAnybodyWaits(t *testing.T) {
 func TestClosingWritesDownWhatIsNoted(t *testing.T) {
 	t.Parallel()
 	g, k, ledger := saver(t)
-	g.RequestID = func(context.Context) string { return "req-1" }
+	id := "req-1"
+	g.RequestID = func(context.Context) string { return id }
 	other := memory.Scope{Tenant: "other", Project: "p"}
 	g.Saved(llm.WithPayer(t.Context(), payer), million, 1)
-	g.Saved(llm.WithPayer(t.Context(), other), million, 2)
+	g.Saved(llm.WithPayer(t.Context(), other), million, 1)
+	id = "req-2"
+	g.Saved(llm.WithPayer(t.Context(), other), million, 1)
 	g.Saved(t.Context(), million, 1) // for nobody
 	for range 2 {
 		if err := g.Close(t.Context()); err != nil {
@@ -110,9 +113,11 @@ func TestClosingWritesDownWhatIsNoted(t *testing.T) {
 	if mine != 1 || theirs != 2 || k.calls != 2 {
 		t.Errorf("%d and %d hits in %d writes", mine, theirs, k.calls)
 	}
-	page, err := ledger.Calls(t.Context(), payer, budget.CallQuery{})
-	if err != nil || page.Calls[0].RequestID != "req-1" {
-		t.Errorf("got %+v, %v", page, err)
+	for scope, want := range map[memory.Scope]string{payer: "req-1", other: ""} { // "": it was more than one
+		page, err := ledger.Calls(t.Context(), scope, budget.CallQuery{})
+		if err != nil || len(page.Calls) != 1 || page.Calls[0].RequestID != want {
+			t.Errorf("%s: got %+v, %v; want request %q", scope, page, err, want)
+		}
 	}
 }
 
