@@ -218,7 +218,7 @@ func confined(t *testing.T, conn *pgx.Conn, tt table, all int) {
 }
 
 // What rae_system reads: whose something is, its id, when it is due, and the schema's version. The outbox is its work.
-const systemReads = `budget_accounts(tenant) budget_usage(tenant) budgets(tenant) consumed_events(*) cost_logs(tenant)
+const systemReads = `budget_accounts(day,project,tenant) budget_usage(tenant) budgets(project,tenant) consumed_events(*) cost_logs(tenant)
 	dead_letters(*) embedding_models(tenant) goose_db_version(*) idempotency_keys(answered_at,key,project,route,tenant)
 	jobs(due_at,id,kind,project,status,tenant) memories(expires_at,id,project,tenant) outbox(*) prices(tenant)
 	projections(tenant) reflection_gatherings(project,tenant) reflections(created_at,id,leased_to,project,status,tenant)
