@@ -245,14 +245,15 @@ func deployments(t *testing.T, story func(*world)) {
 // paid are requests that ask a model, each with what a budget that degrades does without.
 var paid = []struct {
 	path, body string
+	reads      bool  // it is answered whatever the budget says
 	without    []any // nil: it has no other way and stays refused
 }{
-	{"/v1/embeddings", `{"input":"a greyhound"}`, nil},
-	{"/v1/rerank", `{"query":"Who has a greyhound?","documents":["Jonas has a cat.","Mara has a greyhound."]}`, []any{"rerank"}},
-	{"/v1/search", `{"query":"Who has a greyhound?"}`, []any{"dense", "rerank"}},
-	{"/v1/search", `{"query":"Who has the greyhound?","rerank":false}`, []any{"dense"}},
-	{"/v1/search", `{"query":"Who has a greyhound?","mode":"lexical"}`, []any{"rerank"}},
-	{"/v1/context", `{"query":"Who owns a greyhound?"}`, []any{"dense", "rerank"}},
+	{"/v1/embeddings", `{"input":"a greyhound"}`, false, nil},
+	{"/v1/rerank", `{"query":"Who has a greyhound?","documents":["Jonas has a cat.","Mara has a greyhound."]}`, false, []any{"rerank"}},
+	{"/v1/search", `{"query":"Who has a greyhound?"}`, true, []any{"dense", "rerank"}},
+	{"/v1/search", `{"query":"Who has the greyhound?","rerank":false}`, true, []any{"dense"}},
+	{"/v1/search", `{"query":"Who has a greyhound?","mode":"lexical"}`, true, []any{"rerank"}},
+	{"/v1/context", `{"query":"Who owns a greyhound?"}`, true, []any{"dense", "rerank"}},
 }
 
 // free are requests that ask no model.
@@ -293,8 +294,22 @@ func TestAnEmptyBudget(t *testing.T) {
 				w.Errorf("%s %s:\ngot  %v, %v requested, %q\nwant %v", path, body, got, requested, detail, want)
 			}
 		}
+		without := func(path, body string, want []any) {
+			w.Helper()
+			got := w.must(200, "POST", path, body)
+			if !reflect.DeepEqual(got["degraded"], any(want)) {
+				w.Errorf("%s %s: degraded %v, want %v", path, body, got["degraded"], want)
+			}
+			if results, ok := got["results"].([]any); ok && (len(results) == 0 || !strings.Contains(fmt.Sprint(results[0]), "greyhound") && results[0].(map[string]any)["index"] != 1.0) {
+				w.Errorf("%s %s: found %v", path, body, results)
+			}
+		}
 		for _, p := range paid {
-			refused(p.path, p.body, "reject")
+			if p.reads {
+				without(p.path, p.body, p.without)
+			} else {
+				refused(p.path, p.body, "reject")
+			}
 		}
 		for _, r := range free {
 			method, path, _ := strings.Cut(r[0], " ")
@@ -321,13 +336,7 @@ func TestAnEmptyBudget(t *testing.T) {
 				refused(p.path, p.body, "degrade")
 				continue
 			}
-			got := w.must(200, "POST", p.path, p.body)
-			if !reflect.DeepEqual(got["degraded"], any(p.without)) {
-				w.Errorf("%s %s: degraded %v, want %v", p.path, p.body, got["degraded"], p.without)
-			}
-			if results, ok := got["results"].([]any); ok && (len(results) == 0 || !strings.Contains(fmt.Sprint(results[0]), "greyhounds") && results[0].(map[string]any)["index"] != 1.0) {
-				w.Errorf("%s %s: found %v", p.path, p.body, results)
-			}
+			without(p.path, p.body, p.without)
 		}
 		if n := w.asked.Load(); n != asked {
 			w.Errorf("the provider was asked %d times", n-asked)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -164,7 +165,7 @@ func TestBudgetOf500And20With12345UsedHas37655Left(t *testing.T) {
 		"monthly_token_limit": nil, "monthly_tokens_used": n("1200"), "daily_token_limit": nil, "daily_tokens_used": n("0"),
 		"tokens_reserved": n("0"), "usage_percentage": n("24.7"), "projected_month_end": n("164.6"),
 		"resets_at": map[string]any{"daily": "2026-11-24T00:00:00Z", "monthly": "2026-12-01T00:00:00Z"},
-		"status":    "ok", "warning_threshold": n("0.8"), "on_exhausted": "reject", "enforced": true,
+		"status":    "ok", "warning_threshold": n("0.8"), "on_exhausted": "reject", "own": true, "enforced": true,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
@@ -473,6 +474,7 @@ func TestWhatTheLedgerAnnouncesIsAnEventOfTheCatalogue(t *testing.T) {
 	w.must(200, "PUT", "/v1/budgets/tenant", `{}`)
 	w.spend("1.599999999")
 	got := map[string]eventing.BudgetAlert{}
+	var changed []string
 	for {
 		records, err := w.db.Claim(t.Context(), 1, time.Minute)
 		if err != nil {
@@ -485,12 +487,17 @@ func TestWhatTheLedgerAnnouncesIsAnEventOfTheCatalogue(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s does not keep its schema: %v", records[0].Type, err)
 		}
+		if sent.Type() == eventing.BudgetChanged {
+			changed = append(changed, sent.Subject())
+		}
 		var alert eventing.BudgetAlert
 		if err := sent.DataAs(&alert); err != nil {
 			t.Fatal(err)
 		}
 		project, _ := sent.Extensions()["projectid"].(string)
-		got[sent.Type()+" of "+sent.Subject()+" in "+project] = alert
+		if sent.Type() != eventing.BudgetChanged {
+			got[sent.Type()+" of "+sent.Subject()+" in "+project] = alert
+		}
 		if err := w.db.Done(t.Context(), []string{records[0].ID}); err != nil {
 			t.Fatal(err)
 		}
@@ -511,5 +518,8 @@ func TestWhatTheLedgerAnnouncesIsAnEventOfTheCatalogue(t *testing.T) {
 		have, _ := json.Marshal(got)
 		wish, _ := json.Marshal(want)
 		t.Errorf("got  %s\nwant %s", have, wish)
+	}
+	if slices.Sort(changed); !slices.Equal(changed, []string{"acme", "acme", "acme/default"}) {
+		t.Errorf("other limits are told of %q", changed)
 	}
 }

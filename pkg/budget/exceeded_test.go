@@ -21,15 +21,15 @@ func TestARefusalSpeaksInTheUnitOfItsPeriod(t *testing.T) {
 	for period, want := range map[budget.Period]struct{ text, members string }{
 		budget.Monthly: {
 			"the monthly budget does not cover this: 1 USD used and 0 USD reserved of 2.5 USD, 2 USD requested; it resets at 2026-12-01T00:00:00Z",
-			`{"limit":2.5,"on_exhausted":"degrade","period":"monthly","requested":2,"reserved":0,"resets_at":"2026-12-01T00:00:00Z","usage":1}`,
+			`{"level":"project","limit":2.5,"on_exhausted":"degrade","period":"monthly","requested":2,"reserved":0,"resets_at":"2026-12-01T00:00:00Z","usage":1}`,
 		},
 		budget.DailyTokens: {
 			"the daily token budget does not cover this: 1000000000 tokens used and 0 tokens reserved of 2500000000 tokens, 2000000000 tokens requested; it resets at 2026-12-01T00:00:00Z",
-			`{"limit":2500000000,"on_exhausted":"degrade","period":"daily_tokens","requested":2000000000,"reserved":0,"resets_at":"2026-12-01T00:00:00Z","usage":1000000000}`,
+			`{"level":"project","limit":2500000000,"on_exhausted":"degrade","period":"daily_tokens","requested":2000000000,"reserved":0,"resets_at":"2026-12-01T00:00:00Z","usage":1000000000}`,
 		},
 	} {
 		refusal := e
-		refusal.Period = period
+		refusal.Period, refusal.Level = period, budget.ProjectLevel
 		err := fmt.Errorf("complete: %w", &refusal)
 		if fault.KindOf(err) != fault.OverBudget || fault.Public(err) != want.text {
 			t.Errorf("got %v %q, want %q", fault.KindOf(err), fault.Public(err), want.text)

@@ -90,36 +90,57 @@ func Oversee(ctx context.Context, l Ledger, tenant string, days int) (Overview, 
 	return o, nil
 }
 
-// outlook asks how the projects stand that spent anything in the period or in this month.
+// outlook asks how a tenant stands: by its own limits where it has any, else by those of the projects that spent anything in
+// the period or in this month, and of what the others share.
 func outlook(ctx context.Context, l Ledger, tenant string, days int) (Outlook, error) {
-	const month = 31
-	s, err := l.Spending(ctx, tenant, SpendingQuery{Days: max(days, month), Top: MaxTop})
+	all, err := l.CurrentTenant(ctx, tenant)
 	if err != nil {
 		return Outlook{}, err
 	}
-	var limit Cost
-	o := Outlook{Limit: &limit, Status: OK}
-	for _, g := range s.ByProject {
-		status, err := l.Current(ctx, memory.Scope{Tenant: tenant, Project: g.Group})
+	o := Outlook{Usage: all.MonthlyUsage, Projected: all.ProjectedMonthEnd, Limit: new(Cost), Status: OK}
+	if all.Pot == nil {
+		o.under(&all.Status)
+	} else {
+		const month = 31
+		s, err := l.Spending(ctx, tenant, SpendingQuery{Days: max(days, month), Top: MaxTop})
 		if err != nil {
 			return Outlook{}, err
 		}
-		o.Usage, o.Projected = capped(o.Usage, status.MonthlyUsage), capped(o.Projected, status.ProjectedMonthEnd)
-		if status.MonthlyLimit == nil {
-			o.Limit = nil
-			continue
+		shared := len(s.ByProject) == 0
+		for _, g := range s.ByProject {
+			status, err := l.Current(ctx, memory.Scope{Tenant: tenant, Project: g.Group})
+			if err != nil {
+				return Outlook{}, err
+			}
+			if shared = shared || !status.Own; status.Own {
+				o.under(&status)
+			}
 		}
-		limit = capped(limit, *status.MonthlyLimit)
-		o.Status = worse(o.Status, status.overseen())
+		if shared {
+			o.under(all.Pot)
+		}
 	}
-	if o.Limit != nil && len(s.ByProject) > 0 {
+	if o.Limit != nil {
 		percent := Percent(1000) // of nothing, everything is used
-		if limit > 0 {
-			percent = Percent(tenthsOfPercent(int64(o.Usage), int64(limit)))
+		if *o.Limit > 0 {
+			percent = Percent(tenthsOfPercent(int64(o.Usage), int64(*o.Limit)))
 		}
 		o.UsagePercentage = &percent
 	}
 	return o, nil
+}
+
+// under adds the limit of one budget of the tenant, and takes its standing where it is worse.
+func (o *Outlook) under(s *Status) {
+	switch {
+	case s.MonthlyLimit == nil:
+		o.Limit = nil
+	case o.Limit != nil:
+		*o.Limit = capped(*o.Limit, *s.MonthlyLimit)
+	}
+	if s.MonthlyLimit != nil {
+		o.Status = worse(o.Status, s.overseen())
+	}
 }
 
 // capped adds amounts up to the largest there is.

@@ -122,7 +122,7 @@ var _ llm.Saver = (*Guard)(nil)
 // what it is about; Close writes down the rest. What a killed process had noted is lost.
 func (g *Guard) Saved(ctx context.Context, c llm.Call, calls int) {
 	payer, known := llm.PayerOf(ctx)
-	if !known || g.Keeper == nil {
+	if !known || g.Keeper == nil || llm.DryRunOf(ctx) != nil {
 		return
 	}
 	if g.spared.add(note{payer, c.Operation, c.Provider, c.Model}, calls, c.Most, g.requestID(ctx), time.Now()) {

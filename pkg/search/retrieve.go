@@ -3,7 +3,6 @@ package search
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -57,8 +56,8 @@ func (q *inquiry) lexicalShare(found map[string][]Hit) float64 {
 }
 
 // retrieve asks the legs of the mode: first those that weigh in, all at once, then, when they found too little, those
-// that only help out. A leg that fails is named; only when all fail is there no answer, and when the budget rejects what a leg
-// would cost (llm.Rejected), which is the error then.
+// that only help out. A leg that fails is named, one that the budget does not pay for like any other: reads are never refused
+// for want of money. Only when all fail is there no answer.
 func (s *Service) retrieve(ctx context.Context, r *inquiry) (found map[string][]Hit, degraded []string, err error) {
 	var main, helping []Leg
 	for _, leg := range s.Legs {
@@ -79,17 +78,11 @@ func (s *Service) retrieve(ctx context.Context, r *inquiry) (found map[string][]
 	found = map[string][]Hit{}
 	q := Query{Scope: r.Scope, Text: r.Query, Filter: r.Filter, View: r.View, Model: r.model}
 	failure := s.ask(ctx, r, &q, main, found)
-	if err := rejection(failure); err != nil {
-		return nil, nil, err
-	}
 	if len(failure) == 0 {
 		failure = s.askWithin(ctx, r, q, main, found)
 	}
 	if distinct(found) < r.Limit {
 		failure = append(failure, s.ask(ctx, r, &q, helping, found)...)
-	}
-	if err := rejection(failure); err != nil {
-		return nil, nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -144,16 +137,6 @@ type failed struct {
 	err error
 }
 
-// rejection is the failure by which the budget wants the whole search refused, nil where none is.
-func rejection(failures []failed) error {
-	for _, f := range failures {
-		if llm.Rejected(f.err) {
-			return fmt.Errorf("%s: %w", f.leg, f.err)
-		}
-	}
-	return nil
-}
-
 // ask runs legs at once, each within its own time, and adds what they find.
 func (s *Service) ask(ctx context.Context, r *inquiry, q *Query, legs []Leg, found map[string][]Hit) (failures []failed) {
 	legs = slices.Clone(legs)
@@ -174,9 +157,6 @@ func (s *Service) ask(ctx context.Context, r *inquiry, q *Query, legs []Leg, fou
 		if err != nil {
 			failures = append(failures, failed{string(Dense), err})
 			legs = slices.Delete(legs, dense, dense+1)
-			if llm.Rejected(err) {
-				return failures
-			}
 		}
 	}
 	hits := make([][]Hit, len(legs))

@@ -96,8 +96,8 @@ const (
 	contextDepth        = 50  // candidates whose neighbours are brought in
 )
 
-// Search finds the memories that answer the request, best first, ties by id. What a stage costs, the scope pays; where its
-// budget rejects that rather than have it left out, the search is OverBudget, and nothing it would have paid for was asked.
+// Search finds the memories that answer the request, best first, ties by id. What a stage costs, the scope pays; one that its
+// budget does not cover is left out and named, whatever the budget says of that: reads are never refused for want of money.
 func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 	r.Query = cut(r.Query, MaxQueryBytes)
 	r.Mode = cmp.Or(r.Mode, Hybrid)
@@ -146,9 +146,6 @@ func (s *Service) Search(ctx context.Context, r Request) (Response, error) {
 	reranked := second && s.Reranker != nil
 	if reranked {
 		if err := s.rerank(ctx, q, found, candidates); err != nil {
-			if llm.Rejected(err) {
-				return Response{}, err
-			}
 			var without *Degraded
 			degraded, reranked = append(degraded, "rerank"), errors.As(err, &without)
 		}

@@ -26,6 +26,8 @@ const (
 	undisturbed  = "no tenant notices another"
 	notOverspent = "a budget is never overspent, and books balance"
 	wholeAnswers = "half an answer of a language model, or one that does not follow its schema, is none"
+	exhausted    = "an exhausted budget refuses what costs something, and loses nothing"
+	onlyPriced   = "a dry run asks nobody and changes nothing"
 )
 
 var sabotages = []sabotage{
@@ -154,4 +156,29 @@ var sabotages = []sabotage{
 	{wholeAnswers, "answers are not held to their schema", "pkg/llm/remote.go",
 		"	err := follow.check(unfenced(got.Text))\n", "	var err error\n",
 		"./pkg/llm", "^TestAnAnswerFollowsItsSchema$"},
+	{exhausted, "a search does without what the budget rejects", "pkg/search/service.go",
+		"if llm.Rejected(err) {", "if false {",
+		".", "^TestAnEmptyBudget$/^one_process_on_SQLite$"},
+	{exhausted, "what the budget does not pay to embed is not stored", "pkg/ingest/embed.go",
+		"	if llm.IsDryRun(err) {\n		return nil\n	}\n", "	if llm.IsDryRun(err) {\n		return nil\n	}\n	if llm.Rejected(err) {\n		return err\n	}\n",
+		"./pkg/ingest", "^TestWhatTheBudgetDoesNotPayForIsStoredAllTheSame$"},
+	{exhausted, "nobody goes on with what was put off when limits change", "functions/store/events.go",
+		"	_, err := f.Jobs.Resume(ctx, e.Scope)\n	return err\n", "	return nil\n",
+		".", "^TestWhatABudgetPutsOffIsDoneOnceItIsRaised$/^one_process_on_SQLite$"},
+	{exhausted, "a function keeps to itself what another said of the budget", "pkg/provider/refusal.go",
+		"		return overBudgetOf(c.Name(), text)\n", "		return overBudgetOf(c.Name(), nil)\n",
+		"./pkg/provider", "^TestARefusalByRAEsOwnBudgetStaysOne$"},
+
+	{onlyPriced, "the guard makes the call it should price", "pkg/budget/guard.go",
+		"if run := llm.DryRunOf(ctx); run != nil {", "if run := llm.DryRunOf(ctx); run != nil && false {",
+		"./pkg/budget", "^TestADryRunPricesEveryCallAndMakesNone$"},
+	{onlyPriced, "a provider is asked all the same", "pkg/provider/client.go",
+		"	case !c.options.TellPayer:\n		return llm.NotInDryRun()\n", "	case !c.options.TellPayer:\n		return c.post(ctx, path, in, out)\n",
+		"./pkg/provider", "^TestADryRunAsksRAEsOwnFunctionsForThePriceAndNobodyElse$"},
+	{onlyPriced, "the store writes all the same", "pkg/sqlite/commit.go",
+		"if err := llm.NoDryRun(ctx); err != nil {", "if err := llm.NoDryRun(ctx); err != nil && false {",
+		"./pkg/sqlite", "^TestStoreKeepsTheContractOfMemoryStore$/^transactions$/dry_run"},
+	{onlyPriced, "a route that cannot be priced is done instead", "pkg/httpapi/dry_run.go",
+		"	case !supported:\n", "	case !supported && false:\n",
+		".", "^TestADryRunTellsWhatItWouldCostAndDoesNothing$/^one_process_on_SQLite$"},
 }

@@ -115,7 +115,7 @@ func TestWrongUsageIsOneLineAndExitCode2(t *testing.T) {
 		{[]string{"budget", "set", "--warning", "0"}, "--warning 0 must be above 0 and at most 1"},
 		{[]string{"budget", "reserve"}, "--model is required, as the provider names it"},
 		{[]string{"budget", "settle", "7"}, `RESERVATION "7" must be a UUID, as reserve printed it`},
-		{[]string{"budget", "costs", "--by", "mood"}, `--by "mood" must be model, operation, project or day`},
+		{[]string{"costs", "--group-by", "mood"}, `--group-by "mood" must be model, operation, project, provider or day`},
 		{[]string{"--tenant", "a b", "version"}, `--tenant "a b" must be 1 to 64 letters, digits, dots, dashes or underscores and begin with a letter or digit`},
 		{[]string{"--project", "", "version"}, `--project "" must be 1 to 64 letters, digits, dots, dashes or underscores and begin with a letter or digit`},
 	} {

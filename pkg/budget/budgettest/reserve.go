@@ -39,7 +39,7 @@ func limitClauses() []clause {
 				DailyLimit: usd("20"), DailyRemaining: usd("20"), UsagePercentage: &percent,
 				ProjectedMonthEnd: *usd("231.46875"), // 16 of 30 days are over
 				ResetsAt:          budget.Resets{Daily: at("2026-11-18T00:00:00Z"), Monthly: at("2026-12-01T00:00:00Z")},
-				Status:            budget.OK, WarningThreshold: 0.8, OnExhausted: budget.Reject, Enforced: true,
+				Status:            budget.OK, WarningThreshold: 0.8, OnExhausted: budget.Reject, Own: true, Enforced: true,
 			})
 		}},
 		{"limits that are put are the limits that are read, null meaning unlimited", func(f *fixture) {

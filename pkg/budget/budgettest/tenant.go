@@ -491,6 +491,9 @@ func (f *fixture) heard() []heard {
 	f.Helper()
 	var all []heard
 	for _, r := range f.records() {
+		if r.Type == outbox.BudgetChanged {
+			continue // has clauses of its own
+		}
 		var data struct {
 			Tenant  string `json:"tenant_id"`
 			Project string `json:"project_id"`
@@ -530,6 +533,23 @@ func tenantRecordClauses() []clause {
 			is(f, "records", f.heard(), []heard{{"a", "project", warning, "monthly", "9"}, {"", "tenant", warning, "monthly", "16"}})
 			f.project("b").spend("4")
 			is(f, "at the limit", f.heard(), []heard{{"", "tenant", exceeded, "monthly", "20"}})
+		}},
+		{"other limits of a tenant are told, equal ones are not", func(f *fixture) {
+			changes := func() (of []memory.Scope) {
+				f.Helper()
+				for _, r := range f.records() {
+					if r.Type == outbox.BudgetChanged {
+						of = append(of, memory.Scope{Tenant: r.Tenant, Project: r.Project})
+					}
+				}
+				return of
+			}
+			f.limitTenant(budget.Limits{Monthly: usd("100")})
+			is(f, "first limits", changes(), []memory.Scope{{Tenant: f.scope.Tenant}})
+			f.limitTenant(budget.Limits{Monthly: usd("100")})
+			is(f, "the same limits", changes(), nil)
+			f.limitTenant(budget.Limits{})
+			is(f, "none", changes(), []memory.Scope{{Tenant: f.scope.Tenant}})
 		}},
 		{"limits of a tenant end what the pot has to tell, and a lowered one is told at once", func(f *fixture) {
 			f.limitTenant(budget.Limits{Monthly: usd("100")})
