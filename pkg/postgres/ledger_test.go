@@ -154,7 +154,7 @@ func TestBooksFromBeforeAreRolledUp(t *testing.T) {
 		('acme', 'own', '01968f3e-0000-7000-8000-000000000002', 'chat', '', 'm', 'held', 1000000000, 10, true, '2026-11-23T12:00:00Z', '2026-11-23T13:00:00Z', '', '');`); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := postgres.Migrate(t.Context(), url); err != nil {
+	if _, err := postgres.Migrate(t.Context(), owned(t, url)); err != nil {
 		t.Fatal(err)
 	}
 	db := openAt(t, url, postgres.Options{Clock: func() time.Time { return time.Date(2026, 11, 23, 12, 30, 0, 0, time.UTC) }})
@@ -187,4 +187,28 @@ func TestBooksFromBeforeAreRolledUp(t *testing.T) {
 	if got, err = ledger.CurrentTenant(t.Context(), "acme"); err != nil || got.MonthlyReserved != 0 || got.Pot.MonthlyReserved != 0 {
 		t.Errorf("held after they were released: %v, %v of the pot; %v", got.MonthlyReserved, got.Pot.MonthlyReserved, err)
 	}
+}
+
+// owned gives everything in the database to a role that row-level security binds, and returns its URL.
+func owned(t *testing.T, superuser string) string {
+	t.Helper()
+	role, asRole := login(t, superuser)
+	conn := connect(t, superuser)
+	_, err := conn.Exec(t.Context(), `DO $$ DECLARE it record; BEGIN
+		GRANT CREATE, USAGE ON SCHEMA public TO `+role+`;
+		FOR it IN SELECT oid::regclass AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' LOOP
+			EXECUTE format('ALTER TABLE %s OWNER TO `+role+`', it.name);
+		END LOOP;
+	END $$`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if _, err := conn.Exec(ctx, `REASSIGN OWNED BY `+role+` TO CURRENT_USER; DROP OWNED BY `+role); err != nil {
+			t.Error(err)
+		}
+	})
+	return asRole
 }
