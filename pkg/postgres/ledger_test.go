@@ -3,6 +3,8 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -211,4 +213,100 @@ func owned(t *testing.T, superuser string) string {
 		}
 	})
 	return asRole
+}
+
+// A process goes by what it remembers of the books only as long as nobody else has written them.
+func TestWhatAnotherProcessDidIsSeenAtOnce(t *testing.T) {
+	t.Parallel()
+	url := fresh(t)
+	limit := 10 * budget.USD
+	policy := budget.Policy{Defaults: budget.Limits{Monthly: &limit}}
+	first := postgres.NewLedger(openAt(t, url, postgres.Options{}), policy)
+	ctx := t.Context()
+	ask := func(l *postgres.Ledger, scope memory.Scope, key string, dollars int) (budget.Reservation, error) {
+		return l.Reserve(ctx, scope, budget.Request{
+			Operation: "chat", Model: "gpt-4o", MaxCost: new(budget.Cost(dollars) * budget.USD), IdempotencyKey: key, TTL: time.Hour,
+		})
+	}
+	for name, meanwhile := range map[string]func(t *testing.T, second *postgres.Ledger, scope memory.Scope, held budget.Reservation) error{
+		"nothing": func(*testing.T, *postgres.Ledger, memory.Scope, budget.Reservation) error { return nil },
+		"a reservation in another project": func(_ *testing.T, second *postgres.Ledger, scope memory.Scope, _ budget.Reservation) error {
+			scope.Project = "another"
+			_, err := ask(second, scope, "", 1)
+			return err
+		},
+		"limits of the project": func(_ *testing.T, second *postgres.Ledger, scope memory.Scope, _ budget.Reservation) error {
+			_, err := second.PutLimits(ctx, scope, budget.Limits{Monthly: new(9 * budget.USD)})
+			return err
+		},
+		"limits of the tenant": func(_ *testing.T, second *postgres.Ledger, scope memory.Scope, _ budget.Reservation) error {
+			_, err := second.PutTenantLimits(ctx, scope.Tenant, budget.Limits{Monthly: new(9 * budget.USD)})
+			return err
+		},
+		"a settlement beyond the hold": func(_ *testing.T, second *postgres.Ledger, scope memory.Scope, held budget.Reservation) error {
+			_, err := second.Settle(ctx, scope, held.ID, budget.Settle{Cost: new(5 * budget.USD)})
+			return err
+		},
+		"the same key": func(t *testing.T, second *postgres.Ledger, scope memory.Scope, _ budget.Reservation) error {
+			made, err := ask(second, scope, "key", 2)
+			again, failed := ask(first, scope, "key", 2)
+			if failed != nil || !reflect.DeepEqual(again, made) {
+				t.Errorf("the same request under a key of another process: got %+v, %v, want %+v", again, failed, made)
+			}
+			if _, failed := ask(first, scope, "key", 3); fault.KindOf(failed) != fault.Conflict {
+				t.Errorf("another request under it: %v", failed)
+			}
+			return err
+		},
+		"the end of a lease": func(_ *testing.T, second *postgres.Ledger, scope memory.Scope, _ budget.Reservation) error {
+			_, err := connect(t, url).Exec(ctx, `UPDATE reservations SET expires_at = now() WHERE tenant = $1`, scope.Tenant)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			second := postgres.NewLedger(openAt(t, url, postgres.Options{}), policy)
+			scope := memory.Scope{Tenant: strings.ReplaceAll(name, " ", "-"), Project: "default"}
+			held, err := ask(first, scope, "", 4)
+			if err == nil {
+				err = meanwhile(t, second, scope, held)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			most := map[string]int{"nothing": 6, "the same key": 4, "the end of a lease": 10}[name]
+			if most == 0 {
+				most = 5
+			}
+			if _, err := ask(first, scope, "", most+1); fault.KindOf(err) != fault.OverBudget {
+				t.Errorf("%d dollars: %v, want a refusal", most+1, err)
+			}
+			if _, err := ask(first, scope, "", most); err != nil {
+				t.Errorf("%d dollars: %v", most, err)
+			}
+		})
+	}
+}
+
+func TestAPriceThatAnotherProcessSetHoldsAtOnce(t *testing.T) {
+	t.Parallel()
+	url := fresh(t)
+	var ledgers [2]*postgres.Ledger
+	for i := range ledgers {
+		ledgers[i] = postgres.NewLedger(openAt(t, url, postgres.Options{}), budget.Policy{})
+	}
+	price := func() budget.Cost {
+		r, err := ledgers[0].Reserve(t.Context(), acme, budget.Request{Operation: "chat", Model: "own-1", TokensIn: 1_000_000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.MaxCost
+	}
+	for _, dollars := range []budget.Cost{3, 5, 7} {
+		if _, err := ledgers[1].PutPrice(t.Context(), acme.Tenant, budget.Price{Model: "own-1", Input: dollars * budget.USD}); err != nil {
+			t.Fatal(err)
+		}
+		if got := price(); got != dollars*budget.USD {
+			t.Errorf("a million tokens at %d dollars are held with %v", dollars, got)
+		}
+	}
 }
