@@ -82,3 +82,9 @@ func (d *DB) Look(ctx context.Context, scope memory.Scope, do func(ask func(quer
 		})
 	})
 }
+
+// MigrateTo brings the database to the schema of the version.
+func MigrateTo(ctx context.Context, url string, version int64) error {
+	_, err := migrateTo(ctx, url, version)
+	return err
+}

@@ -26,6 +26,11 @@ var migrations embed.FS
 // rae_system, which own nothing. logins are roles that may become these two. Any number may migrate at once: an advisory
 // lock lets one after the other.
 func Migrate(ctx context.Context, url string, logins ...string) (version int64, err error) {
+	return migrateTo(ctx, url, goose.MaxVersion, logins...)
+}
+
+// migrateTo is Migrate up to a version.
+func migrateTo(ctx context.Context, url string, target int64, logins ...string) (version int64, err error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return 0, fault.New(fault.Invalid, "is no PostgreSQL URL (postgres://user:password@host:port/database)")
@@ -44,7 +49,7 @@ func Migrate(ctx context.Context, url string, logins ...string) (version int64, 
 	if err != nil {
 		return 0, classify(ctx, fmt.Errorf("prepare migrations: %w", broken{err}))
 	}
-	if _, err := provider.Up(ctx); err != nil {
+	if _, err := provider.UpTo(ctx, target); err != nil {
 		return 0, classify(ctx, fmt.Errorf("migrate: %w", broken{err}))
 	}
 	for _, login := range logins {

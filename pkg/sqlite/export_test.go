@@ -44,3 +44,8 @@ func TenantColumns(ctx context.Context, d *DB) (map[string][]string, error) {
 	}
 	return columns, nil
 }
+
+// MigrateTo brings a file to the schema of the version.
+func MigrateTo(ctx context.Context, db *sql.DB, version int64) error {
+	return migrateTo(ctx, db, version)
+}

@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rae-memory/rae/pkg/budget"
 	"github.com/rae-memory/rae/pkg/budget/budgettest"
@@ -116,5 +118,65 @@ func TestAStoreThatCannotBeOpenedGrantsNothing(t *testing.T) {
 		budget.Request{Operation: "chat", Model: "m", MaxCost: &cost})
 	if fault.KindOf(err) != fault.Unavailable {
 		t.Errorf("got %v, want Unavailable", err)
+	}
+}
+
+// What projects used before there were budgets above them counts in these.
+func TestBooksFromBeforeAreRolledUp(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "rae.db")
+	file, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sqlite.MigrateTo(t.Context(), file, 9); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.ExecContext(t.Context(), `INSERT INTO budgets (tenant, project, warning_threshold, on_exhausted, updated_at, monthly_limit) VALUES ('acme', 'own', 0.8, 'reject', 1795435200000000, 100000000000);
+	INSERT INTO budget_accounts (tenant, project, day, held_cost, held_tokens) VALUES ('acme', 'own', '2026-11-23', 1000000000, 10), ('acme', 'a', '2026-11-23', 2000000000, 20), ('acme', 'b', '2026-11-23', 0, 0);
+	INSERT INTO budget_usage (tenant, project, period, cost, tokens, told) VALUES ('acme', 'own', '2026-11', 30000000000, 300, 0), ('acme', 'a', '2026-11', 4000000000, 40, 0),
+		('acme', 'a', '2026-11-23', 3000000000, 30, 1), ('acme', 'b', '2026-11', 500000000, 5, 0), ('acme', 'b', '2026-11-23', 500000000, 5, 0), ('other', 'a', '2026-11', 1, 1, 0);
+	INSERT INTO reservations (tenant, project, id, operation, provider, model, status, max_cost, max_tokens, price_known, created_at, expires_at, idempotency_key, fingerprint) VALUES
+		('acme', 'a', '01968f3e-0000-7000-8000-000000000001', 'chat', '', 'm', 'held', 2000000000, 20, true, 1795435200000000, 1795438800000000, '', ''),
+		('acme', 'own', '01968f3e-0000-7000-8000-000000000002', 'chat', '', 'm', 'held', 1000000000, 10, true, 1795435200000000, 1795438800000000, '', '');`); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db := sqlite.Open(path, sqlite.Options{Clock: func() time.Time { return time.Date(2026, 11, 23, 12, 30, 0, 0, time.UTC) }})
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	limits := budget.Limits{Daily: new(10 * budget.USD), Monthly: new(100 * budget.USD)}
+	ledger := sqlite.NewLedger(db, budget.Policy{Defaults: limits})
+	got, err := ledger.CurrentTenant(t.Context(), "acme")
+	if err != nil || got.Pot == nil {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	type books struct {
+		month, day, held budget.Cost
+		tokens           int64
+	}
+	of := func(s *budget.Status) books {
+		return books{s.MonthlyUsage, s.DailyUsage, s.MonthlyReserved, s.MonthlyTokensUsed + s.TokensReserved}
+	}
+	const half = budget.USD / 2
+	if all, want := of(&got.Status), (books{34*budget.USD + half, 3*budget.USD + half, 3 * budget.USD, 375}); all != want {
+		t.Errorf("all projects: got %+v, want %+v", all, want)
+	}
+	if pot, want := of(got.Pot), (books{4*budget.USD + half, 3*budget.USD + half, 2 * budget.USD, 65}); pot != want {
+		t.Errorf("the pot: got %+v, want %+v", pot, want)
+	}
+	for project, id := range map[string]memory.ID{"a": "01968f3e-0000-7000-8000-000000000001", "own": "01968f3e-0000-7000-8000-000000000002"} {
+		r, err := ledger.Release(t.Context(), memory.Scope{Tenant: "acme", Project: project}, id)
+		if err != nil || r.Pot != (project == "a") {
+			t.Errorf("a reservation from before: %+v, %v", r, err)
+		}
+	}
+	if got, err = ledger.CurrentTenant(t.Context(), "acme"); err != nil || got.MonthlyReserved != 0 || got.Pot.MonthlyReserved != 0 {
+		t.Errorf("held after they were released: %v, %v of the pot; %v", got.MonthlyReserved, got.Pot.MonthlyReserved, err)
 	}
 }

@@ -74,7 +74,10 @@ func newestVersion() (int64, error) {
 }
 
 // migrateUp applies what is missing, each migration in a transaction of its own.
-func migrateUp(ctx context.Context, db *sql.DB) error {
+func migrateUp(ctx context.Context, db *sql.DB) error { return migrateTo(ctx, db, goose.MaxVersion) }
+
+// migrateTo is migrateUp up to a version.
+func migrateTo(ctx context.Context, db *sql.DB, target int64) error {
 	folder, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
@@ -83,7 +86,7 @@ func migrateUp(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return fmt.Errorf("prepare migrations: %w", err)
 	}
-	if _, err := provider.Up(ctx); err != nil {
+	if _, err := provider.UpTo(ctx, target); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil
