@@ -91,7 +91,7 @@ func (g *group) TakeBack() error {
 // Commit implements groupcommit.Tx.
 func (g *group) Commit() error {
 	if err := g.tidy(); err != nil {
-		return g.judged(err)
+		return err
 	}
 	if g.known && g.next != g.stands {
 		n := &g.next

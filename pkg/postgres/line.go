@@ -30,14 +30,8 @@ type line[T shared] struct {
 // shared is the transaction of a group of writers.
 type shared interface {
 	groupcommit.Tx
-	judged(error) error
+	fleeting(error) bool
 }
-
-// undone is an error of a group's transaction that took back all of it, when trying again may help (session.fleeting).
-// That is judged where the error arises: when its caller hears of it, the transaction may be in others' hands.
-type undone struct{ error }
-
-func (u undone) Unwrap() error { return u.error }
 
 // begin opens a group's transaction; alone reports whether nobody waits to join it.
 type begin[T shared] func(ctx context.Context, scope memory.Scope, alone func() bool) (T, func(), error)
@@ -77,23 +71,24 @@ func (l *lines[T]) write(ctx context.Context, scope memory.Scope, open begin[T],
 	q, leave := l.enter(scope, open)
 	defer leave()
 	for try := 1; ; try++ {
-		ran := false
+		var last T
+		var own error
+		ran, fleeting := false, false
 		waiting, cancel := context.WithTimeout(ctx, lockTime)
 		err := q.Write(waiting, func(tx T) error {
-			ran = true
-			return tx.judged(do(tx))
+			last, ran, own = tx, true, do(tx)
+			fleeting = last.fleeting(own) // asked now: when its error is told, others have the transaction
+			return own
 		})
 		impatient := !ran && waiting.Err() != nil && ctx.Err() == nil
 		cancel()
 		if impatient && errors.Is(err, context.DeadlineExceeded) {
 			return again(err, "the store is busy")
 		}
-		var u undone
-		fleeting := errors.As(err, &u)
-		if fleeting {
-			err = u.error
+		if ran && err != nil && !errors.Is(err, own) { // it is of the transaction's end
+			fleeting = last.fleeting(err)
 		}
-		if !ran || try == tries || !fleeting || !pause(ctx, try) {
+		if err == nil || !ran || try == tries || !fleeting || !pause(ctx, try) {
 			return classify(ctx, err)
 		}
 	}
@@ -144,7 +139,7 @@ func (t *turns) Release() error {
 	if t.full {
 		return nil
 	}
-	return t.judged(t.flush())
+	return t.flush()
 }
 
 // Full implements groupcommit.Tx.
@@ -172,14 +167,6 @@ func (t *turns) Commit() error {
 	err := t.commit()
 	if err == nil {
 		t.db.committed(t.session)
-	}
-	return t.judged(err)
-}
-
-// judged marks an error that undid the transaction as a whole.
-func (t *turns) judged(err error) error {
-	if t.fleeting(err) {
-		return undone{err}
 	}
 	return err
 }
