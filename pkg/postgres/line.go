@@ -45,18 +45,23 @@ func (l *lines[T]) write(ctx context.Context, scope memory.Scope, open begin[T],
 	defer leave()
 	for try := 1; ; try++ {
 		var last T
-		ran := false
+		var own error
+		ran, fleeting := false, false
 		waiting, cancel := context.WithTimeout(ctx, lockTime)
 		err := q.Write(waiting, func(tx T) error {
-			last, ran = tx, true
-			return do(tx)
+			last, ran, own = tx, true, do(tx)
+			fleeting = last.fleeting(own) // asked now: when its error is told, others have the transaction
+			return own
 		})
 		impatient := !ran && waiting.Err() != nil && ctx.Err() == nil
 		cancel()
 		if impatient && errors.Is(err, context.DeadlineExceeded) {
 			return again(err, "the store is busy")
 		}
-		if err == nil || !ran || try == tries || !last.fleeting(err) || !outdated(err) && !pause(ctx, try) {
+		if ran && err != nil && !errors.Is(err, own) { // it is of the transaction's end
+			fleeting = last.fleeting(err)
+		}
+		if err == nil || !ran || try == tries || !fleeting || !outdated(err) && !pause(ctx, try) {
 			return classify(ctx, err)
 		}
 	}

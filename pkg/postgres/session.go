@@ -32,6 +32,7 @@ type session struct {
 	asked   int // questions among what is kept back
 	writes  bool
 	done    bool   // committed or rolled back, or told to
+	ending  bool   // told to commit
 	broken  bool   // the connection failed
 	ended   string // how, in the database's own word: COMMIT or ROLLBACK; '' while it has not said
 
@@ -137,7 +138,7 @@ func (s *session) row(query string, args []any, into ...any) error {
 // befalls the connection afterwards is no failure; and a transaction that had failed is ended by COMMIT without an
 // error, as a ROLLBACK.
 func (s *session) commit() error {
-	s.done = true
+	s.done, s.ending = true, true
 	s.pending.Queue("COMMIT").Exec(func(tag pgconn.CommandTag) error {
 		s.ended = tag.String()
 		return nil
@@ -277,7 +278,7 @@ func (s *session) fleeting(err error) bool {
 	if err == nil {
 		return false
 	}
-	unsure := s.done && s.writes
+	unsure := s.ending && s.writes
 	var e *pgconn.PgError
 	if errors.As(err, &e) {
 		return e.Code == "40001" || e.Code == "40P01" || strings.HasPrefix(e.Code, "57P") && !unsure

@@ -99,5 +99,8 @@ func (o Op) String() string {
 	case Told:
 		s += fmt.Sprintf(" %d today, %d this month, %d held", a.Today, a.Month, a.Held)
 	}
-	return s + a.Error
+	if a.Error != "" {
+		s += ": " + a.Error
+	}
+	return s
 }

@@ -136,7 +136,7 @@ var sabotages = []sabotage{
 		"	others := members\n	members = nil\n	for _, w := range others {\n		if w == self {\n			members = append(members, w)\n		} else {\n			w.signals <- signal[T]{}\n		}\n	}\n	time.Sleep(20 * time.Millisecond)\n	err = tx.Commit()\n	committed = true\n",
 		"./test/ledger", "^TestProcesses"},
 	{notOverspent, "a reservation that was settled is still held", "pkg/postgres/reservation.go",
-		"UPDATE reservations SET status = $4 WHERE tenant = $1 AND project = $2 AND id = $3`", "UPDATE reservations SET status = CASE WHEN $4 = 'settled' THEN status ELSE $4 END WHERE tenant = $1 AND project = $2 AND id = $3`",
+		"UPDATE reservations SET status = $4 WHERE", "UPDATE reservations SET status = CASE WHEN $4 = 'settled' THEN status ELSE $4 END WHERE",
 		"./test/ledger", "^TestProcesses"},
 	{notOverspent, "a settlement with other numbers is taken for the same one", "pkg/budget/reservation.go",
 		"return *s.Cost == b.Cost", "return true",
