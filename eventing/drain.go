@@ -35,6 +35,9 @@ func (d *drain) run(ctx context.Context) error {
 		over := d.config.Slice > 0 && time.Since(start) >= d.config.Slice
 		more := due && !over && failed == nil && ctx.Err() == nil
 		rest := time.Until(d.rested)
+		if d.behind && senders <= d.config.Parallel/2 {
+			rest = 0
+		}
 		if !more || rest <= 0 {
 			failed = errors.Join(failed, d.mark(ctx))
 		}
@@ -44,9 +47,7 @@ func (d *drain) run(ctx context.Context) error {
 			started, full, err := d.claim(ctx, limit)
 			senders += started
 			failed = errors.Join(failed, err)
-			if due = full; due {
-				d.rested = time.Time{} // they have gathered already
-			}
+			due, d.behind = full, full
 			continue
 		}
 		switch {

@@ -23,8 +23,9 @@ type RelayConfig struct {
 	MaxWait  time.Duration // between two attempts; 0 means 5 minutes
 	Slice    time.Duration // after which Drain claims nothing more; 0 means that it goes on until nothing is due
 	Tick     time.Duration // after which Run looks by itself; 0 means 30 s
-	// Pace is the least time between two claims, unless one found as many records as it may take: what is written
-	// meanwhile is claimed, sent and marked together. The first that comes after a rest waits for nobody. 0 means none.
+	// Pace is the least time between two claims, so that what is written meanwhile is claimed, sent and marked together.
+	// The first that comes after a rest waits for nobody; and where a claim found as many records as it may take, the next
+	// waits only until half of Parallel can be sent. 0 means none.
 	Pace time.Duration
 
 	Metrics prometheus.Registerer // nil means none
@@ -40,7 +41,8 @@ type Relay struct {
 	config  RelayConfig
 	metrics *relayMetrics
 	turn    chan struct{} // held by the one Drain that is running
-	rested  time.Time     // when it may claim again, see Pace; whoever has the turn may use it
+	rested  time.Time     // when it may claim again, see Pace; whoever has the turn may use it and what follows
+	behind  bool          // the last claim found as many as it might take
 	wake    chan struct{}
 }
 

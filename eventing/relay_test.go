@@ -442,10 +442,12 @@ func TestWhatIsWrittenWithinAPaceIsClaimedAndMarkedTogether(t *testing.T) {
 		var r *eventing.Relay
 		db := &counting{DB: inmem.New(inmem.Options{OnCommit: func() { r.Wake() }})}
 		var late []time.Duration // from the time of the record to its arrival
-		var mu sync.Mutex
+		var busy time.Duration
+		mu := make(chan struct{}, 1)
 		r = relay(t, db, sending(func(_ context.Context, e event.Event) error {
-			mu.Lock()
-			defer mu.Unlock()
+			mu <- struct{}{}
+			defer func() { <-mu }()
+			time.Sleep(busy)
 			late = append(late, time.Since(e.Time()))
 			return nil
 		}), eventing.RelayConfig{Tick: time.Hour, Parallel: 50, Pace: 20 * time.Millisecond})
@@ -475,6 +477,18 @@ func TestWhatIsWrittenWithinAPaceIsClaimedAndMarkedTogether(t *testing.T) {
 			synctest.Wait()
 		}
 		equal(t, "time for more than can be claimed at once", time.Since(began), time.Millisecond)
+		time.Sleep(time.Second)
+		synctest.Wait()
+
+		late, db.claims, db.marks = nil, 0, nil
+		busy = 7 * time.Millisecond // and one after the other: a claim for each would be as many transactions
+		emit(t, db.DB, some(120, 1)...)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		equal(t, "sent one after the other", len(late), 120)
+		if db.claims > 120/2 {
+			t.Errorf("%d claims for 120 records", db.claims)
+		}
 		stop()
 		<-ended
 	})
