@@ -59,6 +59,7 @@ func crowd(t *testing.T, s *ingest.Service, contents []string) (all []ingest.Sto
 		synctest.Wait() // so that they queue in their order
 	}
 	time.Sleep(time.Hour)
+	synctest.Wait()
 	return all, failed
 }
 
@@ -155,6 +156,7 @@ func TestWhoLeavesWritesNothingAndKeepsNobody(t *testing.T) {
 		put(t.Context(), "fourth", &fourth)
 		leave()
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		same(t, "kinds", []fault.Kind{fault.KindOf(first), fault.KindOf(second)}, []fault.Kind{fault.Cancelled, fault.Cancelled})
 		page, err := store.List(t.Context(), here, memory.Query{Limit: 10})
 		if err != nil || third != nil || fourth != nil {

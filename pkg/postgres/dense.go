@@ -3,7 +3,11 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"slices"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/search"
 )
 
@@ -113,7 +117,7 @@ func (n *nearest) compareSeen() ([]search.Hit, bool, error) {
 		defer n.exec(`SET LOCAL enable_nestloop = on`)
 	}
 	// OFFSET 0: each is compared once, and not again where it is selected and sorted
-	hits, _, err := n.hits(&s, `SELECT d.* FROM (SELECT `+cosine+` AS score, `+placedColumns+` FROM `+s.from+join+s.where()+` OFFSET 0) d
+	hits, err := n.hits(&s, `SELECT d.* FROM (SELECT `+cosine+` AS score, `+placedColumns+` FROM `+s.from+join+s.where()+` OFFSET 0) d
 		WHERE d.score > 0 ORDER BY d.score DESC, d.id COLLATE "C" LIMIT `+s.arg(n.depth))
 	return hits, true, err
 }
@@ -121,17 +125,39 @@ func (n *nearest) compareSeen() ([]search.Hit, bool, error) {
 // spareVectors is how many more vectors are selected than asked for where expired memories may have some of them.
 const spareVectors = 32
 
-// compareAll compares every vector and then looks which of the nearest belong to memories that have not expired. Too
-// many may have: then it is not enough.
+// compareAll compares every vector and then reads which of the nearest belong to memories that have not expired. Too many
+// may have: then it is not enough. It asks twice, for a join would look each of them up by itself, which takes longer than
+// comparing a thousand.
 func (n *nearest) compareAll() ([]search.Hit, bool, error) {
 	s := *n.sight
 	_, cosine := s.sameSpace(n)
 	most := n.depth + spareVectors
-	hits, read, err := n.hits(&s, `SELECT d.score, `+placedIfSeen+` FROM (
-			SELECT c.memory_id, c.score FROM (SELECT v.memory_id, `+cosine+` AS score FROM memory_vectors v
-				WHERE v.tenant = $1 AND v.project = $2 AND v.model = $3 OFFSET 0) c
-			WHERE c.score > 0 ORDER BY c.score DESC, c.memory_id LIMIT `+s.arg(most)+`) d
-		LEFT JOIN LATERAL `+currentAt("id", "d.memory_id")+` m ON m.id = d.memory_id`+s.text+` ORDER BY d.score DESC, d.memory_id`)
-	enough := len(hits) >= n.depth || read < most
-	return hits[:min(len(hits), n.depth)], enough, err
+	var ids []string
+	scores := make(map[memory.ID]float64, most)
+	err := n.rows(`SELECT c.memory_id::text, c.score FROM (SELECT v.memory_id, `+cosine+` AS score FROM memory_vectors v
+			WHERE v.tenant = $1 AND v.project = $2 AND v.model = $3 OFFSET 0) c
+		WHERE c.score > 0 ORDER BY c.score DESC, c.memory_id LIMIT `+s.arg(most), s.args, func(rows pgx.Rows) error {
+		var id string
+		var score float64
+		err := rows.Scan(&id, &score)
+		ids, scores[memory.ID(id)] = append(ids, id), score
+		return err
+	})
+	if err != nil || len(ids) == 0 {
+		return nil, err == nil, err
+	}
+	seen := *n.sight
+	var hits []search.Hit
+	var document memory.Seq
+	seats, err := n.placedRows(&seen, "a.document", `SELECT m.document, `+placedColumns+` FROM `+seen.byID(ids),
+		func() []any { return []any{&document} }, func(p *placed) error {
+			hits = append(hits, p.hit(scores[memory.ID(p.id)]))
+			return nil
+		})
+	if err != nil {
+		return nil, false, err
+	}
+	seats.seat(hits)
+	slices.SortFunc(hits, byScore)
+	return hits[:min(len(hits), n.depth)], len(hits) >= n.depth || len(ids) < most, nil
 }

@@ -166,7 +166,7 @@ func (n *nearest) approximate() ([]search.Hit, bool, error) {
 			JOIN ` + s.from + ` ON m.id = near.memory_id` + join + s.where() + ` OFFSET 0) a
 		UNION ALL SELECT * FROM (SELECT ` + cosine + ` AS score, ` + placedColumns + ` FROM ` + s.from + join + s.where() + ` AND NOT v.indexed OFFSET 0) b) d
 		WHERE d.score > 0 ORDER BY d.score DESC, d.id COLLATE "C" LIMIT ` + s.arg(n.depth)
-	hits, _, err := n.hits(&s, query)
+	hits, err := n.hits(&s, query)
 	if err != nil {
 		return nil, false, err
 	}

@@ -17,12 +17,8 @@ type placed struct {
 	filed                time.Time
 }
 
-// What a query selects for placed.into. Where m may be missing, the id is ” then.
-const (
-	placedColumns = `m.id::text AS id, m.session_id, m.speaker, m.filed_at`
-	placedIfSeen  = `coalesce(m.id::text, '') AS id, coalesce(m.session_id, '') AS session_id, coalesce(m.speaker, '') AS speaker,
-		coalesce(m.filed_at, 'epoch') AS filed_at`
-)
+// placedColumns is what a query selects for placed.into.
+const placedColumns = `m.id::text AS id, m.session_id, m.speaker, m.filed_at`
 
 func (p *placed) into() []any { return []any{&p.id, &p.session, &p.speaker, &p.filed} }
 
@@ -86,18 +82,14 @@ func (s seating) seat(hits []search.Hit) {
 	}
 }
 
-// hits asks for hits: a score, 0..1, and placedColumns. It returns them best first, and tells how many rows there were,
-// those without an id included.
-func (in *session) hits(s *sight, query string) (hits []search.Hit, read int, err error) {
+// hits asks for hits: a score, 0..1, and placedColumns. It returns them best first.
+func (in *session) hits(s *sight, query string) (hits []search.Hit, err error) {
 	var score float64
 	seats, err := in.placedRows(s, "a.score", query, func() []any { return []any{&score} }, func(p *placed) error {
-		read++
-		if p.id != "" {
-			hits = append(hits, p.hit(score))
-		}
+		hits = append(hits, p.hit(score))
 		return nil
 	})
 	seats.seat(hits)
 	slices.SortFunc(hits, byScore)
-	return hits, read, err
+	return hits, err
 }

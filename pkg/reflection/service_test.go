@@ -255,6 +255,7 @@ func TestMemoriesToldMeanwhileAreConsideredTogether(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		for i, err := range failed {
 			if (err != nil) != (i == 7) {
 				t.Errorf("memory %d: %v", i, err)
@@ -278,6 +279,7 @@ func TestMemoriesToldMeanwhileAreConsideredTogether(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if err := errors.Join(failed...); err != nil || !slices.Equal(slow.asked, []int{1, 49}) {
 			t.Errorf("looked at %v, %v", slow.asked, err)
 		}
