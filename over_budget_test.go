@@ -287,7 +287,7 @@ func TestAnEmptyBudget(t *testing.T) {
 			delete(got.body, "requested")
 			delete(got.body, "error") // of vendors' APIs
 			want := exchange{402, "application/problem+json", map[string]any{
-				"type": "urn:rae:problem:over_budget", "title": "Payment Required", "status": 402.0, "period": "daily", "limit": .01, "usage": .02,
+				"type": "urn:rae:problem:over_budget", "title": "Payment Required", "status": 402.0, "level": "project", "period": "daily", "limit": .01, "usage": .02,
 				"reserved": 0.0, "resets_at": resets, "on_exhausted": exhausted,
 			}}
 			if !reflect.DeepEqual(got, want) || !(requested > 0 && requested < .01) || !strings.Contains(detail, "budget does not cover this") {
@@ -346,8 +346,17 @@ func TestAnEmptyBudget(t *testing.T) {
 
 // TestWhatABudgetPutsOffIsDoneOnceItIsRaised stores memories that no budget pays to embed, raises the limit, and looks.
 func TestWhatABudgetPutsOffIsDoneOnceItIsRaised(t *testing.T) {
-	deployments(t, func(w *world) {
-		w.must(200, "PUT", "/v1/budgets", `{"daily_limit":0,"monthly_limit":1}`)
+	deployments(t, raised("/v1/budgets"))
+}
+
+func TestWhatABudgetOfATenantPutsOffIsDoneOnceItIsRaised(t *testing.T) {
+	raised("/v1/budgets/tenant")(inOneProcess(t, func(*rae.Config) {}))
+}
+
+// raised is the story of the budget at the path.
+func raised(path string) func(*world) {
+	return func(w *world) {
+		w.must(200, "PUT", path, `{"daily_limit":0,"monthly_limit":1}`)
 		var ids []string
 		for _, content := range []string{"Jonas has a cat.", "Mara has a greyhound."} {
 			ids = append(ids, w.must(201, "POST", "/v1/memories", fmt.Sprintf(`{"content":%q}`, content))["id"].(string))
@@ -376,7 +385,7 @@ func TestWhatABudgetPutsOffIsDoneOnceItIsRaised(t *testing.T) {
 			w.Errorf("the broker heard of the budget: %q", unheard)
 		}
 
-		w.must(200, "PUT", "/v1/budgets", `{"daily_limit":1,"monthly_limit":1}`)
+		w.must(200, "PUT", path, `{"daily_limit":1,"monthly_limit":1}`)
 		for _, id := range ids {
 			w.until(id+" has its vector", func() bool { return w.must(200, "GET", "/v1/memories/"+id, "")["embedding"] == "ready" })
 		}
@@ -390,7 +399,7 @@ func TestWhatABudgetPutsOffIsDoneOnceItIsRaised(t *testing.T) {
 		if unheard := w.unheard(); len(unheard) != 0 {
 			w.Errorf("the broker was told %q", unheard)
 		}
-	})
+	}
 }
 
 // paidHash is the built-in embedder under another name, sold at two cents a text by whoever asks for the money.
