@@ -61,7 +61,11 @@ func (l *lines[T]) write(ctx context.Context, scope memory.Scope, open begin[T],
 		if ran && err != nil && !errors.Is(err, own) { // it is of the transaction's end
 			fleeting = last.fleeting(err)
 		}
-		if err == nil || !ran || try == tries || !fleeting || !outdated(err) && !pause(ctx, try) {
+		if ran && outdated(err) && ctx.Err() == nil { // nothing was tried: the next transaction reads what it began with
+			try--
+			continue
+		}
+		if err == nil || !ran || try == tries || !fleeting || !pause(ctx, try) {
 			return classify(ctx, err)
 		}
 	}
