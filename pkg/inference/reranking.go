@@ -15,11 +15,14 @@ import (
 
 // Reranking says which reranker. Every function that reranks has it in its Config.
 type Reranking struct {
-	RerankProvider string           `envconfig:"RAE_RERANK_PROVIDER" default:"lexical" allowed:"lexical|cohere|jina|voyage|tei|vllm|rae"`
+	RerankProvider string           `envconfig:"RAE_RERANK_PROVIDER" default:"lexical" allowed:"lexical|cohere|jina|voyage|tei|vllm|rae|onnx"`
 	RerankModel    string           `envconfig:"RAE_RERANK_MODEL"`    // empty: the provider's own choice
 	RerankBaseURL  string           `envconfig:"RAE_RERANK_BASE_URL"` // empty: where the provider usually is
 	RerankKey      telemetry.Secret `envconfig:"RAE_RERANK_API_KEY"`
 	RerankTimeout  time.Duration    `envconfig:"RAE_RERANK_TIMEOUT" default:"10s" min:"1ms" max:"10m"`
+
+	RerankONNXLibrary string `envconfig:"RAE_ONNX_LIBRARY"`
+	RerankONNXThreads int    `envconfig:"RAE_ONNX_THREADS" default:"0" min:"0" max:"1024"`
 }
 
 // rerankHosts are the providers that are asked over HTTP.
@@ -35,8 +38,11 @@ var rerankHosts = map[string]host{
 // rerankTokens is how much of a memory a reranker is sent: more than any of the usual ones reads.
 const rerankTokens = 4096
 
-// Remote reports whether the reranker is asked over HTTP.
-func (c *Reranking) Remote() bool {
+// BuiltIn reports whether the reranker is the one that searches have anyway.
+func (c *Reranking) BuiltIn() bool { return c.RerankProvider != local && !c.remote() }
+
+// remote reports whether the reranker is asked over HTTP.
+func (c *Reranking) remote() bool {
 	_, remote := rerankHosts[c.RerankProvider]
 	return remote
 }
@@ -44,7 +50,11 @@ func (c *Reranking) Remote() bool {
 // Check is part of serve.Checker: configurations that have a Reranking call it from theirs. Its error is a
 // *serve.ConfigError.
 func (c *Reranking) Check() error {
-	if c.Remote() {
+	if c.RerankProvider == local {
+		_, err := c.folder().read()
+		return err
+	}
+	if c.remote() {
 		return c.setting().check()
 	}
 	builtIn, err := rerank.BuiltIn(c.RerankProvider, "")
@@ -66,7 +76,10 @@ func (c *Reranking) setting() *setting {
 
 // Open returns the reranker. Check has passed. Its error is a *serve.ConfigError.
 func (c *Reranking) Open(d Deps) (rerank.Reranker, error) {
-	if !c.Remote() {
+	if c.RerankProvider == local {
+		return c.openFolder()
+	}
+	if !c.remote() {
 		return rerank.BuiltIn(c.RerankProvider, c.RerankModel)
 	}
 	s := c.setting()
