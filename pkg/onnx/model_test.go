@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/embed/embedtest"
@@ -269,6 +270,28 @@ func TestTextsOfOneLengthGoTogether(t *testing.T) {
 	}
 }
 
+func TestWhatGoesTogetherDoesNotDependOnTheOrderOfTexts(t *testing.T) {
+	t.Parallel()
+	texts := strings.Fields("the quick brown fox jumps over lazy dog anna moved to lisbon where did she go when may who")
+	given := func() (rows [][]int64) {
+		f := counted()
+		answer := f.Answer
+		f.Answer = func(ids, kinds []int64) ([]int64, []float32) {
+			rows = append(rows, slices.Clone(ids))
+			return answer(ids, kinds)
+		}
+		if _, err := embedder(t, f, "counted", nil).EmbedDocuments(t.Context(), texts); err != nil {
+			t.Fatal(err)
+		}
+		return rows
+	}
+	there := given()
+	slices.Reverse(texts)
+	if back := given(); !slices.EqualFunc(there, back, slices.Equal) {
+		t.Errorf("was given %v, and %v in the reverse order", there, back)
+	}
+}
+
 func TestAModelIsOpenedWhenFirstAskedAndClosedOnce(t *testing.T) {
 	t.Parallel()
 	f := counted()
@@ -312,34 +335,44 @@ func TestWhoGoesAwayIsNotComputedFor(t *testing.T) {
 
 func TestSoManyBatchesAreComputedAtATime(t *testing.T) {
 	t.Parallel()
-	entered, leave := make(chan struct{}), make(chan struct{})
-	f := counted()
-	f.During = func(context.Context) error {
-		entered <- struct{}{}
-		<-leave
-		return nil
-	}
-	e := embedder(t, f, "counted", nil) // one thread
-	first := make(chan error)
-	go func() {
-		_, err := e.EmbedQuery(t.Context(), "fox")
-		first <- err
-	}()
-	<-entered
-	ctx, cancel := context.WithCancel(t.Context())
-	second := make(chan error)
-	go func() {
-		_, err := e.EmbedQuery(ctx, "dog")
-		second <- err
-	}()
-	cancel() // it waits, or has not come so far
-	if err := <-second; !errors.Is(err, context.Canceled) {
-		t.Errorf("the second, without a thread, got %v", err)
-	}
-	close(leave)
-	if err := <-first; err != nil || len(f.Batches) != 1 {
-		t.Errorf("got %v after %d batches", err, len(f.Batches))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		leave := make(chan struct{})
+		f := counted()
+		f.During = func(context.Context) error {
+			<-leave
+			return nil
+		}
+		e := embedder(t, f, "counted", nil) // one thread
+		ask := func(ctx context.Context) <-chan error {
+			answered := make(chan error, 1)
+			go func() {
+				_, err := e.EmbedQuery(ctx, "fox")
+				answered <- err
+			}()
+			synctest.Wait()
+			return answered
+		}
+		first := ask(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
+		second, third := ask(ctx), ask(t.Context())
+		if len(f.Batches) != 1 {
+			t.Errorf("%d batches are computed by one thread", len(f.Batches))
+		}
+		cancel()
+		synctest.Wait()
+		select {
+		case err := <-second:
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("who went away while waiting got %v", err)
+			}
+		default:
+			t.Error("who went away still waits")
+		}
+		close(leave)
+		if err := errors.Join(<-first, <-third); err != nil || len(f.Batches) != 2 {
+			t.Errorf("got %v after %d batches", err, len(f.Batches))
+		}
+	})
 }
 
 func TestAGraphThatAnswersNonsenseIsUnavailable(t *testing.T) {
