@@ -79,7 +79,8 @@ func (e *Embedder) embed(ctx context.Context, prefix string, texts []string) ([]
 		encodings[i] = e.graph.model.tokens.encode(prefix+text, e.graph.model.MaxTokens)
 	}
 	vectors := make([][]float32, len(texts))
-	err := e.graph.compute(ctx, encodings, func(i int, row numbers) error {
+	// One batch at a time, so that an import leaves threads to questions.
+	err := e.graph.compute(ctx, encodings, 1, func(i int, row numbers) error {
 		v, err := e.pool(row, len(encodings[i].ids))
 		if err == nil {
 			vectors[i], err = e.finish(v)

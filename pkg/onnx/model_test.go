@@ -375,6 +375,51 @@ func TestSoManyBatchesAreComputedAtATime(t *testing.T) {
 	})
 }
 
+func TestASearchIsRerankedByAllThreads(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		leave := make(chan error)
+		f := overlapping()
+		f.During = func(ctx context.Context) error {
+			select {
+			case err := <-leave:
+				return err
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		m := read(t, folder(t, "overlap", map[string]string{"model.onnx": "DynamicQuantizeLinear"}))
+		r, err := f.Reranker(m, onnx.Options{Threads: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ask := func() <-chan error {
+			answered := make(chan error, 1)
+			go func() {
+				_, err := r.Rerank(t.Context(), "fox", strings.Fields("the quick brown fox jumps over lazy dog"))
+				answered <- err
+			}()
+			synctest.Wait()
+			return answered
+		}
+		answered := ask()
+		if len(f.Batches) != 3 {
+			t.Errorf("%d batches are computed by three threads", len(f.Batches))
+		}
+		for range 8 {
+			leave <- nil
+		}
+		if err := <-answered; err != nil || len(f.Batches) != 8 {
+			t.Errorf("got %v after %d batches", err, len(f.Batches))
+		}
+		answered = ask()
+		leave <- errors.New("out of memory")
+		if err := <-answered; fault.KindOf(err) != fault.Unavailable || len(f.Batches) > 8+3 {
+			t.Errorf("got %v after %d batches, of which the first failed", err, len(f.Batches)-8)
+		}
+	})
+}
+
 func TestAGraphThatAnswersNonsenseIsUnavailable(t *testing.T) {
 	t.Parallel()
 	nan := float32(math.NaN())

@@ -7,9 +7,11 @@ package onnx
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/rae-memory/rae/pkg/fault"
 )
@@ -68,10 +70,49 @@ func newGraph(m *Model, o Options, outputs []string, open opener) *graph {
 	return &graph{model: m, options: o, outputs: outputs, open: open, threads: make(chan struct{}, o.Threads)}
 }
 
-// compute runs the graph over all encodings and hands each one's row, which is its own, and how many tokens it had, to
-// take. Rows of about one length go together, so that little of a batch is empty, and always the same ones do, in whatever
-// order they come, so that numbers don't depend on it.
-func (g *graph) compute(ctx context.Context, encodings []encoding, take func(i int, row numbers) error) error {
+// compute runs the graph over all encodings, so many batches at a time, and hands each one's numbers, which are its own, to
+// take, which may be called by several goroutines at once.
+func (g *graph) compute(ctx context.Context, encodings []encoding, atATime int, take func(i int, row numbers) error) error {
+	batches := g.batches(encodings)
+	work, stop := context.WithCancel(ctx)
+	defer stop()
+	var next atomic.Int64
+	one := func() (err error) {
+		defer func() {
+			if p := recover(); p != nil { // nobody stands above this goroutine
+				err = fmt.Errorf("ONNX model %s panicked: %T", g.model.id(), p)
+			}
+		}()
+		for n := next.Add(1) - 1; n < int64(len(batches)); n = next.Add(1) - 1 {
+			if err := g.batch(work, encodings, batches[n], take); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if atATime = min(atATime, len(batches)); atATime <= 1 {
+		return one()
+	}
+	var first error
+	var fails sync.Once
+	var running sync.WaitGroup
+	for range atATime {
+		running.Go(func() {
+			if err := one(); err != nil {
+				fails.Do(func() {
+					first = err
+					stop() // the others need not go on
+				})
+			}
+		})
+	}
+	running.Wait()
+	return first
+}
+
+// batches tells which encodings go together: those of about one length, so that little of a batch is empty, and always the
+// same ones, in whatever order they come, so that numbers don't depend on it.
+func (g *graph) batches(encodings []encoding) [][]int {
 	order := make([]int, len(encodings))
 	for i := range order {
 		order[i] = i
@@ -82,22 +123,27 @@ func (g *graph) compute(ctx context.Context, encodings []encoding, take func(i i
 		}
 		return slices.Compare(encodings[a].ids, encodings[b].ids)
 	})
+	var batches [][]int
 	for len(order) > 0 {
 		n := 1
 		for !g.model.single && n < min(len(order), maxRows) && (n+1)*len(encodings[order[n]].ids) <= maxPlaces {
 			n++
 		}
-		answer, err := g.run(ctx, pack(encodings, order[:n], g.model.tokens.pad))
-		if err != nil {
+		batches, order = append(batches, order[:n]), order[n:]
+	}
+	return batches
+}
+
+func (g *graph) batch(ctx context.Context, encodings []encoding, which []int, take func(i int, row numbers) error) error {
+	answer, err := g.run(ctx, pack(encodings, which, g.model.tokens.pad))
+	if err != nil {
+		return err
+	}
+	each := len(answer.values) / len(which)
+	for place, i := range which {
+		if err := take(i, numbers{answer.shape[1:], answer.values[place*each : (place+1)*each]}); err != nil {
 			return err
 		}
-		each := len(answer.values) / n
-		for place, i := range order[:n] {
-			if err := take(i, numbers{answer.shape[1:], answer.values[place*each : (place+1)*each]}); err != nil {
-				return err
-			}
-		}
-		order = order[n:]
 	}
 	return nil
 }

@@ -70,7 +70,7 @@ func (r *Reranker) Rerank(ctx context.Context, query string, documents []string)
 		places[i] = place
 	}
 	got := make([]float64, len(pairs))
-	err := r.graph.compute(ctx, pairs, func(i int, row numbers) (err error) {
+	err := r.graph.compute(ctx, pairs, cap(r.graph.threads), func(i int, row numbers) (err error) {
 		got[i], err = r.score(row)
 		return err
 	})
