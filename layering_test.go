@@ -1,9 +1,14 @@
 package rae_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"go/ast"
 	"go/token"
 	"go/types"
+	"io"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -107,6 +112,7 @@ var packages = []struct {
 	{"pkg/gemini", adapter, "vectors and answers of Gemini"},
 	{"pkg/index", adapter, "search's legs over an index in this process that follows memory.Feed"},
 	{"pkg/inmem", adapter, "stores in this process"},
+	{"pkg/onnx", adapter, "vectors and scores of models in a folder, by ONNX Runtime in builds that have it"},
 	{"pkg/openai", adapter, "vectors and answers of OpenAI, and of those who speak its API"},
 	{"pkg/postgres", adapter, "stores in PostgreSQL, for any number of processes"},
 	{"pkg/qdrant", adapter, "search's dense leg over a copy of the vectors in Qdrant, and what keeps the copy"},
@@ -204,7 +210,7 @@ var libraries = []struct {
 	{"golang.org/x/sync/singleflight", []string{"pkg/embed"}, "many who want one vector are one question"},
 	{"golang.org/x/time/rate", []string{"pkg/serve"}, "how often a tenant has asked this process"},
 	{"golang.org/x/term", []string{"functions/cmd/rae"}, "is a person watching?"},
-	{"golang.org/x/text", []string{"pkg/text"}, "Unicode forms"},
+	{"golang.org/x/text", []string{"pkg/onnx", "pkg/text"}, "Unicode forms: of words, and of what a model's tokenizer reads"},
 	{"google.golang.org/grpc", []string{"pkg/qdrant", "pkg/qdrant/qdranttest"}, "Qdrant speaks it; nothing else does"},
 	{"google.golang.org/protobuf", []string{"pkg/qdrant/qdranttest"}, "copies of messages"},
 	{"modernc.org/sqlite", []string{"pkg/sqlite"}, "a product is known to its adapter alone"},
@@ -442,6 +448,40 @@ func (p *source) implementing(of, name string) (all []string) {
 		}
 	}
 	return all
+}
+
+// TestLayersLinkWhatTagsAdd holds what builds with a tag link besides, literally. All else is in the tables above.
+func TestLayersLinkWhatTagsAdd(t *testing.T) {
+	t.Parallel()
+	const tag = "onnx"
+	out, err := golist([]string{"CGO_ENABLED=1"}, "-tags="+tag, "-json=ImportPath,Imports,CgoFiles", "./...")
+	if err != nil {
+		t.Fatal(err)
+	}
+	added := map[string][]string{}
+	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
+		var with source
+		if err := decoder.Decode(&with); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range sources(t) {
+			if p.ImportPath != with.ImportPath {
+				continue
+			}
+			for _, imported := range slices.Concat(with.Imports, with.CgoFiles) {
+				if host, _, _ := strings.Cut(imported, "/"); strings.Contains(host, ".") && !slices.Contains(p.Imports, imported) {
+					added[p.path] = append(added[p.path], imported)
+				}
+			}
+		}
+	}
+	// Its binding to the C library is the one that opens the library by a path, so that it need not be there to build.
+	want := map[string][]string{"pkg/onnx": {"github.com/yalue/onnxruntime_go"}}
+	if !maps.EqualFunc(added, want, slices.Equal) {
+		t.Errorf("with the tag %s packages link besides:\ngot  %v\nwant %v", tag, added, want)
+	}
 }
 
 // allowed tells whether a package is in the list, itself or by a folder.

@@ -127,7 +127,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 		return nil, err
 	}
 	searching.Share(e.redis.Answers())
-	if cfg.Rerank.Remote() {
+	if !cfg.Rerank.BuiltIn() {
 		searching.Assist(reranker, cfg.Rerank.RerankTimeout)
 	}
 	e.Search, e.Copy = searching.Service(), searching.Qdrant

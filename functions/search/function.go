@@ -137,7 +137,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	}
 	f.Backing, f.alone = db.Backing, &alone{shared, end}
 	f.Share(shared.Answers())
-	if cfg.Remote() {
+	if !cfg.BuiltIn() {
 		f.Assist(reranker, cfg.RerankTimeout)
 	}
 	return f, nil

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -122,6 +123,16 @@ func Known(model string) (Card, bool) {
 		}
 	}
 	return Card{}, false
+}
+
+// firstToken are the beginnings of the names of models that are trained to say what a text means in its first token.
+var firstToken = []string{"bge-", "mxbai-embed-", "snowflake-arctic-embed"}
+
+// ByFirstToken reports whether a model's vector of a text is that of its first token, and not the mean of all. Owners
+// before a slash, and case, make no difference.
+func ByFirstToken(model string) bool {
+	name := strings.ToLower(model[strings.LastIndexByte(model, '/')+1:])
+	return slices.ContainsFunc(firstToken, func(beginning string) bool { return strings.HasPrefix(name, beginning) })
 }
 
 // ID is what vectors of the spec are told apart by. What the model's card says is left out.

@@ -18,7 +18,7 @@ import (
 
 // Embedding says which embedder. Every function that embeds has it in its Config.
 type Embedding struct {
-	EmbedProvider   string           `envconfig:"RAE_EMBED_PROVIDER" default:"static" allowed:"static|hash|openai|azure|gemini|cohere|ollama|vllm|tei|lmstudio|rae"`
+	EmbedProvider   string           `envconfig:"RAE_EMBED_PROVIDER" default:"static" allowed:"static|hash|openai|azure|gemini|cohere|ollama|vllm|tei|lmstudio|rae|onnx"`
 	EmbedModel      string           `envconfig:"RAE_EMBED_MODEL"`    // empty: the provider's own choice
 	EmbedBaseURL    string           `envconfig:"RAE_EMBED_BASE_URL"` // empty: where the provider usually is
 	EmbedKey        telemetry.Secret `envconfig:"RAE_EMBED_API_KEY"`
@@ -27,6 +27,9 @@ type Embedding struct {
 	EmbedQuery      string           `envconfig:"RAE_EMBED_QUERY_PREFIX" default:"auto"`                // auto: what the model is known to want; none: nothing
 	EmbedDocument   string           `envconfig:"RAE_EMBED_DOCUMENT_PREFIX" default:"auto"`
 	EmbedTimeout    time.Duration    `envconfig:"RAE_EMBED_TIMEOUT" default:"10s" min:"1ms" max:"10m"`
+
+	EmbedONNXLibrary string `envconfig:"RAE_ONNX_LIBRARY"`                                // empty: libonnxruntime.so, where the system looks for libraries
+	EmbedONNXThreads int    `envconfig:"RAE_ONNX_THREADS" default:"0" min:"0" max:"1024"` // 0: as many as there are processors
 }
 
 const (
@@ -53,6 +56,10 @@ const requestTokens = 150_000
 // Check is part of serve.Checker: configurations that have an Embedding call it from theirs. Its error is a
 // *serve.ConfigError.
 func (c *Embedding) Check() error {
+	if c.EmbedProvider == local {
+		_, err := c.readFolder()
+		return err
+	}
 	if _, remote := embedHosts[c.EmbedProvider]; !remote {
 		return checkBuiltIn("RAE_EMBED", c.EmbedProvider, c.EmbedModel, embed.BuiltIn)
 	}
@@ -79,15 +86,8 @@ func (c *Embedding) spec() (embed.Spec, error) {
 	card, _ := embed.Known(s.Model)
 	s.MaxTextTokens, s.Native = card.MaxTokens, card.Dimensions
 	s.Dimensions = cmp.Or(c.EmbedDimensions, card.Dimensions)
-	switch {
-	case s.Dimensions == 0:
-		return s, &serve.ConfigError{Name: "RAE_EMBED_DIMENSIONS", Missing: true, Allowed: "how many numbers a vector of model " + s.Model + " has, which RAE does not know"}
-	case card.Dimensions > 0 && s.Dimensions != card.Dimensions && (s.Dimensions > card.Dimensions || !card.Shortens):
-		allowed := "unset or " + strconv.Itoa(card.Dimensions)
-		if card.Shortens {
-			allowed += ", or less,"
-		}
-		return s, &serve.ConfigError{Name: "RAE_EMBED_DIMENSIONS", Value: strconv.Itoa(s.Dimensions), Allowed: allowed + " for model " + s.Model}
+	if err := fits(s.Dimensions, card, s.Model); err != nil {
+		return s, err
 	}
 	s.Prefixes = embed.Prefixes{Query: prefix(c.EmbedQuery, card.Query), Document: prefix(c.EmbedDocument, card.Document)}
 	s.Called = s.ID()
@@ -95,6 +95,21 @@ func (c *Embedding) spec() (embed.Spec, error) {
 		s.Prefixes = embed.Prefixes{} // the function writes them
 	}
 	return s, nil
+}
+
+// fits finds dimensions that a model's vectors don't have. Its error is a *serve.ConfigError.
+func fits(dimensions int, card embed.Card, model string) error {
+	switch {
+	case dimensions == 0:
+		return &serve.ConfigError{Name: "RAE_EMBED_DIMENSIONS", Missing: true, Allowed: "how many numbers a vector of model " + model + " has, which RAE does not know"}
+	case card.Dimensions > 0 && dimensions != card.Dimensions && (dimensions > card.Dimensions || !card.Shortens):
+		allowed := "unset or " + strconv.Itoa(card.Dimensions)
+		if card.Shortens {
+			allowed += ", or less,"
+		}
+		return &serve.ConfigError{Name: "RAE_EMBED_DIMENSIONS", Value: strconv.Itoa(dimensions), Allowed: allowed + " for model " + model}
+	}
+	return nil
 }
 
 // prefix is what a setting says of one.
@@ -112,6 +127,9 @@ func prefix(set, known string) string {
 // again. What asks somebody else has caches before it. Check has passed; the errors are *serve.ConfigError, or Invalid for
 // a model the provider does not have.
 func (c *Embedding) Open(d Deps) func(model string) (embed.Embedder, error) {
+	if c.EmbedProvider == local {
+		return c.openFolders(d)
+	}
 	var mu sync.Mutex
 	opened := map[string]embed.Embedder{}
 	return func(model string) (embed.Embedder, error) {
@@ -191,6 +209,13 @@ func (c *Embedding) Vectors() (model string, dimensions int, err error) {
 	if _, remote := embedHosts[c.EmbedProvider]; remote {
 		s, err := c.spec()
 		return s.Called, s.Dimensions, err
+	}
+	if c.EmbedProvider == local {
+		e, err := c.openFolder()
+		if err != nil {
+			return "", 0, err
+		}
+		return e.Model(), e.Dimensions(), nil
 	}
 	e, err := embed.BuiltIn(c.EmbedProvider, c.EmbedModel)
 	if err != nil {

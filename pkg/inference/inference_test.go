@@ -224,7 +224,7 @@ func TestEveryRerankProviderIsAskedAsItWantsToBe(t *testing.T) {
 				t.Fatal(err)
 			}
 			r, err := cfg.Open(inference.Deps{Meter: meter})
-			if err != nil || !cfg.Remote() {
+			if err != nil || cfg.BuiltIn() {
 				t.Fatal(err)
 			}
 			ctx := llm.WithPayer(t.Context(), memory.Scope{Tenant: "acme", Project: "p"})

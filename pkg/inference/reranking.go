@@ -18,12 +18,15 @@ import (
 type Reranking struct {
 	Language
 
-	RerankProvider  string           `envconfig:"RAE_RERANK_PROVIDER" default:"lexical" allowed:"lexical|cohere|jina|voyage|tei|vllm|rae|llm"`
+	RerankProvider  string           `envconfig:"RAE_RERANK_PROVIDER" default:"lexical" allowed:"lexical|cohere|jina|voyage|tei|vllm|rae|onnx|llm"`
 	RerankModel     string           `envconfig:"RAE_RERANK_MODEL"`    // empty: the provider's own choice
 	RerankBaseURL   string           `envconfig:"RAE_RERANK_BASE_URL"` // empty: where the provider usually is
 	RerankKey       telemetry.Secret `envconfig:"RAE_RERANK_API_KEY"`
 	RerankTimeout   time.Duration    `envconfig:"RAE_RERANK_TIMEOUT" default:"10s" min:"1ms" max:"10m"`
 	RerankDocuments int              `envconfig:"RAE_RERANK_DOCUMENTS" default:"20" min:"2" max:"200"` // that a language model puts in order; the rest follows them
+
+	RerankONNXLibrary string `envconfig:"RAE_ONNX_LIBRARY"`
+	RerankONNXThreads int    `envconfig:"RAE_ONNX_THREADS" default:"0" min:"0" max:"1024"`
 }
 
 // listwise is the provider that is the language model.
@@ -42,8 +45,11 @@ var rerankHosts = map[string]host{
 // rerankTokens is how much of a memory a reranker is sent: more than any of the usual ones reads.
 const rerankTokens = 4096
 
-// Remote reports whether the reranker is asked over HTTP.
-func (c *Reranking) Remote() bool {
+// BuiltIn reports whether the reranker is the one that searches have anyway.
+func (c *Reranking) BuiltIn() bool { return c.RerankProvider != local && !c.remote() }
+
+// remote reports whether the reranker is asked over HTTP.
+func (c *Reranking) remote() bool {
 	_, remote := rerankHosts[c.RerankProvider]
 	return remote || c.RerankProvider == listwise
 }
@@ -54,7 +60,11 @@ func (c *Reranking) Check() error {
 	if c.RerankProvider == listwise {
 		return c.checkLanguage()
 	}
-	if c.Remote() {
+	if c.RerankProvider == local {
+		_, err := c.folder().read()
+		return err
+	}
+	if c.remote() {
 		return c.setting().check()
 	}
 	return checkBuiltIn("RAE_RERANK", c.RerankProvider, c.RerankModel, rerank.BuiltIn)
@@ -84,7 +94,10 @@ func (c *Reranking) setting() *setting {
 
 // Open returns the reranker. Check has passed. Its error is a *serve.ConfigError.
 func (c *Reranking) Open(d Deps) (rerank.Reranker, error) {
-	if !c.Remote() {
+	if c.RerankProvider == local {
+		return c.openFolder()
+	}
+	if !c.remote() {
 		return rerank.BuiltIn(c.RerankProvider, c.RerankModel)
 	}
 	if c.RerankProvider == listwise {
