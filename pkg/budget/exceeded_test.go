@@ -15,7 +15,7 @@ import (
 func TestARefusalSpeaksInTheUnitOfItsPeriod(t *testing.T) {
 	t.Parallel()
 	e := budget.ExceededError{
-		Scope: memory.Scope{Tenant: "acme", Project: "default"}, Limit: 2_500_000_000, Usage: 1_000_000_000, Reserved: 0,
+		Scope: memory.Scope{Tenant: "acme", Project: "default"}, Level: budget.ProjectLevel, Limit: 2_500_000_000, Usage: 1_000_000_000, Reserved: 0,
 		Requested: 2_000_000_000, ResetsAt: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC), OnExhausted: budget.Degrade,
 	}
 	for period, want := range map[budget.Period]struct{ text, members string }{
@@ -41,6 +41,15 @@ func TestARefusalSpeaksInTheUnitOfItsPeriod(t *testing.T) {
 		if got, err := json.Marshal(detailed.ProblemMembers()); err != nil || string(got) != want.members {
 			t.Errorf("members:\n got %s, %v\nwant %s", got, err, want.members)
 		}
+	}
+}
+
+func TestARefusalOfATenantSaysWhoseItIs(t *testing.T) {
+	t.Parallel()
+	e := budget.ExceededError{Level: budget.TenantLevel, Period: budget.Daily, Limit: 2, Requested: 3, OnExhausted: budget.Reject}
+	want := "the tenant's daily budget does not cover this: 0 USD used and 0 USD reserved of 0.000000002 USD, 0.000000003 USD requested; it resets at 0001-01-01T00:00:00Z"
+	if got := e.PublicMessage(); got != want || e.ProblemMembers()["level"] != budget.TenantLevel {
+		t.Errorf("got %q of level %v, want %q", got, e.ProblemMembers()["level"], want)
 	}
 }
 
