@@ -105,7 +105,7 @@ func Tables() []*Table {
 		keyed("tenant_usage", 2, text("period"), boolean("pot"), number("cost"), number("tokens"), number("told")),
 		keyed("reservations", 2, text("project"), uuid("id"), text("operation"), text("provider"), text("model"), text("status"),
 			number("max_cost"), number("max_tokens"), boolean("price_known"), at("created_at"), at("expires_at"),
-			text("idempotency_key"), text("fingerprint"), boolean("pot")),
+			text("idempotency_key"), text("fingerprint"), later(boolean("pot"), false)),
 		keyed("cost_logs", 2, text("project"), uuid("reservation_id"), text("operation"), text("provider"), text("model"),
 			number("tokens_in"), number("tokens_out"), number("cached_tokens"), number("cost"), boolean("priced"),
 			boolean("price_known"), number("overrun"), boolean("late"), text("day"), at("settled_at"),

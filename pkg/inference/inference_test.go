@@ -314,7 +314,7 @@ func TestTheLanguageModelReranksWhereItIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, err := cfg.Open(inference.Deps{Meter: meter})
-	if err != nil || !cfg.Remote() || r.Model() != "qwen3" {
+	if err != nil || cfg.BuiltIn() || r.Model() != "qwen3" {
 		t.Fatal(err)
 	}
 	if _, err := r.Rerank(t.Context(), "who?", []string{"me", "you"}); fault.KindOf(err) != fault.Unavailable || !slices.Equal(meter.calls, []string{"rerank ollama qwen3", "rerank ollama qwen3"}) {
