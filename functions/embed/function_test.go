@@ -10,7 +10,7 @@ import (
 
 func TestASettingThatCannotBeUsedStopsTheStartWithOneLine(t *testing.T) {
 	for _, c := range []struct{ name, value, want string }{
-		{"RAE_EMBED_PROVIDER", "guesswork", "RAE_EMBED_PROVIDER=guesswork is not allowed: it must be static or hash or openai or azure or gemini or cohere or ollama or vllm or tei or lmstudio or rae"},
+		{"RAE_EMBED_PROVIDER", "guesswork", "RAE_EMBED_PROVIDER=guesswork is not allowed: it must be static or hash or openai or azure or gemini or cohere or ollama or vllm or tei or lmstudio or rae or onnx"},
 		{"RAE_EMBED_PROVIDER", "openai", "RAE_EMBED_API_KEY is not set: it must be the key of provider openai"},
 		{"RAE_EMBED_PROVIDER", "ollama", "RAE_BUDGET_URL is not set: it must be the address of the budget function, because calls of provider ollama are metered"},
 		{"RAE_EMBED_MODEL", "bge-m3", "RAE_EMBED_MODEL=bge-m3 is not allowed: it must be unset or static-256-v1"},

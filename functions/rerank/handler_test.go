@@ -206,7 +206,7 @@ func TestARerankerThatFailsIsNamed(t *testing.T) {
 
 func TestASettingThatCannotBeUsedStopsTheStartWithOneLine(t *testing.T) {
 	for _, c := range []struct{ name, value, want string }{
-		{"RAE_RERANK_PROVIDER", "guesswork", "RAE_RERANK_PROVIDER=guesswork is not allowed: it must be lexical or cohere or jina or voyage or tei or vllm or rae or llm"},
+		{"RAE_RERANK_PROVIDER", "guesswork", "RAE_RERANK_PROVIDER=guesswork is not allowed: it must be lexical or cohere or jina or voyage or tei or vllm or rae or onnx or llm"},
 		{"RAE_RERANK_PROVIDER", "cohere", "RAE_RERANK_API_KEY is not set: it must be the key of provider cohere"},
 		{"RAE_RERANK_MODEL", "bge", "RAE_RERANK_MODEL=bge is not allowed: it must be unset or lexical-v1"},
 		{"RAE_RERANK_MODEL", "lexical-v1", ""},

@@ -64,7 +64,7 @@ func (w *world) snapshot() string {
 	var b strings.Builder
 	for _, path := range []string{
 		"/v1/memories/export", "/v1/budgets/current", "/v1/reflections", "/v1/entities?limit=1000", "/v1/prices?limit=1000",
-		"/v1/costs?group_by=project", "/v1/jobs", "/v1/embedding-models",
+		"/v1/costs?group_by=model", "/v1/costs/calls", "/v1/jobs", "/v1/embedding-models",
 	} {
 		a := w.want(http.StatusOK, "GET", path, nil)
 		// How long the month has gone on changes by itself.
@@ -82,6 +82,9 @@ var probes = map[string]any{
 	"POST /v1/context":                    object{"query": secret},
 	"POST /v1/conversations":              object{"session_id": "shared", "messages": []object{{"role": "user", "content": "hello"}}},
 	"GET /v1/costs":                       nil,
+	"GET /v1/costs/calls":                 nil,
+	"GET /v1/costs/overview":              nil,
+	"POST /v1/costs/savings":              object{"savings": []object{{"id": "01968f3e-0000-7000-8000-000000000001", "operation": "embeddings", "model": "m", "calls": 1, "tokens_in": 1}}},
 	"POST /v1/embeddings":                 object{"input": "hello"},
 	"GET /v1/embedding-models":            nil,
 	"POST /v1/embedding-models":           object{"model": "hash-384-v1"},
