@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 
@@ -26,6 +27,8 @@ func besideRedis(t *testing.T, address string, host serve.Config) *running {
 		t.Fatal(err)
 	}
 	cfg.Store.Store, cfg.Search.RedisURL = "inmem", telemetry.Secret(address)
+	// A machine that is busy with other tests is no Redis that is away.
+	cfg.Search.RedisDialTimeout, cfg.Search.RedisTimeout = 5*time.Second, 5*time.Second
 	opened, err := rae.Open(cfg, serve.Runtime{Log: slog.New(slog.DiscardHandler), Metrics: telemetry.NewRegistry(), Version: "test"})
 	if err != nil {
 		t.Fatal(err)
