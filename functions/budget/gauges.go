@@ -45,7 +45,7 @@ func newGauges(ledger standing, log *slog.Logger) *gauges {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	const unit = " US dollars, or tokens where the period counts tokens."
-	labels := []string{"tenant_id", "project_id", "period"}
+	labels := []string{"tenant_id", "project_id", "period"} // no project: above all of the tenant's
 	return &gauges{
 		ledger: ledger, log: log,
 		limit:     of("rae_budget_limit", "What may be spent in the period; none where it is unlimited."+unit, labels...),
@@ -94,6 +94,9 @@ func (g *gauges) now() []prometheus.Metric {
 	for i := range all {
 		g.show(&all[i])
 	}
+	if err == nil {
+		err = g.showTenants(ctx, all)
+	}
 	if err != nil {
 		g.log.WarnContext(ctx, "budgets could not be read for their gauges", "read", len(all), "err", err)
 	} else {
@@ -106,6 +109,29 @@ func (g *gauges) now() []prometheus.Metric {
 	}
 	g.until = time.Now().Add(gaugesKept)
 	return g.shown
+}
+
+// showTenants adds the gauges of what stands above the projects: their tenants' limits, or those that projects without any
+// share. They name no project.
+func (g *gauges) showTenants(ctx context.Context, projects []budget.Status) error {
+	shown := map[string]bool{}
+	for i := range projects {
+		tenant := projects[i].TenantID
+		if shown[tenant] {
+			continue
+		}
+		shown[tenant] = true
+		s, err := g.ledger.CurrentTenant(ctx, tenant)
+		if err != nil {
+			return err
+		}
+		above := &s.Status
+		if s.Pot != nil {
+			above = s.Pot
+		}
+		g.show(above)
+	}
+	return nil
 }
 
 // show adds the gauges of a scope: of the periods that have a limit, while limits are enforced.

@@ -129,6 +129,41 @@ func TestTheGaugesShowWhatTheLedgerHas(t *testing.T) {
 	})
 }
 
+func TestTheGaugesShowWhatStandsAboveProjects(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ledger, registry, _ := gauged(t)
+		dollars := 50 * budget.USD
+		if _, err := ledger.PutTenantLimits(t.Context(), "acme", budget.Limits{Daily: &dollars}); err != nil {
+			t.Fatal(err)
+		}
+		got := shown(t, registry)
+		for _, line := range []string{ // of both its projects
+			"rae_budget_limit 50 period=daily project_id= tenant_id=acme", "rae_budget_remaining 42 period=daily project_id= tenant_id=acme",
+			"rae_budget_reserved 4 period=daily project_id= tenant_id=acme", "rae_budget_scopes 3",
+		} {
+			if !slices.Contains(got, line) {
+				t.Errorf("lacks %q:\n%s", line, strings.Join(got, "\n"))
+			}
+		}
+		shared := 10 * budget.USD
+		pot := inmem.NewLedger(inmem.New(inmem.Options{}), budget.Policy{Defaults: budget.Limits{Daily: &shared}})
+		for _, project := range []string{"p", "q"} {
+			cost := budget.USD
+			if _, err := pot.Reserve(t.Context(), memory.Scope{Tenant: "acme", Project: project}, budget.Request{Operation: "chat", Model: "m", MaxCost: &cost}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		other := prometheus.NewRegistry()
+		if err := function.New(pot, nil, slog.New(slog.DiscardHandler)).Gauge(other); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := shown(t, other), "rae_budget_remaining 8 period=daily project_id= tenant_id=acme"; !slices.Contains(got, want) {
+			t.Errorf("lacks %q:\n%s", want, strings.Join(got, "\n"))
+		}
+	})
+}
+
 func TestManyWhoScrapeAskTheLedgerOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
