@@ -111,25 +111,28 @@ func (g *gauges) now() []prometheus.Metric {
 	return g.shown
 }
 
-// showTenants adds the gauges of what stands above the projects: their tenants' limits, or those that projects without any
-// share. They name no project.
+// showTenants adds the gauges of what stands above the projects: their tenants' limits, or, where a project has none of its
+// own, those that such projects share. They name no project.
 func (g *gauges) showTenants(ctx context.Context, projects []budget.Status) error {
-	shown := map[string]bool{}
+	var tenants []string
+	sharing := map[string]bool{}
 	for i := range projects {
-		tenant := projects[i].TenantID
-		if shown[tenant] {
-			continue
+		p := &projects[i]
+		if _, known := sharing[p.TenantID]; !known {
+			tenants = append(tenants, p.TenantID)
 		}
-		shown[tenant] = true
+		sharing[p.TenantID] = sharing[p.TenantID] || !p.Own
+	}
+	for _, tenant := range tenants {
 		s, err := g.ledger.CurrentTenant(ctx, tenant)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case s.Pot == nil:
+			g.show(&s.Status)
+		case sharing[tenant]:
+			g.show(s.Pot)
 		}
-		above := &s.Status
-		if s.Pot != nil {
-			above = s.Pot
-		}
-		g.show(above)
 	}
 	return nil
 }
