@@ -77,7 +77,7 @@ type budgetLimits struct {
 	MonthlyTokenLimit *int64            `json:"monthly_token_limit,omitempty" nullable:"true" minimum:"0" doc:"Tokens per UTC month; null or absent is unlimited."`
 	DailyTokenLimit   *int64            `json:"daily_token_limit,omitempty" nullable:"true" minimum:"0" doc:"Tokens per UTC day, not above monthly_token_limit; null or absent is unlimited."`
 	WarningThreshold  float64           `json:"warning_threshold,omitempty" default:"0.8" exclusiveMinimum:"0" maximum:"1" doc:"Share of a limit at which budget.warning is announced."`
-	OnExhausted       budget.Exhaustion `json:"on_exhausted,omitempty" default:"reject" enum:"reject,degrade" doc:"What callers do when the budget refuses: fail with 402, or take their free path and say so."`
+	OnExhausted       budget.Exhaustion `json:"on_exhausted,omitempty" default:"reject" enum:"reject,degrade" doc:"What is asked of a model when the budget refuses: it fails with 402, or takes its free path, if it has one, and says so. Storing and searching do without either way."`
 }
 
 type limitsInput struct {
