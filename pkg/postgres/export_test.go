@@ -88,3 +88,13 @@ func MigrateTo(ctx context.Context, url string, version int64) error {
 	_, err := migrateTo(ctx, url, version)
 	return err
 }
+
+// Outdated finds the tenant's books changed, once they are open, and calls meanwhile when the database has said so.
+func (l *Ledger) Outdated(ctx context.Context, tenant string, meanwhile func()) error {
+	return l.changeTenant(ctx, tenant, func(b *books) error {
+		b.exec(`SELECT rae_outdated()`)
+		err := l.failed(ctx, "look at the books", memory.Scope{Tenant: tenant}, b.flush())
+		meanwhile()
+		return err
+	})
+}

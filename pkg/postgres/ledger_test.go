@@ -284,3 +284,13 @@ func TestAPriceThatAnotherProcessSetHoldsAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// Whoever leaves when the books turn out to have changed is told that it has left: nothing was wrong with the store.
+func TestBooksThatHaveChangedAreNoFailureOfWhoeverLeaves(t *testing.T) {
+	t.Parallel()
+	ledger := postgres.NewLedger(open(t, postgres.Options{}), budget.Policy{})
+	ctx, leave := context.WithCancel(t.Context())
+	if err := ledger.Outdated(ctx, acme.Tenant, leave); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want the end of the context", err)
+	}
+}

@@ -61,7 +61,10 @@ func (l *lines[T]) write(ctx context.Context, scope memory.Scope, open begin[T],
 		if ran && err != nil && !errors.Is(err, own) { // it is of the transaction's end
 			fleeting = last.fleeting(err)
 		}
-		if ran && outdated(err) && ctx.Err() == nil { // nothing was tried: the next transaction reads what it began with
+		if ran && outdated(err) { // nothing was tried: the next transaction reads what it began with
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 			try--
 			continue
 		}
