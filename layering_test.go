@@ -73,6 +73,7 @@ var packages = []struct {
 }{
 	{"pkg/fault", domain, "kinds of errors"},
 	{"pkg/groupcommit", domain, "writers that share a commit"},
+	{"pkg/knowledge", domain, "what memories say: statements, facts, entities, and the ports that keep them"},
 	{"pkg/llm", domain, "what a language model is asked and answers"},
 	{"pkg/memory", domain, "memories, scopes, versions, and the port that keeps them"},
 	{"pkg/outbox", domain, "changes that wait to be announced"},
