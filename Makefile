@@ -18,7 +18,7 @@ BUILD  := go build -trimpath -buildvcs=$(STAMP) -ldflags='-s -w'
 GOFMT  = $(shell go env GOROOT)/bin/gofmt
 
 # What `make generate` writes and `make verify` compares.
-GENERATED := '^Test(TheAPIDocument|LinkedPackages)'
+GENERATED := '^Test(TheAPIDocument|TheChart|LinkedPackages)'
 # Where test/onnx/fetch.sh keeps what it fetches; git ignores it.
 ONNX ?= $(CURDIR)/test/.cache/onnx
 FUZZTIME ?= 30s

@@ -4,7 +4,9 @@
 retry: {{ $d.retry }}
 backoffPolicy: {{ $d.backoffPolicy }}
 backoffDelay: {{ $d.backoffDelay }}
-timeout: {{ $d.timeout }}
+{{- with $d.timeout }}
+timeout: {{ . }}
+{{- end }}
 {{- with .Values.events.deadLetters }}
 {{- if or .ref .uri }}
 deadLetterSink:
