@@ -36,6 +36,7 @@ var deployments = []struct {
 	{name: "dev", files: []string{"values-dev.yaml"}},
 	{name: "production", files: []string{"values-production.yaml"}, allow: map[string]string{"kubernetes.podspec-topologyspreadconstraints": "enabled"}},
 	{name: "managed", files: []string{"values-managed.yaml"}},
+	{name: "ko", files: []string{"values-ko.yaml"}},
 	{name: "everything", files: []string{"values-production.yaml"}, values: map[string]any{
 		"imagePullSecrets": []any{"pull"},
 		"extraEnv":         []any{map[string]any{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}},

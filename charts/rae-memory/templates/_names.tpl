@@ -20,10 +20,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- .Values.secrets.existing | default (printf "%s-secrets" (include "rae.name" .)) -}}
 {{- end }}
 
-{{/* The image called .name of this release. */}}
+{{/* The image called .name of this release: rae-store, …, or rae. With ko:// it is built from the program of that name. */}}
 {{- define "rae.image" -}}
 {{- $root := .root -}}
+{{- if hasPrefix "ko://" $root.Values.image.repository -}}
+{{- printf "%s/%s" $root.Values.image.repository (trimPrefix "rae-" .name) -}}
+{{- else -}}
 {{- printf "%s/%s:%s" $root.Values.image.repository .name ($root.Values.image.tag | default $root.Chart.AppVersion) -}}
+{{- end -}}
 {{- end }}
 
 {{/* The names of the functions that are on, in order. */}}
