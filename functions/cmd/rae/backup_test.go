@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rae-memory/rae/pkg/servicetest"
 )
@@ -148,4 +150,52 @@ func TestStoresThatCannotBeMeant(t *testing.T) {
 	}
 	wantLine(t, raeIn(t, data, "", "migrate", "--from", "sqlite:"+missing, "--to", "sqlite:"+missing), exitUsage, "--from and --to are the same store")
 	wantLine(t, raeIn(t, data, "", "backup", "--out", filepath.Join(data, "x"), "--tenant", "nobody"), exitNotFound, `the store has nothing of tenant "nobody"`)
+}
+
+func TestBackupsOfAFolder(t *testing.T) {
+	t.Parallel()
+	data, _ := remembering(t)
+	dir := t.TempDir()
+	stale := []string{
+		"notes.txt", "rae-20200101T000000Z.backup", "rae-20200102T000000Z.backup", "rae-20200102T120000Z.backup.partial", "rae-20200103T000000Z.backup",
+	}
+	for _, name := range stale {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	written := decoded[backedUp](t, raeIn(t, data, "", "backup", "--dir", dir, "--keep", "2", "--json"))
+	if r := raeIn(t, data, "", "restore", written.File, "--verify-only"); r.code != 0 || filepath.Dir(written.File) != dir {
+		t.Errorf("%s: %+v", written.File, r)
+	}
+	want := []string{"notes.txt", "rae-20200103T000000Z.backup", filepath.Base(written.File)}
+	if got := namesIn(t, dir); !slices.Equal(got, want) {
+		t.Errorf("left: %v, want %v", got, want)
+	}
+
+	begun := time.Now().Add(-time.Hour).UTC().Format(partialName)
+	if err := os.WriteFile(filepath.Join(dir, begun), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	written = decoded[backedUp](t, raeIn(t, data, "", "backup", "--dir", dir, "--json"))
+	if filepath.Base(written.File)+".partial" != begun {
+		t.Errorf("went on with %s, want %s", written.File, begun)
+	}
+	for _, args := range [][]string{{}, {"--dir", dir, "--out", "x"}, {"--out", "x", "--keep", "1"}, {"--dir", dir, "--keep", "-1"}} {
+		if r := raeIn(t, data, "", append([]string{"backup"}, args...)...); r.code != 2 {
+			t.Errorf("%v: %+v", args, r)
+		}
+	}
+}
+
+func namesIn(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
 }
