@@ -141,7 +141,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	embedding.Follow(e.Reembed)
 	e.Memories.Erasers = []ingest.Eraser{searching, embedding}
 	storing := storefn.New(e.Memories, nil, rt.Log) // Run drains; a tick that waited for its turn would keep a worker from other events
-	storing.Jobs, storing.Models = e.Jobs, e.Reembed
+	storing.Jobs, storing.Models, storing.Letters = e.Jobs, e.Reembed, e.store
 	budgeting := budgetfn.New(e.Ledger, auth.RequireAdmin, rt.Log)
 	if err := budgeting.Gauge(rt.Metrics); err != nil {
 		return nil, err

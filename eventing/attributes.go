@@ -1,12 +1,17 @@
 package eventing
 
 import (
+	"cmp"
+	"encoding/base64"
+	"fmt"
 	"mime"
 	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/rae-memory/rae/pkg/memory"
 )
@@ -156,4 +161,27 @@ func printable(value string) bool {
 		}
 	}
 	return true
+}
+
+// refused tells who refused the event and why, where a broker says so.
+func (a attributes) refused() string {
+	dest, code, data := a["knativeerrordest"], a["knativeerrorcode"], a["knativeerrordata"]
+	if dest == "" && code == "" {
+		return ""
+	}
+	answer, err := base64.StdEncoding.DecodeString(data)
+	if err != nil || !utf8.Valid(answer) {
+		answer = []byte(data)
+	}
+	return strings.TrimSuffix(fmt.Sprintf("%s answered %s: %s", cmp.Or(dest, "somebody"), cmp.Or(code, "nothing"), clip(printed(string(answer)), maxAnswer)), ": ")
+}
+
+// printed leaves out what would break a line.
+func printed(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s))
 }

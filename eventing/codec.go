@@ -31,6 +31,9 @@ type Event struct {
 	Time        time.Time    // UTC; zero where the sender did not say
 	TraceParent string       // W3C trace context, or ""
 	Data        json.RawMessage
+	// Refused is set where this is a broker's dead letter: who would not take the event, and why (Knative's extensions
+	// knativeerrordest, knativeerrorcode and knativeerrordata). It is what somebody answered, and no more to be trusted.
+	Refused string
 }
 
 // Encode writes an event in binary mode: attributes as headers, data as the body. It refuses what Decode would.
@@ -134,7 +137,7 @@ func Decode(header http.Header, body io.Reader) (Event, error) {
 	}
 	e := Event{
 		ID: ce.ID(), Source: ce.Source(), Type: entry.Type, Subject: ce.Subject(), Scope: scope,
-		TraceParent: trace(attrs[traceExtension]), Data: bytes.Trim(ce.Data(), " \t\r\n"),
+		TraceParent: trace(attrs[traceExtension]), Data: bytes.Trim(ce.Data(), " \t\r\n"), Refused: attrs.refused(),
 	}
 	if !ce.Time().IsZero() {
 		e.Time = ce.Time().UTC()

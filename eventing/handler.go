@@ -19,6 +19,10 @@ import (
 // return nil only when the effect is durable or parked. The kind of its error decides whether the event comes back.
 type Consumer func(ctx context.Context, e Event) error
 
+// DeadLetter is the key of the consumer that takes a broker's dead letters (Event.Refused), whatever their type. A function
+// without one tells the broker that it took them.
+const DeadLetter = "dead letter"
+
 // Handler takes events posted to a function as "/" and dispatches them by type. It answers by the verdict table: 204
 // when the consumer is done, 202 for a type of the catalogue nobody here consumes, 400 for an unknown one. Answers
 // that refuse have a problem document; those that accept have no body, which a broker would take for a reply.
@@ -48,7 +52,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.answer(w, r, e, err)
 		return
 	}
-	consume, ok := h.consumers[e.Type]
+	key := e.Type
+	if e.Refused != "" {
+		key = DeadLetter
+	}
+	consume, ok := h.consumers[key]
 	if !ok {
 		w.WriteHeader(http.StatusAccepted)
 		return

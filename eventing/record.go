@@ -6,6 +6,7 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
+	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/outbox"
 )
 
@@ -55,14 +56,18 @@ func ToRecord(e event.Event) (outbox.Record, error) {
 	if err != nil {
 		return outbox.Record{}, err
 	}
-	decoded := p.read
-	entry, ok := entryOf(decoded.Type)
+	return p.read.Record()
+}
+
+// Record is the outbox record the event announces, with no attempt made. NotFound: no record announces this type.
+func (e Event) Record() (outbox.Record, error) {
+	entry, ok := entryOf(e.Type)
 	if !ok {
-		return outbox.Record{}, malformed("type", "is not one of the catalogue")
+		return outbox.Record{}, fault.New(fault.NotFound, "no record announces %s", e.Type)
 	}
 	return outbox.Record{
-		ID: decoded.ID, Type: entry.Record, Tenant: decoded.Scope.Tenant, Project: decoded.Scope.Project,
-		Subject: decoded.Subject, Data: decoded.Data, Time: decoded.Time, TraceParent: decoded.TraceParent,
+		ID: e.ID, Type: entry.Record, Tenant: e.Scope.Tenant, Project: e.Scope.Project, Subject: e.Subject, Data: e.Data, Time: e.Time,
+		TraceParent: e.TraceParent,
 	}, nil
 }
 

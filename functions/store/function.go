@@ -16,6 +16,7 @@ import (
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/job"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/outbox"
 	"github.com/rae-memory/rae/pkg/serve"
 )
 
@@ -26,10 +27,11 @@ type Function struct {
 	Memories *ingest.Service
 	// Drain sends what waits in the outbox; it is called for every drain.due and may end before all is sent. nil: the
 	// host drains by itself.
-	Drain  func(ctx context.Context) error
-	Jobs   *job.Runner    // nil: the function has no jobs, and no routes under /v1/jobs
-	Models *embed.Reembed // moves projects to other embedding models; nil: no routes under /v1/embedding-models
-	Log    *slog.Logger   // nil: slog.Default()
+	Drain   func(ctx context.Context) error
+	Jobs    *job.Runner    // nil: the function has no jobs, and no routes under /v1/jobs
+	Letters outbox.Queue   // where dead letters are; nil: no routes under /v1/dead-letters
+	Models  *embed.Reembed // moves projects to other embedding models; nil: no routes under /v1/embedding-models
+	Log     *slog.Logger   // nil: slog.Default()
 
 	closers  []func() error // of what Open acquired, in the order to close them
 	endMeter func(context.Context) error
@@ -53,7 +55,8 @@ func (f *Function) log() *slog.Logger {
 // Events implements serve.Function.
 func (f *Function) Events() http.Handler { return eventing.Handler(f.Name(), f.Consumers(), f.log()) }
 
-// Consumers are the events the function takes, by type: memory.derived, memory.embedded, job.due, budget.changed and drain.due.
+// Consumers are the events the function takes, by type: memory.derived, memory.embedded, job.due, budget.changed, drain.due, and
+// the dead letters of a broker.
 func (f *Function) Consumers() map[string]eventing.Consumer {
 	return map[string]eventing.Consumer{
 		eventing.MemoryDerived:  f.derived,
@@ -61,6 +64,7 @@ func (f *Function) Consumers() map[string]eventing.Consumer {
 		eventing.JobDue:         f.work,
 		eventing.BudgetChanged:  f.resume,
 		eventing.DrainDue:       f.drain,
+		eventing.DeadLetter:     f.inter,
 	}
 }
 
@@ -74,7 +78,7 @@ func (f *Function) Health(ctx context.Context) []serve.Component {
 }
 
 // Register implements serve.Function: it adds the routes under /v1/memories, /v1/conversations, /v1/jobs,
-// /v1/embedding-models and /v1/tenants.
+// /v1/embedding-models, /v1/dead-letters and /v1/tenants.
 func (f *Function) Register(api huma.API) {
 	describe(api.OpenAPI().Components.Schemas)
 	f.registerMemories(api)
@@ -87,6 +91,9 @@ func (f *Function) Register(api huma.API) {
 	}
 	if f.Models != nil {
 		f.registerModels(api)
+	}
+	if f.Letters != nil {
+		f.registerLetters(api)
 	}
 }
 

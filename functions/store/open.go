@@ -84,7 +84,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if db.Release != nil {
 		f.closers = append(f.closers, db.Release)
 	}
-	f.Memories.Store = db.Memories
+	f.Memories.Store, f.Letters = db.Memories, db.Memories
 	spaces := &embed.Spaces{Store: db.Memories, Resolve: embed.Resolve(embedders), Log: rt.Log}
 	f.Memories.Embedders, f.Memories.Vectors = Embedders(spaces), db.Memories
 	f.Jobs = &job.Runner{Store: db.Jobs, Keep: cfg.JobsKeep, Log: rt.Log}

@@ -49,6 +49,7 @@ func newWorld(t *testing.T) *world {
 	}
 	f := store.New(service, nil, log)
 	f.Jobs = &job.Runner{Store: inmem.NewJobs(db), Handlers: map[string]job.Handler{"count": count}, Log: log}
+	f.Letters = db
 	f.Models = &embed.Reembed{Memories: db, Scopes: db, Jobs: f.Jobs, Spaces: &embed.Spaces{Store: db, Resolve: embed.One(new(embed.Hash))}}
 	server, err := serve.New(serve.LocalDefaults(), serve.Runtime{Log: log, Metrics: telemetry.NewRegistry(), Version: "test"}, f)
 	if err != nil {

@@ -109,6 +109,38 @@ func (d *DB) Bury(ctx context.Context, id string, reason string) error {
 	})
 }
 
+// Inter puts a record that has been sent to the dead letters.
+func (d *DB) Inter(ctx context.Context, r outbox.Record, reason string) error {
+	if _, ok := memory.ParseID(r.ID); !ok {
+		return outbox.NotOurs()
+	}
+	return d.write(ctx, func(*undo) error {
+		if i := slices.IndexFunc(d.outbox.dead, func(o outbox.Record) bool { return o.ID == r.ID }); i >= 0 {
+			d.outbox.dead[i].Reason = outbox.AlsoBecause(d.outbox.dead[i].Reason, reason)
+			return nil
+		}
+		r.Attempts, r.Reason, r.Data = r.Attempts+1, reason, slices.Clone(r.Data)
+		d.outbox.dead = append(d.outbox.dead, r)
+		return nil
+	})
+}
+
+// Revive moves a dead letter back among what waits.
+func (d *DB) Revive(ctx context.Context, id string) (found bool, err error) {
+	err = d.write(ctx, func(*undo) error {
+		i := slices.IndexFunc(d.outbox.dead, func(o outbox.Record) bool { return o.ID == id })
+		if found = i >= 0; !found {
+			return nil
+		}
+		r := d.outbox.dead[i]
+		r.Attempts, r.Reason = 0, ""
+		d.outbox.dead = slices.Delete(d.outbox.dead, i, i+1)
+		d.outbox.waiting = append(d.outbox.waiting, waiting{Record: r})
+		return nil
+	})
+	return found, err
+}
+
 // Dead lists dead letters, newest first.
 func (d *DB) Dead(ctx context.Context, limit int) ([]outbox.Record, error) {
 	d.mu.RLock()

@@ -4,7 +4,10 @@ package outbox
 
 import (
 	"context"
+	"strings"
 	"time"
+
+	"github.com/rae-memory/rae/pkg/fault"
 )
 
 // Types of records; package eventing prefixes and suffixes them into CloudEvents types.
@@ -58,8 +61,27 @@ type Queue interface {
 	Retry(ctx context.Context, id string, wait time.Duration, reason string) error
 	// Bury moves a record to the dead letters, where it blocks nothing.
 	Bury(ctx context.Context, id string, reason string) error
+	// Inter puts a record that has been sent to the dead letters, because a broker could not deliver it. It was written
+	// for the tenant and project it names. Where a record of its id is there already, the reason is added to that one's.
+	// Invalid: its id is no UUID.
+	Inter(ctx context.Context, r Record, reason string) error
 	// Dead lists dead letters, newest first.
 	Dead(ctx context.Context, limit int) ([]Record, error)
+	// Revive moves a dead letter back among what waits, due at once, as if it had never been tried; false: there is no
+	// such letter.
+	Revive(ctx context.Context, id string) (bool, error)
 	// Lag counts what waits.
 	Lag(ctx context.Context) (Lag, error)
+}
+
+// NotOurs is what Inter tells of a record whose id no record has: Invalid.
+func NotOurs() error { return fault.BadField("id", "is not that of a record: a UUID") }
+
+// AlsoBecause adds a reason to those a dead letter has, up to 4,096 bytes in all. One that is there already is not added again.
+func AlsoBecause(reasons, reason string) string {
+	const most = 4096
+	if strings.Contains(reasons, reason) || len(reasons)+len(reason)+2 > most {
+		return reasons
+	}
+	return reasons + "; " + reason
 }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -115,6 +116,46 @@ func (d *DB) Bury(ctx context.Context, id string, reason string) error {
 		INSERT INTO dead_letters (id, type, tenant, project, subject, data, written_at, traceparent, attempts, reason)
 		SELECT id, type, tenant, project, subject, data, written_at, traceparent, attempts + 1, $2 FROM buried`,
 		onlyUUIDs([]string{id}), reason)
+}
+
+// Inter puts a record that has been sent to the dead letters.
+func (d *DB) Inter(ctx context.Context, r outbox.Record, reason string) error {
+	if !isUUID(memory.ID(r.ID)) {
+		return outbox.NotOurs()
+	}
+	err := d.system(ctx, func(s *session) error {
+		var before string
+		s.exec(`SELECT pg_advisory_xact_lock(hashtextextended($1, 4))`, r.ID) // two subscriptions may refuse it at once
+		switch err := s.row(`SELECT reason FROM dead_letters WHERE id = $1::uuid`, []any{r.ID}, &before); {
+		case err == nil:
+			s.exec(`UPDATE dead_letters SET reason = $2 WHERE id = $1::uuid`, r.ID, outbox.AlsoBecause(before, reason))
+		case errors.Is(err, pgx.ErrNoRows):
+			s.exec(`INSERT INTO dead_letters (id, type, tenant, project, subject, data, written_at, traceparent, attempts, reason)
+				VALUES ($1::uuid, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+				r.ID, r.Type, r.Tenant, r.Project, r.Subject, r.Data, r.Time, r.TraceParent, r.Attempts+1, reason)
+		default:
+			return err
+		}
+		return nil
+	})
+	return d.failed(ctx, "inter a record", err)
+}
+
+// Revive moves a dead letter back among what waits.
+func (d *DB) Revive(ctx context.Context, id string) (bool, error) {
+	ids := onlyUUIDs([]string{id})
+	if len(ids) == 0 {
+		return false, nil
+	}
+	var revived int64
+	err := d.system(ctx, func(s *session) error {
+		s.affect(&revived, `WITH revived AS (DELETE FROM dead_letters WHERE id = ANY($1::uuid[]) RETURNING *)
+			INSERT INTO outbox (id, type, tenant, project, subject, data, written_at, traceparent)
+			SELECT id, type, tenant, project, subject, data, written_at, traceparent FROM revived`, ids)
+		s.announced = true // whoever relays is to look
+		return nil
+	})
+	return revived > 0, d.failed(ctx, "revive a record", err)
 }
 
 // relayed runs one statement of the relay's.

@@ -158,6 +158,51 @@ func (d *DB) Bury(ctx context.Context, id string, reason string) error {
 	})
 }
 
+// Inter puts a record that has been sent to the dead letters.
+func (d *DB) Inter(ctx context.Context, r outbox.Record, reason string) error {
+	if _, ok := memory.ParseID(r.ID); !ok {
+		return outbox.NotOurs()
+	}
+	return d.write(ctx, func(tx *sql.Tx) error {
+		ctx := context.WithoutCancel(ctx)
+		var before string
+		err := tx.QueryRowContext(ctx, `SELECT reason FROM dead_letters WHERE id = ?`, r.ID).Scan(&before)
+		switch {
+		case err == nil:
+			_, err = tx.ExecContext(ctx, `UPDATE dead_letters SET reason = ? WHERE id = ?`, outbox.AlsoBecause(before, reason), r.ID)
+		case errors.Is(err, sql.ErrNoRows):
+			_, err = tx.ExecContext(ctx, `INSERT INTO dead_letters (`+recordColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+				r.ID, r.Type, r.Tenant, r.Project, r.Subject, r.Data, micros(r.Time), r.TraceParent, r.Attempts+1, reason)
+		}
+		if err != nil {
+			return fmt.Errorf("inter record %s: %w", r.ID, err)
+		}
+		return nil
+	})
+}
+
+// Revive moves a dead letter back among what waits.
+func (d *DB) Revive(ctx context.Context, id string) (found bool, err error) {
+	err = d.write(ctx, func(tx *sql.Tx) error {
+		ctx := context.WithoutCancel(ctx)
+		done, err := tx.ExecContext(ctx, `INSERT INTO outbox (`+recordColumns+`, due_at)
+			SELECT id, type, tenant, project, subject, data, written_at, traceparent, 0, '', 0 FROM dead_letters WHERE id = ?`, id)
+		if err == nil {
+			var n int64
+			n, err = done.RowsAffected()
+			found = n > 0
+		}
+		if err == nil {
+			_, err = tx.ExecContext(ctx, `DELETE FROM dead_letters WHERE id = ?`, id)
+		}
+		if err != nil {
+			return fmt.Errorf("revive record %s: %w", id, err)
+		}
+		return nil
+	})
+	return found, err
+}
+
 // Dead lists dead letters, newest first.
 func (d *DB) Dead(ctx context.Context, limit int) ([]outbox.Record, error) {
 	db, err := d.read(ctx)

@@ -7,16 +7,13 @@ backoffDelay: {{ $d.backoffDelay }}
 {{- with $d.timeout }}
 timeout: {{ . }}
 {{- end }}
-{{- with .Values.events.deadLetters }}
-{{- if or .ref .uri }}
 deadLetterSink:
-  {{- with .ref }}
+  {{- with .Values.events.deadLetters }}
+  {{- if .uri }}
+  uri: {{ .uri }}
+  {{- else }}
   ref:
-    {{- toYaml . | nindent 4 }}
+    {{- .ref | default (dict "apiVersion" "serving.knative.dev/v1" "kind" "Service" "name" (printf "%s-store" (include "rae.name" $))) | toYaml | nindent 4 }}
   {{- end }}
-  {{- with .uri }}
-  uri: {{ . }}
   {{- end }}
-{{- end }}
-{{- end }}
 {{- end }}

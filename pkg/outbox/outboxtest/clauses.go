@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/outbox"
 )
 
@@ -108,6 +109,52 @@ func deadNewestFirst(t *testing.T, w *world) {
 	dead, err := w.queue.Dead(t.Context(), 3)
 	do(t, err)
 	same(t, "dead", ids(dead), want[:3])
+}
+
+func interOnce(t *testing.T, w *world) {
+	sent, other := w.record(1, "m1"), w.record(2, "m2")
+	do(t, w.queue.Inter(t.Context(), other, "first"))
+	do(t, w.queue.Inter(t.Context(), sent, "search answered 400"))
+	do(t, w.queue.Inter(t.Context(), sent, "embed answered 422"))
+	do(t, w.queue.Inter(t.Context(), sent, "search answered 400"))
+	dead, err := w.queue.Dead(t.Context(), 10)
+	do(t, err)
+	sent.Attempts, sent.Reason = 1, "search answered 400; embed answered 422"
+	other.Attempts, other.Reason = 1, "first"
+	same(t, "dead", dead, []outbox.Record{sent, other})
+	same(t, "claimed", w.claimIDs(t, 10), []string{})
+}
+
+func interStranger(t *testing.T, w *world) {
+	r := w.record(1, "m1")
+	r.ID = "ping-1"
+	if kind := fault.KindOf(w.queue.Inter(t.Context(), r, "x")); kind != fault.Invalid {
+		t.Errorf("a record without an id of ours: %v, want Invalid", kind)
+	}
+	dead, err := w.queue.Dead(t.Context(), 10)
+	do(t, err)
+	same(t, "dead", ids(dead), []string{})
+}
+
+func reviveAsNew(t *testing.T, w *world) {
+	r := w.record(1, "m1")
+	w.fill(t, r)
+	w.claim(t, 10)
+	do(t, w.queue.Bury(t.Context(), r.ID, "poison"))
+	for _, want := range []bool{true, false} {
+		found, err := w.queue.Revive(t.Context(), r.ID)
+		do(t, err)
+		same(t, "found", found, want)
+	}
+	same(t, "claimed", w.claim(t, 10), []outbox.Record{r})
+	lag, err := w.queue.Lag(t.Context())
+	do(t, err)
+	same(t, "dead", lag.Dead, 0)
+	for _, unknown := range []string{"0190a000-0000-7000-8000-00000000ffff", "ping-1"} {
+		found, err := w.queue.Revive(t.Context(), unknown)
+		do(t, err)
+		same(t, "found "+unknown, found, false)
+	}
 }
 
 func unknownIDs(t *testing.T, w *world) {
