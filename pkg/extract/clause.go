@@ -41,13 +41,12 @@ type party struct {
 }
 
 // read takes the statements out of one sentence.
-func (r *reader) read(p passage) {
-	s := &sentence{r.content, tokenize(r.content, p.Start, p.End, r.forms)}
+func (r *reader) read(p passage, s *sentence) {
 	if len(s.tokens) == 0 || len(s.tokens) > 160 {
 		return
 	}
 	r.speaker, r.hasSpeaker = r.speakerOf(p.speaker)
-	r.s, r.times, r.pending = s, r.timesIn(p), r.pending[:0]
+	r.pending = r.pending[:0]
 	r.relatives()
 	asked := s.low(len(s.tokens)-1) == "?"
 	if !asked && !slices.ContainsFunc(s.tokens, func(t token) bool { return t.word && unsure[t.low] }) {
@@ -199,11 +198,11 @@ func (r *reader) opening(i int) int {
 	return i
 }
 
-const boundaries = "|,|;|:|-|–|—|(|)|and|but|so|because|!|.|"
+const boundaries = ",|;|:|-|–|—|(|)|and|but|so|because|!|."
 
 // toBoundary is the next token at which a clause may end.
 func (r *reader) toBoundary(i int) int {
-	for i < len(r.s.tokens) && !strings.Contains(boundaries, "|"+r.s.low(i)+"|") {
+	for i < len(r.s.tokens) && !oneOf(boundaries, r.s.low(i)) {
 		i++
 	}
 	return i
@@ -212,7 +211,7 @@ func (r *reader) toBoundary(i int) int {
 // boundary is behind the boundary at i.
 func (r *reader) boundary(i int) int {
 	i = r.toBoundary(i)
-	for i < len(r.s.tokens) && strings.Contains(boundaries, "|"+r.s.low(i)+"|") {
+	for i < len(r.s.tokens) && oneOf(boundaries, r.s.low(i)) {
 		i++
 	}
 	return i
@@ -287,7 +286,7 @@ func (r *reader) relatives() {
 		if !s.at(j).upper() {
 			continue
 		}
-		if strings.HasSuffix(kind, "s") || kind == "children" {
+		if severalOf(kind) {
 			names, _ := s.list(j, read)
 			r.related(owner, kind, names, from)
 		} else if name, _ := s.person(j); !name.empty() {
@@ -309,6 +308,12 @@ func (r *reader) related(owner knowledge.Mention, kind string, names []run, from
 		r.say(pending{Statement: knowledge.Statement{Kind: knowledge.Told, Subject: owner, Relation: kin[kind], Object: one,
 			Negated: strings.HasPrefix(kind, "ex-"), Confidence: .9}}, from, name.to)
 	}
+}
+
+// severalOf reports whether a kind of relatives or pets is a plural.
+func severalOf(kind string) bool {
+	one, plural := strings.CutSuffix(kind, "s")
+	return kind == "children" || kind == "puppies" || plural && (kin[one] != "" || pets[one])
 }
 
 func relativeKey(owner knowledge.Mention, kind string) string {
@@ -372,6 +377,9 @@ func (r *reader) subject(i int) (party, int, bool) {
 	if name.empty() || !r.isPerson(name, i) {
 		return party{}, i, false
 	}
+	if s.match(next, ",") && !s.match(next+1, "who|my|our") { // somebody is addressed
+		return party{}, i, false
+	}
 	who := party{Mention: r.mention(name, "person"), from: i, named: true}
 	if s.match(next, ",", "my|our") { // "Anna, my wife, …"
 		if owner, j, ok := r.possessor(next + 1); ok {
@@ -425,13 +433,23 @@ func (r *reader) isPerson(name run, i int) bool {
 	}
 	if name.to-name.from > 1 {
 		for k := name.from; k < name.to; k++ {
-			if w := r.s.low(k); jobs[w] || events[w] || text.StopWord(w) || text.Filler(w) || strings.ToUpper(r.s.at(k).raw) == r.s.at(k).raw && len(w) > 2 {
+			if w := r.s.low(k); jobs[w] || events[w] || text.StopWord(w) || text.Filler(w) || strings.ToUpper(r.s.at(k).raw) == r.s.at(k).raw && len(w) > 2 || w == "ii" || !namelike(r.s.at(k).raw) {
 				return false
 			}
 		}
 		return name.to-name.from < 4
 	}
 	return r.persons[strings.ToLower(written)]
+}
+
+// namelike reports whether a capitalised word is written as names are: no digits, and capitals behind its hyphens.
+func namelike(word string) bool {
+	for part := range strings.SplitSeq(word, "-") {
+		if !isUpper(part) || strings.ContainsAny(part, "0123456789") {
+			return false
+		}
+	}
+	return true
 }
 
 // meet remembers whom "he" and "she" of the next clause mean: the only one there is.
@@ -496,7 +514,7 @@ func (r *reader) attribute(i int) (int, bool) {
 		for noun < len(s.tokens) && s.at(noun).word && !s.match(noun, "is|are|was|'s") {
 			noun++
 		}
-		if noun == j+1 || noun > j+3 || !s.match(noun, "is|are|'s") {
+		if noun == j+1 || noun > j+3 || s.match(noun-1, "thing|part|one|time|way|moment|memory|ones|things") || !s.match(noun, "is|are|'s") {
 			return i, false
 		}
 		value := noun + 1
@@ -510,7 +528,7 @@ func (r *reader) attribute(i int) (int, bool) {
 		}
 		return i, false
 	}
-	if s.match(j, "name", "is|'s") {
+	if s.match(j, "name", "is|'s") && !s.match(i, "his|her") { // whose? it is mostly somebody's who is named here first
 		if name, next := s.person(j + 2); !name.empty() {
 			r.named(owner, name, i)
 			return next, true

@@ -3,13 +3,13 @@ package extract
 // The word lists of the rules, in lower case. They are short on purpose: what no list knows is left out, not guessed.
 
 var (
-	titles = set("dr prof professor mr mrs ms miss sir jr sr rev hon", " ")
+	titles = words("dr prof professor mr mrs ms miss sir jr sr rev hon")
 
 	// labels are words before a name, or before a colon, that are no part of a name.
-	labels = set(`customer client user employee patient colleague reporter contact manager attendees attendee present absent action actions
+	labels = words(`customer client user employee patient colleague reporter contact manager attendees attendee present absent action actions
 		decision decisions note notes todo topic agenda date time subject re fwd fw from to cc summary title status reported assignee
 		owner example question answer update reminder warning error info people team address email phone name location city steps result
-		expected actual version environment priority description background next attention important ps`, " \n\t")
+		expected actual version environment priority description background next attention important ps`)
 
 	// noNames begin with a capital and are no names of anybody or anything that facts are kept of.
 	noNames = words(`i monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september
@@ -115,7 +115,7 @@ var adverbs = words(`really also still now currently just already always actuall
 var stops = words(`with in on at for from to over than by about because when while since but so as after before during near into without that which
 	who whose very too today yesterday tomorrow tonight now more most much better again together every each ever here there and or nor then last next
 	this ago until till though although if whenever where how either instead rather anymore online already recently though only especially
-	really yet still also please`)
+	really yet still also please like`)
 
 // noThings begin what is nothing to remember: pronouns, pointers, what must be guessed.
 var noThings = words(`it that this these those them you him her me us what how when where who myself yourself himself herself itself being one ones

@@ -19,6 +19,7 @@ type verb struct {
 	be      bool // a form of be: "is", "have been"
 	was     bool
 	did     bool
+	does    bool
 	can     bool
 }
 
@@ -129,7 +130,7 @@ func (r *reader) predicate(who party, i int) (int, bool) {
 				continue
 			}
 		case "do", "does":
-			v.did = false
+			v.does = s.low(i) == "does"
 			if s.match(i+1, "not") || predicates()[s.low(i+1)]["base"] != "" {
 				continue
 			}
@@ -178,7 +179,7 @@ func (r *reader) predicate(who party, i int) (int, bool) {
 		if v.form == "past" && f["base"] != "" && low != "quit" {
 			v.form = "base"
 		}
-		if v.can && f["lemma"] != "speak" && f["lemma"] != "stand" || v.did {
+		if v.can && f["lemma"] != "speak" && f["lemma"] != "stand" || v.did || !v.agrees(r, who) {
 			return i, false
 		}
 		return r.act(who, v, f["lemma"], i+1)
@@ -187,6 +188,19 @@ func (r *reader) predicate(who party, i int) (int, bool) {
 		return r.being(who, v, i)
 	}
 	return i, false
+}
+
+// agrees reports whether the verb's form is the subject's: what does not agree is no verb, or the subject is no name.
+func (v verb) agrees(r *reader, who party) bool {
+	switch r.s.low(who.from) {
+	case "i", "we", "you":
+		return v.form != "third"
+	}
+	several := len(who.many) > 0 || severalOf(who.kin)
+	if who.Mention.Name == r.speaker.Name { // "my wife and I"
+		return true
+	}
+	return several && v.form != "third" || !several && (v.form != "base" || v.does || v.usedTo || v.can)
 }
 
 // states keeps a statement about who and those told with him.
@@ -547,19 +561,63 @@ func (r *reader) tastes(who party, relation string, i int) (int, bool) {
 		for j < len(s.tokens) && s.at(j).word && !stops[s.low(j)] && j-i < 6 {
 			j++
 		}
-		if j == i+1 || noThings[s.low(j-1)] || s.match(i+1, "be|have|see|hear|know|think|say") {
+		if j == i+1 || s.points(i+1, j) || stops[s.low(j)] || s.match(i+1, "be|have|see|hear|know|think|say") {
 			return i, false
 		}
 		return r.states(who, r.preference(who, relation, run{i + 1, j}), j), true
 	}
+	if s.at(i).word && strings.HasSuffix(s.low(i), "ing") && len(s.low(i)) > 5 {
+		doing, next := s.doing(i)
+		if doing.empty() {
+			return i, false
+		}
+		r.states(who, r.preference(who, relation, doing), doing.to)
+		return next, true
+	}
 	things, next := s.list(i, s.thing)
 	for _, thing := range things {
-		if named := s.written(thing.from, thing.to); r.persons[strings.ToLower(named)] || firstNames[strings.ToLower(named)] {
+		if named := strings.ToLower(s.written(thing.from, thing.to)); r.persons[named] || firstNames[named] {
 			continue
 		}
 		r.states(who, r.preference(who, relation, thing), thing.to)
 	}
 	return next, len(things) > 0
+}
+
+// doing reads what somebody is doing at i, as far as it can be understood alone: "baking with her" is baking, and of
+// "making him happy" nothing is left.
+func (s *sentence) doing(i int) (run, int) {
+	j := i
+	for j < len(s.tokens) && s.at(j).word && j-i < 9 && !endsDoing[s.low(j)] {
+		j++
+	}
+	for k := i + 1; k < j; k++ {
+		if pointers[s.low(k)] {
+			if s.match(k-1, "with|for|alongside") && k-1 > i {
+				return run{i, k - 1}, j
+			}
+			return run{}, j
+		}
+	}
+	if j == i+1 && s.match(i, "going|doing|getting|making|seeing|having|being|taking|putting") || s.low(j) == `"` || j-i >= 9 || stops[s.low(j-1)] || s.at(j).word && pointers[s.low(j)] {
+		return run{}, j
+	}
+	return run{i, j}, j
+}
+
+var endsDoing = words("because when while so but since if as although though who which that where and or than more most much today yesterday now too again every each on-weekends")
+
+// pointers mean something only where they stand.
+var pointers = words("it that this these those them you him her me us what how when where my your his their our its there here myself yourself himself herself itself everyone everybody someone one")
+
+// points reports whether a word from i to j means something only where it stands.
+func (s *sentence) points(i, j int) bool {
+	for ; i < j; i++ {
+		if pointers[s.low(i)] || s.match(i, "just|help") {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *reader) preference(who party, relation string, object run) pending {
@@ -588,13 +646,13 @@ func (r *reader) speaksOf(who party, v verb, i int) (int, bool) {
 
 func (r *reader) learns(who party, v verb, i int) (int, bool) {
 	s := r.s
-	if !v.present() {
+	if !v.present() || v.form == "part" || v.form == "past" {
 		return i, false
 	}
 	done := false
 	if !s.match(i, "at") {
 		subject, next := s.thing(i)
-		if subject.empty() || s.match(subject.from, "for|hard") {
+		if subject.empty() || s.match(subject.from, "for|hard|real|really|all") || s.match(subject.to-1, "hard|alone|abroad") || s.match(who.from, "we") {
 			return i, false
 		}
 		p := timed(r.valued(knowledge.Told, who.Mention, "studies", subject, .85), v)
@@ -655,15 +713,17 @@ func (r *reader) travels(who party, i int) (int, bool) {
 func (r *reader) plans(who party, i int) (int, bool) {
 	s := r.s
 	j := i
-	for j < len(s.tokens) && s.at(j).word && j-i < 12 && r.afterTime(j) == j && !s.match(j, "because|so|but|when|while|since|next|this|tomorrow|soon|again") &&
-		(!s.match(j, "and|or|in|on|at|by") || r.afterTime(j+1) == j+1 && !s.match(j+1, "i|we|my|the") && !s.match(j, "and")) {
+	for j < len(s.tokens) && s.at(j).word && j-i < 12 && r.afterTime(j) == j && !s.match(j, "because|so|but|and|when|while|since|if|soon|again|with") {
 		j++
 	}
-	if j == i || noThings[s.low(j-1)] && j == i+1 {
+	for j > i && stops[s.low(j-1)] { // "in", before the time
+		j--
+	}
+	if j == i || s.points(i, j) || j-i == 12 || s.low(j) == `"` {
 		return i, false
 	}
-	p := r.literal(knowledge.Preference, who.Mention, "plans_to", knowledge.Mention{Name: s.written(i, j), Start: s.at(i).start, End: s.at(j - 1).end}, .85)
-	p.Kind, p.timing = knowledge.Told, happens
+	p := r.literal(knowledge.Told, who.Mention, "plans_to", knowledge.Mention{Name: s.written(i, j), Start: s.at(i).start, End: s.at(j - 1).end}, .85)
+	p.timing = happens
 	return r.states(who, p, j), true
 }
 
@@ -896,14 +956,15 @@ func (r *reader) called(who party, v verb, i int) (int, bool) {
 var wishVerbs = words(`answer reply respond write speak talk call address remind tell send ask use keep be give explain format show include avoid
 	suggest recommend mention assume add start end sign translate summarise summarize offer bring`)
 
-var aboutTheAgent = words(`answer answers reply replies respond response responses me your emoji emojis metric units bullet bullets concise brief short
+var aboutTheAgent = words(`answer answers reply replies respond response responses me emoji emojis metric units bullet bullets concise brief short
 	formal informal polite tone english german french spanish polish italian sentences markdown language celsius`)
 
 // wish reads a standing instruction to the agent: "always answer in German", "please never …", "from now on …", "call me …".
 func (r *reader) wish() bool {
 	s := r.s
 	role, _ := r.memory.Metadata["role"].(string)
-	if !r.hasSpeaker || role != "" && !strings.EqualFold(role, "user") && !strings.EqualFold(role, "human") || s.low(len(s.tokens)-1) == "?" {
+	toAgent := strings.EqualFold(role, "user") || strings.EqualFold(role, "human") || role == "" && r.own.Name == "user" && r.speaker.Start == 0
+	if !r.hasSpeaker || !toAgent || s.low(len(s.tokens)-1) == "?" {
 		return false
 	}
 	i, standing, never := 0, false, false
@@ -963,7 +1024,7 @@ func (r *reader) wish() bool {
 	for k := i; k < end; k++ {
 		concerns = concerns || aboutTheAgent[s.low(k)] || s.match(k, "suggest|recommend|mention") && never
 	}
-	keep := s.match(i, "keep", "your|the|it|answers|replies") || s.match(i, "be", "concise|brief|formal|informal|polite")
+	keep := s.match(i, "keep", "your", "answers|replies|responses|messages") || s.match(i, "keep", "answers|replies|responses|messages|it", "short|brief|concise|simple|formal") || s.match(i, "be", "concise|brief|formal|informal|polite")
 	if end-i < 2 || !concerns || !standing && !never && !keep || never && !standing && s.match(i, "be|keep|bring|tell|call|call") {
 		return false
 	}

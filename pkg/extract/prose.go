@@ -74,7 +74,7 @@ func passages(s string) []passage {
 	return all
 }
 
-var mailHeaders = set("from to cc bcc subject date sent reply-to", " ")
+var mailHeaders = words("from to cc bcc subject date sent reply-to")
 
 // linesOf splits at line feeds.
 func linesOf(s string) []text.Span {

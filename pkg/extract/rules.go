@@ -82,6 +82,10 @@ func readMemory(m *memory.Memory, to knowledge.Mention) knowledge.Extraction {
 	}
 	r.out = knowledge.Extraction{MemoryID: m.ID, Version: m.Version, Method: "rules", Edition: rulesEdition}
 	r.own, r.silent = sayer(m)
+	if !utf8.ValidString(m.Content) { // no store holds such
+		r.out.Flags = []string{"no_prose"}
+		return r.out
+	}
 	all := passages(m.Content)
 	for _, p := range all {
 		if p.speaker.End > 0 {
@@ -98,16 +102,23 @@ func readMemory(m *memory.Memory, to knowledge.Mention) knowledge.Extraction {
 	r.out.Language = identify(prose.String())
 	r.introduce(all)
 	r.senders(all)
+	forms := r.forms
 	for _, p := range all {
+		for len(r.forms) > 0 && r.forms[0].End <= p.Start {
+			r.forms = r.forms[1:]
+		}
+		s := &sentence{r.content, tokenize(r.content, p.Start, p.End, r.forms)}
+		r.s, r.times = s, r.timesIn(p)
 		switch {
 		case r.full:
 		case r.out.Language == "en" || r.out.Language == "":
-			r.read(p)
+			r.read(p, s)
 		default:
 			r.readAbroad(p)
 		}
-		r.names(p)
+		r.names(s)
 	}
+	r.forms = forms
 	r.finish(len(all) == 0)
 	return r.out
 }
@@ -187,6 +198,9 @@ func (r *reader) introduce(all []passage) {
 		return
 	}
 	for _, p := range all {
+		if words := strings.ToLower(r.content[p.Start:min(p.End, p.Start+100)]); !strings.Contains(words, "my name") && !strings.Contains(words, "i'm ") && !strings.Contains(words, "i’m ") && !strings.Contains(words, "i am ") {
+			continue
+		}
 		s := &sentence{r.content, tokenize(r.content, p.Start, min(p.End, p.Start+100), nil)}
 		for i := range s.tokens {
 			j := 0
@@ -369,16 +383,20 @@ func (r *reader) keep(st knowledge.Statement) {
 	r.out.Statements = append(r.out.Statements, st)
 }
 
-// names adds the proper names of a sentence and what is recognised by its form.
-func (r *reader) names(p passage) {
+// names adds the dates and the proper names of a sentence.
+func (r *reader) names(s *sentence) {
 	if len(r.out.Mentions) >= maxMentions {
 		r.full = true
 		return
 	}
-	s := &sentence{r.content, tokenize(r.content, p.Start, p.End, r.forms)}
+	for _, told := range r.times {
+		if r.known(told) {
+			r.out.Mentions = append(r.out.Mentions, knowledge.Mention{Name: r.dateName(told), Type: "date", Start: told.Start, End: told.End})
+		}
+	}
 	for i := 0; i < len(s.tokens); {
 		name := s.name(i, "&")
-		if name.empty() {
+		if name.empty() || titles[s.low(i)] {
 			i++
 			continue
 		}
