@@ -477,7 +477,7 @@ func (r *reader) aside(who party, i int) int {
 
 var phone = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[+(]?\d[\d ()/.-]{4,20}\d`) })
 
-var attributeQualities = words("new old work private personal mobile cell home current business direct office main")
+var attributeQualities = words("new work private personal mobile cell home current business direct office main")
 
 // attribute reads "my email is …", "Anna's phone number is …", "my favourite colour is …", "my name is …".
 func (r *reader) attribute(i int) (int, bool) {

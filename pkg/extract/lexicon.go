@@ -100,11 +100,11 @@ var unsure = words(`if unless whether suppose supposing imagine pretend pretende
 	allegedly supposedly rumour rumor rumours hypothetically dreamt dreamed dreaming joke joking kidding almost nearly song lyrics novel
 	says said saying claims claimed claim told heard hears thinks think thought thinking believes believe believed guess guessed reckon assume
 	assumed suspect doubt doubts according wonder wonders wondering asks asked probably likely seems seem feels whispered shouted mentioned
-	writes wrote reportedly fictional character movie hear insists insisted denies denied fake lie lied lies otherwise as-if`)
+	writes wrote reportedly fictional character movie haha lol jk hear insists insisted denies denied fake lie lied lies otherwise as-if`)
 
 // openers may stand before a subject and change nothing.
 var openers = words(`well so also and but actually yes no yeah yep oh ok okay btw today yesterday now currently finally recently originally personally
-	honestly hi hello hey dear please fyi then sadly luckily fortunately unfortunately anyway besides thanks diary all team both haha wow sure
+	honestly hi hello hey dear please fyi then sadly luckily fortunately unfortunately anyway besides thanks diary all team both wow sure
 	lately nowadays meanwhile plus first second still because since decision reminder update ps however though tonight everyone everybody`)
 
 // adverbs may stand within a predicate and change nothing of what the rules read.

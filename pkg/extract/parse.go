@@ -204,12 +204,12 @@ func (s *sentence) name(i int, joins string) run {
 			continue
 		case t.word && digits(t.raw) && len(t.raw) < 4:
 			continue
-		case (particles[t.low] || joins != "" && strings.Contains(joins, t.low)) && s.at(j+1).upper():
+		case (particles[t.low] || oneOf(joins, t.low)) && s.at(j+1).upper():
 			continue
 		case t.low == "of" && s.at(j+1).low == "the" && s.at(j+2).upper():
 			j++
 			continue
-		case t.low == "'s" && joins != "" && s.at(j+1).upper() && orgSuffixes[s.low(j+1)]:
+		case t.low == "'s" && oneOf(joins, "'s") && s.at(j+1).upper() && orgSuffixes[s.low(j+1)]:
 			continue
 		}
 		break

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/rae-memory/rae/pkg/knowledge"
 )
@@ -291,7 +292,7 @@ func (r *reader) act(who party, v verb, lemma string, i int) (int, bool) {
 		}
 	case "leave", "quit":
 		if v.change() {
-			return r.quits(who, i)
+			return r.quits(who, i, lemma == "quit")
 		}
 	case "like", "love", "enjoy", "adore":
 		if v.present() && (v.form == "base" || v.form == "third" || v.form == "ing") && !v.usedTo {
@@ -438,12 +439,15 @@ func (r *reader) job(i int) (run, int) {
 		return run{}, i
 	}
 	for k := i; k < j-1; k++ {
-		if w := s.low(k); noThings[w] || predicates()[w] != nil || adverbs[w] || strings.HasSuffix(w, "ly") {
+		if w := s.low(k); noThings[w] || verdicts[w] || predicates()[w] != nil || adverbs[w] || strings.HasSuffix(w, "ly") {
 			return run{}, i
 		}
 	}
 	return run{i, j}, j
 }
+
+// verdicts before an occupation tell how well somebody does something, not what he is.
+var verdicts = words("good bad great terrible lousy decent amazing better best big real natural born fast slow horrible awful excellent poor wonderful fantastic brilliant careful nervous keen avid")
 
 // isJob tells occupations from other nouns by the list alone: endings like "-er" are as often a "beginner" or a "winner".
 func isJob(word string) bool {
@@ -460,7 +464,11 @@ func (r *reader) organisation(i int) run {
 	if s.match(i, "the") {
 		i++
 	}
-	return s.name(i, "& 's of the and-")
+	name := s.name(i, "&|'s|of|the")
+	if !name.empty() && s.match(name.to, "'s") && (!s.at(name.to+1).word || stops[s.low(name.to+1)]) { // "McDonald's"
+		name.to++
+	}
+	return name
 }
 
 // place1 reads the name of a place at i, as far as a comma.
@@ -470,7 +478,7 @@ func (r *reader) place1(i int) run {
 		i++
 	}
 	name := s.name(i, "")
-	if !name.empty() && (r.isPersonName(name) || s.match(name.to, "'s") || languages[s.low(name.from)] && s.low(name.from) != "latin") {
+	if !name.empty() && (utf8.RuneCountInString(s.at(name.to-1).raw) < 3 && name.to-name.from > 1 || r.isPersonName(name) || s.match(name.to, "'s") || languages[s.low(name.from)] && s.low(name.from) != "latin") {
 		return run{}
 	}
 	return name
@@ -532,7 +540,7 @@ func (r *reader) hired(who party, i int, lemma string) (int, bool) {
 }
 
 // quits reads "my job at Starbucks", "Nokia".
-func (r *reader) quits(who party, i int) (int, bool) {
+func (r *reader) quits(who party, i int, jobOnly bool) (int, bool) {
 	s := r.s
 	sure := false
 	if s.match(i, "my|her|his", "job|position|role", "at|with") {
@@ -542,7 +550,7 @@ func (r *reader) quits(who party, i int) (int, bool) {
 	if org.empty() || r.isPersonName(org) || places[strings.ToLower(s.written(org.from, org.to))] {
 		return i, false
 	}
-	if !sure && !s.match(org.to, "in|and|last|after|.|!|this") && org.to < len(s.tokens) {
+	if !sure && jobOnly || !sure && !s.match(org.to, "in|and|last|after|.|!|this") && org.to < len(s.tokens) {
 		return i, false
 	}
 	p := r.thingOf(who, "works_at", org, "organisation")
@@ -701,7 +709,7 @@ func (r *reader) keeps(who party, _ verb, i int, at timing) (int, bool) {
 
 func (r *reader) travels(who party, i int) (int, bool) {
 	place := r.place1(i)
-	if place.empty() || events[r.s.low(place.to)] || r.s.at(place.to).word && !stops[r.s.low(place.to)] && !r.s.match(place.to, "twice|once") && r.afterTime(place.to) == place.to {
+	if place.empty() || place.to-place.from == 1 && orgSuffixes[r.s.low(place.from)] || events[r.s.low(place.to)] || r.s.at(place.to).word && !stops[r.s.low(place.to)] && !r.s.match(place.to, "twice|once") && r.afterTime(place.to) == place.to {
 		return i, false
 	}
 	p := r.thingOf(who, "visited", place, "place")
@@ -719,7 +727,7 @@ func (r *reader) plans(who party, i int) (int, bool) {
 	for j > i && stops[s.low(j-1)] { // "in", before the time
 		j--
 	}
-	if j == i || s.points(i, j) || j-i == 12 || s.low(j) == `"` {
+	if j == i || s.points(i, j) || pointers[s.low(j)] || j-i == 12 || s.low(j) == `"` {
 		return i, false
 	}
 	p := r.literal(knowledge.Told, who.Mention, "plans_to", knowledge.Mention{Name: s.written(i, j), Start: s.at(i).start, End: s.at(j - 1).end}, .85)
@@ -752,7 +760,7 @@ func (r *reader) ages(who party, i int, turned bool) (int, bool) {
 		next += 3
 	} else if s.match(next, "year", "old") {
 		return i, false
-	} else if next < len(s.tokens) && !s.match(next, ".|,|!|and|now|but|;|today") && !turned || turned && s.match(next, "in|to|of|%") {
+	} else if next < len(s.tokens) && !s.match(next, ".|,|!|and|now|but|;|today") && !(turned && (s.match(next, "on|in|recently") || r.afterTime(next) > next)) {
 		return i, false
 	}
 	p := r.literal(knowledge.Told, who.Mention, "age", knowledge.Mention{Name: t.raw, Start: t.start, End: t.end}, .9)
@@ -830,7 +838,8 @@ func (r *reader) being(who party, v verb, i int) (int, bool) {
 		p := r.literal(knowledge.Preference, who.Mention, "diet", knowledge.Mention{Name: t.low, Start: t.start, End: t.end}, .95)
 		return r.states(who, timed(p, v), i+1), true
 	case s.match(i, "from") && !v.neg:
-		if place := r.place1(i + 1); !place.empty() {
+		// "from Google" is no place: only what is known to be one, or is said with more of an address
+		if place := r.place1(i + 1); !place.empty() && (places[strings.ToLower(s.written(place.from, place.to))] || s.match(i-1, "originally") || s.match(place.to, ",") && s.at(place.to+1).upper()) {
 			return r.states(who, r.thingOf(who, "comes_from", place, "place"), place.to), true
 		}
 		return i, false
@@ -890,7 +899,7 @@ func (r *reader) being(who party, v verb, i int) (int, bool) {
 		return i, false
 	}
 	job, next := r.job(i)
-	if job.empty() {
+	if job.empty() || s.match(i, "the") && !s.match(next, "of|at|for") { // "the driver", today
 		return i, false
 	}
 	r.states(who, timed(r.jobOf(who, job), v), job.to)
@@ -1055,6 +1064,9 @@ func (r *reader) readAbroad(p passage) {
 			continue
 		}
 		name := sentence[at[2]:at[3]]
+		if noPlaces[strings.ToLower(name)] {
+			continue
+		}
 		object := knowledge.Mention{Name: name, Type: rule.typ, Start: p.Start + at[2], End: p.Start + at[3]}
 		st := knowledge.Statement{Kind: knowledge.Told, Subject: r.speaker, Relation: rule.relation, Object: object, Literal: rule.typ == "",
 			Confidence: .85, Start: p.Start + at[0], End: p.Start + at[1]}
@@ -1063,6 +1075,9 @@ func (r *reader) readAbroad(p passage) {
 		}
 	}
 }
+
+// noPlaces are German nouns that stand behind "wohne in" and "arbeite bei".
+var noPlaces = words("untermiete miete regen nacht wg wohngemeinschaft ruhe frieden eile scheidung angst sünde schicht trennung hitze kälte schnee wind sonne tag licht gelegenheit")
 
 var unsureAbroad = words(`wenn ob würde wäre könnte vielleicht nicht nie kein keine sagt sagte falls hätte früher si quizás quizá ojalá tal no nunca dice dijo antes
 	peut-être ne pas jamais dit disait aurais serais jeśli może nie nigdy mówi powiedział gdyby czy`)

@@ -30,6 +30,17 @@ const rulesEdition = "rules/1"
 // what others are reported to say are no statements, nor are the words of an assistant. "I" is who says the memory: its
 // metadata's name, or the label of the line, or the sender of the mail, or else its user. English, and a few sentences of
 // German, French, Spanish and Polish. The time it takes is linear in the length of the text; it never fails.
+//
+// The relations it states:
+//
+//	of people   name, preferred_name, age, born_on, born_in, comes_from, lives_in, lives_with, height, weight, email, phone,
+//	            works_at, job_title, studies, studies_at, speaks, visited, bought, owns, has_pet, plans_to
+//	to people   married_to, engaged_to, partner_of, parent_of, child_of, sibling_of, relative_of, friend_of, colleague_of, reports_to
+//	wishes      likes, dislikes, prefers, diet, allergic_to, favourite_… ("favourite_colour")
+//	to agents   wants_agent_to (negated: is not to), preferred_name
+//	of events   occurs_on
+//
+// Dates are named as ISO 8601 has them: "2023-05-07", "2023-05", "2023", or with a slash between two days.
 type Rules struct{}
 
 // Extract implements knowledge.Extractor. It calls nobody, and ends early only with the context's error.
@@ -405,6 +416,7 @@ func (r *reader) names(s *sentence) {
 		opening := i == 0 || !s.at(i-1).word && s.at(i-1).low != ","
 		if i = name.to; m.Type != "" || !opening || name.to-name.from > 1 {
 			r.out.Mentions = append(r.out.Mentions, m)
+			r.meet(m)
 		}
 	}
 }
