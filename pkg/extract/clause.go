@@ -424,7 +424,7 @@ func (r *reader) isPerson(name run, i int) bool {
 	if orgSuffixes[last] || languages[first] || places[strings.ToLower(r.s.written(name.from, name.to))] {
 		return false
 	}
-	if name.from > i { // behind a title or label
+	if name.from > i { // behind a title or role
 		return true
 	}
 	written := r.s.written(name.from, name.to)

@@ -6,10 +6,13 @@ var (
 	titles = words("dr prof professor mr mrs ms miss sir jr sr rev hon")
 
 	// labels are words before a name, or before a colon, that are no part of a name.
-	labels = words(`customer client user employee patient colleague reporter contact manager attendees attendee present absent action actions
+	labels = words(`attendees attendee present absent action actions
 		decision decisions note notes todo topic agenda date time subject re fwd fw from to cc summary title status reported assignee
 		owner example question answer update reminder warning error info people team address email phone name location city steps result
 		expected actual version environment priority description background next attention important ps`)
+
+	// roles stand before the name of whoever has one: "Customer Berta Nowak".
+	roles = words("customer client user employee patient colleague reporter contact manager")
 
 	// noNames begin with a capital and are no names of anybody or anything that facts are kept of.
 	noNames = words(`i monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september

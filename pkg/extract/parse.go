@@ -226,9 +226,9 @@ func digits(word string) bool {
 	return word != "" && !strings.ContainsFunc(word, func(r rune) bool { return r < '0' || r > '9' })
 }
 
-// person reads a name of a person at i: titles and labels before it are skipped, "Jr." behind it too.
+// person reads a name of a person at i: titles and roles before it are skipped, "Jr." behind it too.
 func (s *sentence) person(i int) (name run, next int) {
-	for s.at(i).word && (titles[s.low(i)] || labels[s.low(i)] && isUpper(s.at(i).raw)) && s.at(i+1).word && isUpper(s.at(i+1).raw) {
+	for s.at(i).word && (titles[s.low(i)] || roles[s.low(i)] && isUpper(s.at(i).raw)) && s.at(i+1).word && isUpper(s.at(i+1).raw) {
 		i++
 	}
 	name = s.name(i, "")
@@ -247,7 +247,7 @@ func (s *sentence) thing(i int) (name run, next int) {
 	if s.match(i, "lot|lots|bit|pair|couple", "of") {
 		i += 2
 	}
-	if !s.at(i).word || noThings[s.low(i)] || stops[s.low(i)] {
+	if !s.at(i).word || noThings[s.low(i)] || stops[s.low(i)] || s.match(i, "of|have|has|show|shows") {
 		return run{}, i
 	}
 	j := i

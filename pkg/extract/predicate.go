@@ -337,9 +337,9 @@ func (r *reader) act(who party, v verb, lemma string, i int) (int, bool) {
 			}
 		}
 	case "buy", "purchase":
-		if v.change() && (s.match(i, "a|an|two|three|new|the") || s.at(i).upper()) {
+		if v.change() && (s.match(i, "a|an|two|three|new|the") || s.match(i, "myself|ourselves", "a|an|two|three|new") || s.at(i).upper()) {
 			j := i
-			if s.match(j, "the") {
+			if s.match(j, "the|myself|ourselves") {
 				j++
 			}
 			if object, next := s.thing(j); !object.empty() {
@@ -601,19 +601,22 @@ func (s *sentence) doing(i int) (run, int) {
 	}
 	for k := i + 1; k < j; k++ {
 		if pointers[s.low(k)] {
-			if s.match(k-1, "with|for|alongside") && k-1 > i {
+			if s.match(k-1, "with|for|alongside") && k-1 > i && !(k-1 == i+1 && vague[s.low(i)]) {
 				return run{i, k - 1}, j
 			}
 			return run{}, j
 		}
 	}
-	if j == i+1 && s.match(i, "going|doing|getting|making|seeing|having|being|taking|putting") || s.low(j) == `"` || j-i >= 9 || stops[s.low(j-1)] || s.at(j).word && pointers[s.low(j)] {
+	if j == i+1 && vague[s.low(i)] || s.match(j-1, "new|good|great") || s.low(j) == `"` || j-i >= 9 || stops[s.low(j-1)] || s.at(j).word && pointers[s.low(j)] {
 		return run{}, j
 	}
 	return run{i, j}, j
 }
 
-var endsDoing = words("because when while so but since if as although though who which that where and or than more most much today yesterday now too again every each on-weekends")
+// vague are doings that are none without what is done.
+var vague = words("going doing getting making seeing having being taking putting trying coming")
+
+var endsDoing = words("because when while so but since if as although though who which that where and or together lately than more most much today yesterday now too again every each on-weekends")
 
 // pointers mean something only where they stand.
 var pointers = words("it that this these those them you him her me us what how when where my your his their our its there here myself yourself himself herself itself everyone everybody someone one")

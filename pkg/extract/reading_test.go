@@ -146,7 +146,7 @@ func TestWhatIsNoStatement(t *testing.T) {
 	t.Parallel()
 	for _, in := range []string{
 		"", " ", "\n\n", "🎉🎉🎉", "```go\nI live in Rome.\n```", "~~~\nI live in Rome.\n~~~", "> I live in Rome.", "| I live in Rome. | x |", "\tI live in Rome.",
-		"\"I live in Rome.\"", "“I live in Rome.”", "He said: \"I live in Rome.\"", "Do I live in Rome?", "If I live in Rome, fine.",
+		"\"I live in Rome.\"", "“I live in Rome.”", "He said: \"I live in Rome.\"", "Do I live in Rome?", "I live in Rome?", "So I live in Rome, right?", "If I live in Rome, fine.",
 		"I would live in Rome.", "I never lived in Rome.", "I will live in Rome.", "I don't think I live in Rome.", "I might live in Rome.",
 		"She lives in Rome.", "They live in Rome.", "Nobody lives in Rome.", "Everyone lives in Rome.", "The pope lives in Rome.",
 		"<b>I live in Rome</b>", "INSERT INTO t VALUES ('I live in Rome');", "File \"I live in Rome\", line 3", "\xff I live in Rome.",
@@ -162,7 +162,7 @@ func TestSentencesAmidOtherThings(t *testing.T) {
 	t.Parallel()
 	for _, in := range []string{
 		"```go\nfoo()\n```\nI live in Rome.", "# Title\n\n- **I live in Rome.**", "1. I live in Rome.", "> quoted\n\nI live in Rome.", "🎉 I live in Rome! 🎉",
-		"I’m tired. I live in Rome.", "\u200fI live in Rome.", "On Tue Bob wrote:\n> x\nI live in Rome.", "I live in Rome, by the way.", "Did you know? I live in Rome.",
+		"I’m tired. I live in Rome.", "I’ve lived in Rome since 2019.", "\u200fI live in Rome.", "On Tue Bob wrote:\n> x\nI live in Rome.", "I live in Rome, by the way.", "Did you know? I live in Rome.",
 	} {
 		if got := lines(read(t, memory.Memory{Content: in})); !slices.Equal(got, []string{"user|lives_in|rome"}) {
 			t.Errorf("%q says %q", in, got)
