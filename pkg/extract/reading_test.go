@@ -107,6 +107,8 @@ func TestWhoSpeaks(t *testing.T) {
 		{"the turn's name", memory.Memory{Content: "I live in Rome.", Metadata: memory.Metadata{"role": "user", "name": "Tom"}}, []string{"tom|lives_in|rome"}},
 		{"another key for it", memory.Memory{Content: "I live in Rome.", Metadata: memory.Metadata{"speaker": "Tom"}}, []string{"tom|lives_in|rome"}},
 		{"its user", memory.Memory{Content: "I live in Rome.", UserID: "u-17", Metadata: memory.Metadata{"role": "user"}}, []string{"u-17|lives_in|rome"}},
+		{"its user with a name", memory.Memory{Content: "My name is Tom. I live in Rome.", UserID: "u-17"}, []string{"u-17|name|tom", "u-17|lives_in|rome"}},
+		{"somebody with a name", memory.Memory{Content: "My name is Tom. I live in Rome."}, []string{"tom|name|tom", "tom|lives_in|rome"}},
 		{"nobody known", memory.Memory{Content: "I live in Rome."}, []string{"user|lives_in|rome"}},
 		{"an assistant states nothing", memory.Memory{Content: "I live in Rome. My wife Anna is a nurse.", Metadata: memory.Metadata{"role": "assistant"}}, nil},
 		{"a tool states nothing", memory.Memory{Content: "I live in Rome.", UserID: "u-17", Metadata: memory.Metadata{"role": "tool", "name": "search"}}, nil},
@@ -121,6 +123,14 @@ func TestWhoSpeaks(t *testing.T) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+func TestAUserWhoSaysHisNameHasTwo(t *testing.T) {
+	t.Parallel()
+	got := read(t, memory.Memory{Content: "Hi, my name is Tom and I live in Rome.", UserID: "u-17"})
+	if len(got.Statements) == 0 || !slices.Equal(got.Statements[len(got.Statements)-1].Subject.Aliases, []string{"Tom"}) {
+		t.Errorf("read %+v", got.Statements)
 	}
 }
 

@@ -203,9 +203,10 @@ func (r *reader) speakerOf(label text.Span) (knowledge.Mention, bool) {
 	return knowledge.Mention{Name: name, Type: "person", Start: label.Start, End: label.End}, true
 }
 
-// introduce finds out who "user" is where the memory says "my name is …".
+// introduce finds out who speaks where the memory says "my name is …" and nothing else has a name for him: it is the
+// name of "user", and another one of a user's id.
 func (r *reader) introduce(all []passage) {
-	if r.own.Name != "user" {
+	if r.silent || r.own.Name != "user" && r.own.Name != r.memory.UserID {
 		return
 	}
 	for _, p := range all {
@@ -223,8 +224,12 @@ func (r *reader) introduce(all []passage) {
 			}
 			if j > 0 && p.speaker.End == 0 {
 				if name, next := s.person(j); !name.empty() && (next == len(s.tokens) || !s.at(next).word || s.match(next, "and|from")) {
-					r.own = knowledge.Mention{Name: s.written(name.from, name.to), Type: "person"}
-					r.own.Start, r.own.End = s.at(name.from).start, s.at(name.to-1).end
+					said := s.written(name.from, name.to)
+					if r.own.Name != "user" {
+						r.own.Aliases = []string{said}
+						return
+					}
+					r.own = knowledge.Mention{Name: said, Type: "person", Start: s.at(name.from).start, End: s.at(name.to - 1).end}
 					return
 				}
 			}
@@ -287,7 +292,7 @@ func (r *reader) dateOf(subject knowledge.Mention, relation string, told when.To
 // named states what somebody is called.
 func (r *reader) named(who knowledge.Mention, name run, from int) {
 	object := r.mention(name, "")
-	if who.Name == "user" || who.Name == r.memory.UserID {
+	if who.Name == "user" {
 		who.Name = object.Name
 	}
 	p := r.literal(knowledge.Told, who, "name", object, .9)
