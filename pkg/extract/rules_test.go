@@ -18,6 +18,8 @@ import (
 
 var scope = memory.Scope{Tenant: "acme", Project: "default"}
 
+var _ knowledge.Extractor = extract.Rules{}
+
 // read extracts one memory by rules.
 func read(t testing.TB, m memory.Memory) knowledge.Extraction {
 	t.Helper()
