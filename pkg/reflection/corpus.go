@@ -70,7 +70,7 @@ func (c *corpus) weigh() {
 				id = int32(len(df))
 				c.terms[token.Term] = id
 				df = append(df, 0)
-				filler[id] = fillers()[token.Term]
+				filler[id] = text.Filler(token.Term)
 			}
 			if !seen[id] {
 				seen[id] = true

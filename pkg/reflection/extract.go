@@ -38,9 +38,9 @@ func (c *corpus) mentions(documents []*document) []draft {
 	for _, d := range documents {
 		seen := map[string]bool{}
 		sentences := text.Sentences(d.body)
-		for _, m := range mentions(d.body) {
-			key := m.kind + " " + strings.ToLower(m.name)
-			if seen[key] || utf8.RuneCountInString(m.name) > maxEntityRunes {
+		for _, m := range text.Named(d.body) {
+			key := m.Kind + " " + strings.ToLower(m.Name)
+			if seen[key] || utf8.RuneCountInString(m.Name) > maxEntityRunes {
 				continue
 			}
 			at := slices.IndexFunc(sentences, func(s text.Span) bool { return s.Start <= m.Start && m.End <= s.End })
@@ -52,7 +52,7 @@ func (c *corpus) mentions(documents []*document) []draft {
 			if !known {
 				i = len(entities)
 				index[key] = i
-				entities = append(entities, entity{name: m.name, kind: m.kind})
+				entities = append(entities, entity{name: m.Name, kind: m.Kind})
 			}
 			entities[i].where = append(entities[i].where, statement{d, sentences[at]})
 		}

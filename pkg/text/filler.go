@@ -1,14 +1,13 @@
-package reflection
+package text
 
-import (
-	"sync"
+import "sync"
 
-	"github.com/rae-memory/rae/pkg/text"
-)
+// Filler reports whether the index term belongs to English small talk: greetings, thanks, praise, assent, and the verbs
+// and nouns people hold the floor with. They recur in every conversation and are no topic of any: they weigh nothing
+// when texts are compared, name no topic and begin no name.
+func Filler(term string) bool { return fillers()[term] }
 
-// fillers are the terms of English small talk: greetings, thanks, praise, assent, and the verbs and nouns people hold
-// the floor with. They recur in every conversation and are no topic of any. They weigh nothing when memories are
-// compared, name no topic and begin no name. They are stemmed when first used, not at every start.
+// fillers are stemmed when first used, not at every start.
 var fillers = sync.OnceValue(func() map[string]bool {
 	return termsOf(`
 	hey hi hello bye goodbye welcome cheers dear
@@ -34,7 +33,7 @@ var fillers = sync.OnceValue(func() map[string]bool {
 // termsOf is the set of index terms of a list of words.
 func termsOf(list string) map[string]bool {
 	set := map[string]bool{}
-	for _, token := range text.Analyze(list) {
+	for _, token := range Analyze(list) {
 		set[token.Term] = true
 	}
 	return set
