@@ -82,20 +82,7 @@ func (p *program) doContext(ctx context.Context, r search.Request, maxTokens int
 				fmt.Fprintf(p.stderr, "rae: block %s is left out: %s\n", b.Name, omitted[b.Reason])
 			}
 		}
-		text := found.Text
-		if isTerminal(p.stdout) {
-			lines := strings.Split(text, "\n")
-			for i := range lines {
-				lines[i] = printable(lines[i])
-			}
-			text = strings.Join(lines, "\n")
-		}
-		if text == "" || strings.HasSuffix(text, "\n") {
-			_, err = fmt.Fprint(p.stdout, text)
-		} else {
-			_, err = fmt.Fprintln(p.stdout, text)
-		}
-		return err
+		return p.tellText(found.Text)
 	})
 }
 
