@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/block"
 )
 
@@ -140,4 +141,21 @@ func TestARepeatedChangeOfABlockIsOne(t *testing.T) {
 		t.Errorf("%d versions of four changes", len(versions))
 	}
 	w.must(http.StatusConflict, "PUT", persona, `{"content":"another"}`, "Idempotency-Key", "k"+persona)
+}
+
+func TestTheDocumentTellsTheLimitsOfBlocks(t *testing.T) {
+	t.Parallel()
+	document := newWorld(t).do("GET", "/openapi.json", "").Body.String()
+	for _, limit := range []string{
+		fmt.Sprintf(`"pattern":%q`, block.NamePattern), fmt.Sprintf(`"maxLength":%d`, block.MaxLimit), fmt.Sprintf(`"maxLength":%d`, block.MaxDescription),
+		fmt.Sprintf(`"maximum":%d`, block.MaxLimit), fmt.Sprintf(`"maximum":%d`, block.MaxPosition),
+	} {
+		if !strings.Contains(document, limit) {
+			t.Errorf("the document lacks %s", limit)
+		}
+	}
+	schema, err := eventing.Schema(eventing.BlockUpdated)
+	if pattern := fmt.Sprintf(`"pattern": %q`, block.NamePattern); err != nil || !strings.Contains(string(schema), pattern) {
+		t.Errorf("the event's schema lacks %s: %v", pattern, err)
+	}
 }
