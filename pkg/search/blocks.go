@@ -96,28 +96,28 @@ func (s *Service) open(ctx context.Context, r *Request, maxTokens int) (o openin
 }
 
 // layOutBlock is a block as a context has it: its name and whose it is in a heading, then its lines, indented, without blank
-// ones. No line of a content begins where a heading, a memory or the boundary does, so none can be taken for one. "" for a blank one.
+// ones. No line of a content begins where a heading, a memory or the boundary does, so none can be taken for one. "" where
+// there are no lines.
 func layOutBlock(b *block.Block) string {
-	if strings.TrimSpace(b.Content) == "" {
-		return ""
-	}
-	var text strings.Builder
-	text.WriteString("# " + b.Name)
-	switch {
-	case b.AgentID != "" && b.UserID != "":
-		text.WriteString(" (agent, user)")
-	case b.AgentID != "":
-		text.WriteString(" (agent)")
-	case b.UserID != "":
-		text.WriteString(" (user)")
-	}
-	text.WriteByte('\n')
+	var lines strings.Builder
 	for line := range strings.FieldsFuncSeq(b.Content, lineBreak) {
 		if strings.TrimSpace(line) != "" {
-			text.WriteString("  " + line + "\n")
+			lines.WriteString("  " + line + "\n")
 		}
 	}
-	return text.String()
+	if lines.Len() == 0 {
+		return ""
+	}
+	heading := "# " + b.Name
+	switch {
+	case b.AgentID != "" && b.UserID != "":
+		heading += " (agent, user)"
+	case b.AgentID != "":
+		heading += " (agent)"
+	case b.UserID != "":
+		heading += " (user)"
+	}
+	return heading + "\n" + lines.String()
 }
 
 // lineBreak reports whether anybody takes the rune for the end of a line.

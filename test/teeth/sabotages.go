@@ -185,7 +185,7 @@ var sabotages = []sabotage{
 		".", "^TestADryRunTellsWhatItWouldCostAndDoesNothing$/^one_process_on_SQLite$"},
 
 	{unforged, "lines of a block begin where headings do", "pkg/search/blocks.go",
-		`text.WriteString("  " + line + "\n")`, `text.WriteString(line + "\n")`,
+		`lines.WriteString("  " + line + "\n")`, `lines.WriteString(line + "\n")`,
 		"./pkg/search", "^TestNoTextForgesWhatAContextIsMadeOf$"},
 	{unforged, "a line feed alone ends a line of a block", "pkg/search/blocks.go",
 		`return r >= '\n' && r <= '\r' ||`, `return r == '\n' ||`,
