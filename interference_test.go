@@ -19,7 +19,7 @@ import (
 // No event is delivered meanwhile: when a reflection begins by itself is nobody's promise.
 func TestOneTenantNeverNoticesAnother(t *testing.T) {
 	t.Parallel()
-	const steps = 150
+	const steps = 200
 	stores := map[string]func(*testing.T) func(*rae.Config){
 		"sqlite":   func(*testing.T) func(*rae.Config) { return func(*rae.Config) {} },
 		"postgres": admittedTo,
@@ -68,7 +68,7 @@ type actor struct {
 }
 
 func newActor(e *running, tenant string, seed uint64) *actor {
-	return &actor{running: e, tenant: tenant, draw: rand.New(rand.NewPCG(seed, 25)), names: map[string]string{}}
+	return &actor{running: e, tenant: tenant, draw: rand.New(rand.NewPCG(seed, 26)), names: map[string]string{}}
 }
 
 var (
@@ -135,7 +135,7 @@ func (a *actor) step() {
 	if a.draw.IntN(3) == 0 {
 		key = fmt.Sprint("key", number)
 	}
-	switch a.draw.IntN(20) {
+	switch a.draw.IntN(23) {
 	case 0, 1, 2, 3:
 		a.send("POST", "/v1/memories", memory, key)
 	case 4:
@@ -167,6 +167,12 @@ func (a *actor) step() {
 		a.send("GET", "/v1/budgets/current", "", "")
 	case 19:
 		a.send("POST", "/v1/memories/delete", fmt.Sprintf(`{"filter":{"tags":["t%d"],"session_id":"s1"}}`, number%3), "")
+	case 20:
+		a.send("PUT", fmt.Sprintf("/v1/blocks/b%d", number%3), fmt.Sprintf(`{"content":%q}`, saying), key)
+	case 21:
+		a.send([]string{"DELETE", "GET"}[number%2], fmt.Sprintf("/v1/blocks/b%d", number%3), "", "")
+	case 22:
+		a.send("POST", fmt.Sprintf("/v1/blocks/b%d/undo", number%3), "", "")
 	}
 }
 
@@ -176,7 +182,7 @@ func (a *actor) trouble() {
 		return
 	}
 	theirs := a.victims[a.draw.IntN(len(a.victims))]
-	switch a.draw.IntN(8) {
+	switch a.draw.IntN(9) {
 	case 0:
 		a.send("DELETE", "/v1/memories/"+theirs, "", "")
 	case 1:
@@ -193,6 +199,8 @@ func (a *actor) trouble() {
 		a.send("DELETE", "/v1/tenants/"+a.tenant+"/data", "", "")
 	case 7:
 		a.send("POST", "/v1/memories/delete", `{"filter":{"until":"2030-01-01T00:00:00Z"}}`, "")
+	case 8:
+		a.send("DELETE", "/v1/blocks/b1?erase=true", "", "")
 	}
 }
 
@@ -200,7 +208,7 @@ func (a *actor) trouble() {
 func (a *actor) worthIt() {
 	a.t.Helper()
 	all := strings.Join(a.answers, "\n")
-	for _, sign := range []string{`"results":[{`, `"deduplicated":true`, `"entities":[{`, "404", "402", `"deleted":`} {
+	for _, sign := range []string{`"results":[{`, `"deduplicated":true`, `"entities":[{`, "404", "402", `"deleted":`, `"restored":`, `"text":"# b`} {
 		if !strings.Contains(all, sign) {
 			a.t.Errorf("the script never met %s: draw another", sign)
 		}

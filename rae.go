@@ -17,6 +17,7 @@ import (
 	searchfn "github.com/rae-memory/rae/functions/search"
 	storefn "github.com/rae-memory/rae/functions/store"
 	"github.com/rae-memory/rae/pkg/auth"
+	"github.com/rae-memory/rae/pkg/block"
 	"github.com/rae-memory/rae/pkg/budget"
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
@@ -59,6 +60,7 @@ type Engine struct {
 	Search      *search.Service
 	Ledger      budget.Ledger
 	Reflections *reflection.Service
+	Blocks      *block.Service
 	Jobs        *job.Runner       // of every kind
 	Reembed     *embed.Reembed    // whose jobs are among them
 	Spaces      *embed.Spaces     // which models a project's vectors are of
@@ -112,6 +114,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.Blocks = &block.Service{Store: db.Blocks}
 	e.Jobs = &job.Runner{Store: db.Jobs, Keep: cfg.Store.JobsKeep, Log: rt.Log}
 	e.Reflections = &reflection.Service{
 		Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Store: db.Reflections, Log: rt.Log,
@@ -141,7 +144,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	embedding.Follow(e.Reembed)
 	e.Memories.Erasers = []ingest.Eraser{searching, embedding}
 	storing := storefn.New(e.Memories, nil, rt.Log) // Run drains; a tick that waited for its turn would keep a worker from other events
-	storing.Jobs, storing.Models, storing.Letters = e.Jobs, e.Reembed, e.store
+	storing.Blocks, storing.Jobs, storing.Models, storing.Letters = e.Blocks, e.Jobs, e.Reembed, e.store
 	budgeting := budgetfn.New(e.Ledger, auth.RequireAdmin, rt.Log)
 	if err := budgeting.Gauge(rt.Metrics); err != nil {
 		return nil, err

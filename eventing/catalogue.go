@@ -20,6 +20,7 @@ const (
 	MemoryDeleted     = "dev.rae.memory.deleted.v1"
 	MemoryDerived     = "dev.rae.memory.derived.v1"
 	MemoryEmbedded    = "dev.rae.memory.embedded.v1"
+	BlockUpdated      = "dev.rae.block.updated.v1"
 	ReflectionCreated = "dev.rae.reflection.created.v1"
 	BudgetWarning     = "dev.rae.budget.warning.v1"
 	BudgetExceeded    = "dev.rae.budget.exceeded.v1"
@@ -63,6 +64,7 @@ var catalogue = []Entry{
 	{MemoryDeleted, outbox.MemoryDeleted, []string{"store"}, []string{"search", "reflect"}, Scoped}, // quotes go with their source
 	{MemoryDerived, outbox.MemoryDerived, []string{"reflect"}, []string{"store"}, Scoped},
 	{MemoryEmbedded, outbox.MemoryEmbedded, []string{"embed"}, []string{"store"}, Scoped},
+	{BlockUpdated, outbox.BlockUpdated, []string{"store"}, nil, Scoped}, // whoever keeps a copy, or shows it, follows
 	{ReflectionCreated, outbox.ReflectionCreated, []string{"reflect"}, nil, Scoped},
 	{BudgetWarning, outbox.BudgetWarning, []string{"budget"}, nil, OfTenant},
 	{BudgetExceeded, outbox.BudgetExceeded, []string{"budget"}, nil, OfTenant},

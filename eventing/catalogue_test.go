@@ -12,6 +12,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/rae-memory/rae/eventing"
+	"github.com/rae-memory/rae/pkg/block"
 	"github.com/rae-memory/rae/pkg/budget"
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/inmem"
@@ -111,6 +112,7 @@ func TestExamplesSurviveTheirTypes(t *testing.T) {
 		eventing.MemoryDeleted:     typed[memory.Announcement],
 		eventing.MemoryDerived:     typed[eventing.Derivation],
 		eventing.MemoryEmbedded:    typed[eventing.Embedding],
+		eventing.BlockUpdated:      typed[block.Announcement],
 		eventing.ReflectionCreated: typed[eventing.Reflected],
 		eventing.BudgetWarning:     typed[eventing.BudgetAlert],
 		eventing.BudgetExceeded:    typed[eventing.BudgetAlert],
@@ -153,7 +155,7 @@ func TestTheCatalogueIsWhole(t *testing.T) {
 	}
 	for _, kind := range []string{
 		outbox.MemoryStored, outbox.MemoryUpdated, outbox.MemoryDeleted, outbox.MemoryDerived, outbox.MemoryEmbedded,
-		outbox.ReflectionCreated, outbox.ReflectionDue, outbox.JobDue, outbox.BudgetWarning, outbox.BudgetExceeded, outbox.BudgetChanged, outbox.TenantErased,
+		outbox.BlockUpdated, outbox.ReflectionCreated, outbox.ReflectionDue, outbox.JobDue, outbox.BudgetWarning, outbox.BudgetExceeded, outbox.BudgetChanged, outbox.TenantErased,
 	} {
 		if !records[kind] {
 			t.Errorf("an outbox record of type %s would be no event", kind)

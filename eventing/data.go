@@ -12,6 +12,8 @@ import (
 // The data of memory.stored, memory.updated and memory.deleted is memory.Announcement, and memory.Memory.Announce
 // makes their records: only a store, in the transaction of the change, knows that there is something to announce.
 
+// The data of block.updated is block.Announcement, and package block makes its records.
+
 // Derivation is the data of memory.derived: a memory for the store function to keep. Its id follows from its
 // evidence, so that a redelivery stores nothing new.
 type Derivation struct {

@@ -87,6 +87,7 @@ func New(cfg Config, db *database.DB, spaces *embed.Spaces, rt serve.Runtime) (*
 		Spaces:        space{spaces, p.holding},
 		Reranker:      p.reranker,
 		Sittings:      p.sittings,
+		Blocks:        db.Blocks,
 		Tokens:        new(tokens.Counter),
 		Log:           rt.Log,
 		StageTimeout:  cfg.StageTimeout,

@@ -25,8 +25,10 @@ func (f *Function) Register(api huma.API) {
 		"Lexical, dense and graph retrieval run at once and are fused; a turn borrows from its conversation. A stage that "+
 			"failed is named in `degraded`. A long query is cut, never refused.", http.StatusServiceUnavailable), f.search)
 	httpapi.Register(api, op("context", http.MethodPost, "/v1/context", "Pack what matters into a token budget",
-		"The text never exceeds `max_tokens`, counted as cl100k_base and o200k_base do, whichever counts more. Repeats are "+
-			"left out. Every line that is no date has a citation, which names the bytes of the memory and the same bytes of the text.", http.StatusServiceUnavailable), f.context)
+		"It begins with the blocks of the project, then of the agent, then of the user that `filters` names, as they are now, "+
+			"each whole or not at all, down to a line of three dashes; the memories follow. "+
+			"The text never exceeds `max_tokens`, counted as cl100k_base and o200k_base do, whichever counts more. Repeats are "+
+			"left out. Every line of a memory has a citation, which names the bytes of the memory and the same bytes of the text.", http.StatusServiceUnavailable), f.context)
 	f.registerGraph(api, op)
 }
 
@@ -111,17 +113,20 @@ type contextInput struct {
 	httpapi.ConsistencyIn
 	Body struct {
 		Question
-		MaxTokens int `json:"max_tokens,omitempty" minimum:"1" maximum:"200000" default:"2000" doc:"What the text may take up."`
+		MaxTokens int   `json:"max_tokens,omitempty" minimum:"1" maximum:"200000" default:"2000" doc:"What the text may take up, blocks included."`
+		Blocks    *bool `json:"blocks,omitempty" default:"true" doc:"Whether the text begins with blocks."`
 	}
 }
 
 type contextOutput struct {
 	Body struct {
-		Text      string            `json:"text" doc:"One memory a line, by session in the order things happened, under lines with the date where max_tokens is 100 or more."`
-		Tokens    int               `json:"tokens" doc:"Tokens of the text; at most max_tokens."`
-		Citations []search.Citation `json:"citations" doc:"Where every part of the text comes from."`
-		Truncated bool              `json:"truncated" doc:"Whether something relevant did not fit."`
-		Degraded  []string          `json:"degraded" doc:"Legs or stages that failed."`
+		Text      string                `json:"text" doc:"Blocks, each under a line with # and its name, their lines indented; a line of three dashes; then one memory a line, by session in the order things happened, under lines with the date where 100 tokens or more are left for them."`
+		Tokens    int                   `json:"tokens" doc:"Tokens of the text; at most max_tokens."`
+		Blocks    []search.PlacedBlock  `json:"blocks" doc:"What the text begins with, and where."`
+		Omitted   []search.OmittedBlock `json:"blocks_omitted" doc:"Blocks that belong there and are not, and why: room, they do not fit; known_at, blocks are told as they are now alone."`
+		Citations []search.Citation     `json:"citations" doc:"Where every memory of the text comes from."`
+		Truncated bool                  `json:"truncated" doc:"Whether something relevant did not fit."`
+		Degraded  []string              `json:"degraded" doc:"Legs or stages that failed; blocks where the blocks could not be read."`
 	}
 }
 
@@ -134,6 +139,7 @@ func (f *Function) context(ctx context.Context, in *contextInput) (*contextOutpu
 	if err != nil {
 		return nil, err
 	}
+	r.NoBlocks = in.Body.Blocks != nil && !*in.Body.Blocks
 	packed, err := f.service.Context(ctx, r, in.Body.MaxTokens)
 	if err != nil {
 		return nil, err
@@ -142,6 +148,7 @@ func (f *Function) context(ctx context.Context, in *contextInput) (*contextOutpu
 	out.Body.Text, out.Body.Tokens, out.Body.Truncated = packed.Text, packed.Tokens, packed.Truncated
 	out.Body.Citations = append([]search.Citation{}, packed.Citations...)
 	out.Body.Degraded = append([]string{}, packed.Degraded...)
+	out.Body.Blocks, out.Body.Omitted = packed.Blocks, packed.Omitted
 	return out, nil
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rae-memory/rae/eventing"
 	searchfn "github.com/rae-memory/rae/functions/search"
+	"github.com/rae-memory/rae/pkg/block"
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/httpapi"
@@ -388,4 +389,61 @@ func TestEventsKeepTheIndexWarm(t *testing.T) {
 	if want := eventing.Subscribed("search"); !reflect.DeepEqual(types, want) {
 		t.Errorf("takes %v, the catalogue says %v", types, want)
 	}
+}
+
+func TestAContextHasTheBlocksOfWhomItIsFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.conversation()
+	blocks := block.Service{Store: w.db.Blocks}
+	put := func(agent, user, name, content string) {
+		t.Helper()
+		if _, err := blocks.Put(t.Context(), here, block.Ref{Owner: block.Owner{AgentID: agent, UserID: user}, Name: name}, block.Settings{Content: &content}, block.Request{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begins := func(filters, want string, more ...string) map[string]any {
+		t.Helper()
+		status, answer := w.call("POST", "/v1/context", `{"query":"Which animal did Mara adopt?"`+filters+`}`, more...)
+		if text, _ := answer["text"].(string); status != 200 || !strings.HasPrefix(text, want) || want == "" && strings.Contains(text, "#") {
+			t.Errorf("%s: %d\n%s\nwant it to begin with\n%s", filters, status, text, want)
+		}
+		return answer
+	}
+	put("", "", "rules", "Be brief.")
+	put("desk", "", "persona", "You are the desk.")
+	put("", "u", "facts", "Vegan.")
+	put("", "another", "facts", "Somebody else's.")
+	const rules, memories = "# rules\n  Be brief.\n", "---\n2026-03-04 Wed 09:00\n- Mara: I adopted a greyhound"
+	for range 2 { // the second answer of the search is a remembered one
+		begins("", rules+memories)
+	}
+	put("", "", "rules", "Be very brief.")
+	const now = "# rules\n  Be very brief.\n"
+	answer := begins("", now+memories)
+	placed := []any{map[string]any{"name": "rules", "version": 2.0, "text_start": 0.0, "text_end": float64(len(now))}}
+	if !reflect.DeepEqual(answer["blocks"], placed) || !reflect.DeepEqual(answer["blocks_omitted"], []any{}) {
+		t.Errorf("blocks %v, omitted %v", answer["blocks"], answer["blocks_omitted"])
+	}
+	begins(`,"filters":{"agent_id":"desk","user_id":"u"}`, now+"# persona (agent)\n  You are the desk.\n# facts (user)\n  Vegan.\n")
+	begins(`,"filters":{"user_id":"u"}`, now+"# facts (user)\n  Vegan.\n")
+	begins(`,"blocks":true`, now)
+	if without := begins(`,"blocks":false`, ""); fmt.Sprint(without["blocks"]) != "[]" {
+		t.Errorf("left out and told: %v", without["blocks"])
+	}
+	begins("", "", "X-Tenant-ID", "rival")
+	begins("", "", "X-Project-ID", "other")
+	tight := begins(`,"max_tokens":4`, "")
+	omitted := []any{map[string]any{"name": "rules", "version": 2.0, "reason": "room"}}
+	if !reflect.DeepEqual(tight["blocks_omitted"], omitted) || tight["truncated"] != true {
+		t.Errorf("omitted %v, truncated %v", tight["blocks_omitted"], tight["truncated"])
+	}
+	before := begins(`,"known_at":"2026-03-05T00:00:00Z"`, "")
+	if omitted[0].(map[string]any)["reason"] = "known_at"; !reflect.DeepEqual(before["blocks_omitted"], omitted) {
+		t.Errorf("omitted %v", before["blocks_omitted"])
+	}
+	if _, err := blocks.Delete(t.Context(), here, block.Ref{Name: "rules"}, block.Request{}); err != nil {
+		t.Fatal(err)
+	}
+	begins("", "2026-03-04 Wed 09:00\n")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/rae-memory/rae/eventing"
+	"github.com/rae-memory/rae/pkg/block"
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/job"
@@ -29,6 +30,7 @@ type Function struct {
 	// host drains by itself.
 	Drain   func(ctx context.Context) error
 	Jobs    *job.Runner    // nil: the function has no jobs, and no routes under /v1/jobs
+	Blocks  *block.Service // nil: no routes under /v1/blocks
 	Letters outbox.Queue   // where dead letters are; nil: no routes under /v1/dead-letters
 	Models  *embed.Reembed // moves projects to other embedding models; nil: no routes under /v1/embedding-models
 	Log     *slog.Logger   // nil: slog.Default()
@@ -77,7 +79,7 @@ func (f *Function) Health(ctx context.Context) []serve.Component {
 	return []serve.Component{{Name: "database", Critical: true, Err: err}}
 }
 
-// Register implements serve.Function: it adds the routes under /v1/memories, /v1/conversations, /v1/jobs,
+// Register implements serve.Function: it adds the routes under /v1/memories, /v1/conversations, /v1/blocks, /v1/jobs,
 // /v1/embedding-models, /v1/dead-letters and /v1/tenants.
 func (f *Function) Register(api huma.API) {
 	describe(api.OpenAPI().Components.Schemas)
@@ -86,6 +88,9 @@ func (f *Function) Register(api huma.API) {
 	f.registerStreams(api)
 	f.registerConversations(api)
 	f.registerTenants(api)
+	if f.Blocks != nil {
+		f.registerBlocks(api)
+	}
 	if f.Jobs != nil {
 		f.registerJobs(api)
 	}

@@ -113,6 +113,41 @@ func TestHostileInputIsRefusedAndNamesTheField(t *testing.T) {
 		{"a turn without a role", "POST", "/v1/conversations", `{"session_id":"s","messages":[{"content":"x"}]}`, nil, 422, "body.messages[0].role"},
 		{"a turn with an unknown key", "POST", "/v1/conversations", `{"session_id":"s","messages":[{"role":"user","content":"x","tool":1}]}`, nil, 400, "body.messages[0].tool"},
 		{"a tenant to erase that is none", "DELETE", "/v1/tenants/a%20b/data", "", nil, 422, "path.tenant"},
+		{"a block of 1 MB", "PUT", persona, `{"content":"` + strings.Repeat("x", 1<<20-100) + `"}`, nil, 422, "body.content"},
+		{"a block over the limit of bodies", "PUT", persona, `{"content":"` + strings.Repeat("x", 1<<20) + `"}`, nil, 413, "body"},
+		{"a block over its own limit", "PUT", persona, `{"content":"abc","limit":2}`, nil, 422, "body.content"},
+		{"a block over the usual limit", "PUT", persona, `{"content":"` + strings.Repeat("ü", 2001) + `"}`, nil, 422, "body.content"},
+		{"a block with a NUL", "PUT", persona, `{"content":"a\u0000b"}`, nil, 400, "body.content"},
+		{"a block of broken UTF-8", "PUT", persona, "{\"content\":\"\xff\"}", nil, 400, "body.content"},
+		{"a block with half a surrogate", "PUT", persona, `{"content":"\ud83d"}`, nil, 400, "body.content"},
+		{"a block with an unknown key", "PUT", persona, `{"content":"x","value":"x"}`, nil, 400, "body.value"},
+		{"a block with two lines for a description", "PUT", persona, `{"description":"a\nb"}`, nil, 422, "body.description"},
+		{"a block with room for nothing", "PUT", persona, `{"limit":0}`, nil, 422, "body.limit"},
+		{"a block with room for a book", "PUT", persona, `{"limit":20001}`, nil, 422, "body.limit"},
+		{"a block before the first place", "PUT", persona, `{"position":-1}`, nil, 422, "body.position"},
+		{"a block's name in capitals", "PUT", "/v1/blocks/Persona", `{"content":"x"}`, nil, 422, "path.name"},
+		{"a block's name in Cyrillic", "PUT", "/v1/blocks/p%D0%B5rsona", `{"content":"x"}`, nil, 422, "path.name"},
+		{"a block's name with a slash", "PUT", "/v1/blocks/a%2Fb", `{"content":"x"}`, nil, 422, "path.name"},
+		{"a block's name that climbs", "GET", "/v1/blocks/..%2F..%2Fetc", "", nil, 422, "path.name"},
+		{"a block's name that is too long", "PUT", "/v1/blocks/" + strings.Repeat("a", 65), `{"content":"x"}`, nil, 422, "path.name"},
+		{"a block's name with a NUL", "GET", "/v1/blocks/a%00", "", nil, 422, "path.name"},
+		{"a block of a user with a bidi override", "PUT", persona + "?user_id=a%E2%80%AEb", `{"content":"x"}`, nil, 422, "query.user_id"},
+		{"a block of an agent of 257 characters", "PUT", persona + "?agent_id=" + strings.Repeat("a", 257), `{"content":"x"}`, nil, 422, "query.agent_id"},
+		{"a block for two users", "PUT", persona + "?user_id=a&user_id=b", `{"content":"x"}`, nil, 422, "query.user_id"},
+		{"a block of a session", "PUT", persona + "?session_id=s", `{"content":"x"}`, nil, 422, "query.session_id"},
+		{"a block at a version there is not", "PUT", persona, `{"content":"x"}`, []string{"If-Match", `"3"`}, 409, ""},
+		{"a block at no version", "PUT", persona, `{"content":"x"}`, []string{"If-Match", `"three"`}, 422, "header.If-Match"},
+		{"a block that is to be new and old", "PUT", persona, `{"content":"x"}`, []string{"If-Match", `"3"`, "If-None-Match", "*"}, 422, "header.If-None-Match"},
+		{"an edit that says nothing", "PATCH", persona, `{}`, nil, 422, "body"},
+		{"an edit that says both", "PATCH", persona, `{"append":"x","replace":{"old":"a","new":"b"}}`, nil, 422, "body"},
+		{"an edit of nothing", "PATCH", persona, `{"replace":{"old":"","new":"b"}}`, nil, 422, "body.replace.old"},
+		{"an edit into nothing known", "PATCH", persona, `{"replace":{"old":"a"}}`, nil, 422, "body.replace.new"},
+		{"an edit of a block that is not there", "PATCH", persona, `{"append":"x"}`, nil, 404, ""},
+		{"an undo of a block that is not there", "POST", persona + "/undo", "", nil, 404, ""},
+		{"an undo to version 0", "POST", persona + "/undo", `{"version":0}`, nil, 422, "body.version"},
+		{"the history of a block that is not there", "GET", persona + "/history", "", nil, 404, ""},
+		{"a made-up cursor of blocks", "GET", "/v1/blocks?cursor=AAAA", "", nil, 422, "query.cursor"},
+		{"an erasure that may be one", "DELETE", persona + "?erase=perhaps", "", nil, 422, "query.erase"},
 		{"a method there is not", "PUT", memories, `{"content":"x"}`, nil, 405, ""},
 		{"a route there is not", "GET", "/v1/memorys", "", nil, 404, ""},
 	}
@@ -143,6 +178,9 @@ func TestHostileInputIsRefusedAndNamesTheField(t *testing.T) {
 				t.Errorf("names %q, want %q: %.300s", at, row.field, rec.Body)
 			}
 		})
+	}
+	if got := w.must(http.StatusOK, "GET", "/v1/blocks", ""); fmt.Sprint(got["blocks"]) != "[]" {
+		t.Errorf("a block was made: %v", got)
 	}
 	if got := w.must(http.StatusOK, "GET", memories, ""); fmt.Sprint(got["memories"]) != "[]" {
 		t.Errorf("something was stored: %v", got)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/eventing"
+	"github.com/rae-memory/rae/pkg/block"
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/inference"
@@ -87,6 +88,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	f.Memories.Store, f.Letters = db.Memories, db.Memories
 	spaces := &embed.Spaces{Store: db.Memories, Resolve: embed.Resolve(embedders), Log: rt.Log}
 	f.Memories.Embedders, f.Memories.Vectors = Embedders(spaces), db.Memories
+	f.Blocks = &block.Service{Store: db.Blocks}
 	f.Jobs = &job.Runner{Store: db.Jobs, Keep: cfg.JobsKeep, Log: rt.Log}
 	f.Models = &embed.Reembed{Memories: db.Memories, Spaces: spaces, Scopes: db.Memories, Jobs: f.Jobs}
 	f.Jobs.Handlers = f.Models.Handlers()

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/functions/store"
+	"github.com/rae-memory/rae/pkg/block"
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/inmem"
@@ -48,6 +49,7 @@ func newWorld(t *testing.T) *world {
 		Erasers: []ingest.Eraser{},
 	}
 	f := store.New(service, nil, log)
+	f.Blocks = &block.Service{Store: inmem.NewBlocks(db)}
 	f.Jobs = &job.Runner{Store: inmem.NewJobs(db), Handlers: map[string]job.Handler{"count": count}, Log: log}
 	f.Letters = db
 	f.Models = &embed.Reembed{Memories: db, Scopes: db, Jobs: f.Jobs, Spaces: &embed.Spaces{Store: db, Resolve: embed.One(new(embed.Hash))}}

@@ -118,6 +118,8 @@ func Tables() []*Table {
 		keyed("reflection_gatherings", 1, text("project"), number("count")),
 		keyed("jobs", 2, text("project"), uuid("id"), text("kind"), text("status"), at("due_at"), number("fence"),
 			text("arguments"), text("cursor"), text("route"), text("key"), text("fingerprint"), text("body")),
+		keyed("blocks", 4, blockVersion()...),
+		keyed("block_versions", 5, blockVersion()...),
 	}
 }
 
@@ -140,6 +142,15 @@ func versions() []Column {
 	columns := append([]Column{text("project"), uuid("memory_id")}, versioned()...)
 	columns = append(columns, text("change"), text("actor"), text("reason"), at("recorded_to"), text("body"), text("content"))
 	return columns
+}
+
+// blockVersion are the columns of a version of a block, the newest or an older one.
+func blockVersion() []Column {
+	return []Column{
+		text("project"), text("agent_id"), text("user_id"), text("name"), number("version"), text("change"), number("restored"),
+		text("description"), number("characters"), number("position"), boolean("read_only"), text("actor"), text("reason"),
+		at("created_at"), at("updated_at"), text("content"),
+	}
 }
 
 func record() []Column {

@@ -19,6 +19,7 @@ type Question struct {
 	Diversity   float64 // 0 (off) .. 1
 	Limit       int     // 1..100, of Search; 0 means 10
 	MaxTokens   int     // 1..200000, of Context; 0 means 2000
+	NoBlocks    bool    // Context is to be without blocks
 	Explain     bool    // say of every result why it was found
 	Consistency string  // token of a write that must be seen
 }
@@ -35,6 +36,7 @@ type asked struct {
 	Limit     int            `json:"limit,omitempty"`
 	Explain   bool           `json:"explain,omitempty"`
 	MaxTokens int            `json:"max_tokens,omitempty"`
+	Blocks    *bool          `json:"blocks,omitempty"`
 }
 
 func (q *Question) asked() asked {
@@ -79,12 +81,17 @@ func (c *Client) Search(ctx context.Context, q Question) (Found, error) {
 func (c *Client) Context(ctx context.Context, q Question) (search.Context, error) {
 	body := q.asked()
 	body.MaxTokens = q.MaxTokens
+	if q.NoBlocks {
+		body.Blocks = new(bool)
+	}
 	var packed struct {
-		Text      string            `json:"text"`
-		Tokens    int               `json:"tokens"`
-		Citations []search.Citation `json:"citations"`
-		Truncated bool              `json:"truncated"`
-		Degraded  []string          `json:"degraded"`
+		Text      string                `json:"text"`
+		Tokens    int                   `json:"tokens"`
+		Citations []search.Citation     `json:"citations"`
+		Truncated bool                  `json:"truncated"`
+		Degraded  []string              `json:"degraded"`
+		Blocks    []search.PlacedBlock  `json:"blocks"`
+		Omitted   []search.OmittedBlock `json:"blocks_omitted"`
 	}
 	_, err := c.do(ctx, c.ask("/v1/context", &q, body), &packed)
 	return search.Context(packed), err

@@ -171,7 +171,7 @@ type Receipt struct {
 	Vectors   int       `json:"vectors"`
 	Events    int       `json:"events"`
 	Answers   int       `json:"idempotency_answers"`
-	Other     int       `json:"other_rows"` // reflections, budgets, costs, reservations, jobs
+	Other     int       `json:"other_rows"` // reflections, blocks, budgets, costs, reservations, jobs
 	CacheKeys int       `json:"cache_keys"`
 	ErasedAt  time.Time `json:"erased_at"`
 	Follows   []string  `json:"follows,omitempty" doc:"Functions that erase what they hold, cached answers and vectors, by the event dev.rae.tenant.erased.v1 soon after this answer, and are not counted."`

@@ -23,7 +23,8 @@ const (
 	BudgetWarning     = "budget.warning"
 	BudgetExceeded    = "budget.exceeded"
 	BudgetChanged     = "budget.changed" // other limits are in force: what they put off may go on
-	TenantErased      = "tenant.erased"  // of no project: Record.Project is empty
+	BlockUpdated      = "block.updated"
+	TenantErased      = "tenant.erased" // of no project: Record.Project is empty
 )
 
 // Record is one change waiting to be told. ID is a UUIDv7 and becomes the CloudEvents id, so a redelivery is

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rae-memory/rae/pkg/block"
 	"github.com/rae-memory/rae/pkg/budget"
 	"github.com/rae-memory/rae/pkg/job"
 	"github.com/rae-memory/rae/pkg/memory"
@@ -46,6 +47,12 @@ func TestWhoeverWritesWaitsForAnErasure(t *testing.T) {
 		},
 		"jobs": func(ctx context.Context) error {
 			_, _, err := postgres.NewJobs(db).Create(ctx, acme, job.Job{ID: memory.NewID(), Kind: "count"}, memory.Key{})
+			return err
+		},
+		"blocks": func(ctx context.Context) error {
+			service, said := block.Service{Store: postgres.NewBlocks(db)}, string(memory.NewID())
+			own := memory.Scope{Tenant: acme.Tenant, Project: "blocks"} // in one project they take turns with memories
+			_, err := service.Put(ctx, own, block.Ref{Name: "task"}, block.Settings{Content: &said}, block.Request{})
 			return err
 		},
 		"projections": func(ctx context.Context) error {

@@ -219,7 +219,7 @@ func confined(t *testing.T, conn *pgx.Conn, tt table, all int) {
 
 // What rae_system reads: whose something is, its id, when it is due, and the schema's version. The outbox is its work. Of
 // the log of costs it reads the numbers, to sum them across tenants, and not which request or reservation they belong to.
-const systemReads = `budget_accounts(day,project,tenant) budget_usage(tenant) budgets(project,tenant) consumed_events(*)
+const systemReads = `block_versions(tenant) blocks(tenant) budget_accounts(day,project,tenant) budget_usage(tenant) budgets(project,tenant) consumed_events(*)
 	cost_logs(cache_hit,cached_tokens,calls,cost,latency_ms,model,operation,overrun,price_known,project,provider,saved,saved_tokens,settled_at,tenant,tokens_in,tokens_out)
 	dead_letters(*) embedding_models(tenant) goose_db_version(*) idempotency_keys(answered_at,key,project,route,tenant)
 	jobs(due_at,id,kind,project,status,tenant) memories(expires_at,id,project,tenant) outbox(*) prices(tenant)
@@ -244,7 +244,7 @@ func TestTheSystemRoleReadsNoContents(t *testing.T) {
 	as(t, conn, "rae_system", "", "", func(tx pgx.Tx) {
 		for _, contents := range []string{
 			"content FROM memories", "body FROM memories", "content FROM memory_versions", "vector FROM memory_vectors",
-			"answer FROM idempotency_keys", "body FROM reflections", "body FROM jobs", "arguments FROM jobs", "max_cost FROM reservations", "request_id FROM cost_logs", "reservation_id FROM cost_logs",
+			"answer FROM idempotency_keys", "body FROM reflections", "body FROM jobs", "content FROM blocks", "content FROM block_versions", "arguments FROM jobs", "max_cost FROM reservations", "request_id FROM cost_logs", "reservation_id FROM cost_logs",
 		} {
 			refused(t, tx, "SELECT "+contents)
 		}

@@ -69,7 +69,7 @@ const cacheFor = 5 * time.Minute
 // cacheKey names the answer to r at seq, by the model. Instances that weigh legs differently share no answers.
 func (s *Service) cacheKey(r *Request, seq memory.Seq, model string) (CacheKey, error) {
 	asked := *r
-	asked.AtLeast, asked.Scope = 0, memory.Scope{} // the answer at seq is the same whatever the caller insisted on
+	asked.AtLeast, asked.Scope, asked.NoBlocks = 0, memory.Scope{}, false // the answer at seq is the same whatever the caller insisted on
 	b, err := json.Marshal(struct {
 		Request Request
 		Weights Weights

@@ -14,6 +14,8 @@ type Context struct {
 	Citations []Citation
 	Truncated bool // something relevant did not fit
 	Degraded  []string
+	Blocks    []PlacedBlock  // what Text begins with
+	Omitted   []OmittedBlock // blocks that belong there and are not
 }
 
 // Citation says that Text[TextStart:TextEnd] is, byte for byte, Content[Start:End] of the memory.
@@ -39,23 +41,35 @@ type byteTokens struct{}
 func (byteTokens) Count(s string) int            { return len(s) }
 func (byteTokens) Fits(s string, limit int) bool { return len(s) <= limit }
 
+func tokensOr(t Tokens) Tokens {
+	if t == nil {
+		return byteTokens{}
+	}
+	return t
+}
+
 // contextCandidates is how many memories are packed at most.
 const contextCandidates = 100
 
-// Context searches and packs what it finds into at most maxTokens (1..): the most relevant first, repeats left out, then
+// Context begins with the blocks of the project, the agent and the user that the filter names, as they are now; then it
+// searches and packs what it finds into what is left of maxTokens (1..): the most relevant first, repeats left out, then
 // laid out by session in the order things happened. Of a memory that is too long for what is left, the sentences that
-// answer best are taken. Speakers are told where they are known, and dates where they are and maxTokens is 100 or more.
+// answer best are taken. Speakers are told where they are known, and dates where they are and 100 tokens or more are left.
 func (s *Service) Context(ctx context.Context, r Request, maxTokens int) (Context, error) {
 	r.Limit = contextCandidates
+	opened, unopened := s.open(ctx, &r, maxTokens)
 	found, err := s.Search(ctx, r)
 	if err != nil {
 		return Context{}, err
 	}
-	p := newPacker(s.Tokens, r.Query, maxTokens)
+	p := newPacker(s.Tokens, r.Query, maxTokens, opened)
 	for i := range found.Results {
 		p.offer(&found.Results[i].Memory)
 	}
 	packed := p.packed()
 	packed.Degraded = found.Degraded
+	if unopened != nil {
+		packed.Degraded = append([]string{"blocks"}, packed.Degraded...)
+	}
 	return packed, nil
 }

@@ -97,6 +97,23 @@ func layOut(pieces []piece, dated bool) Context {
 	return made
 }
 
+// open puts what a context begins with before its memories.
+func (c *Context) open(o opening) {
+	c.Blocks, c.Omitted = o.placed, o.omitted
+	if o.text == "" {
+		return
+	}
+	before := o.text
+	if len(c.Citations) > 0 {
+		before += boundary
+	}
+	c.Text = before + c.Text
+	for i := range c.Citations {
+		c.Citations[i].TextStart += len(before)
+		c.Citations[i].TextEnd += len(before)
+	}
+}
+
 // earlier orders memories by when they happened, those without a date first, as they came in.
 func earlier(a, b *memory.Memory) int {
 	switch {

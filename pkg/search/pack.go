@@ -1,6 +1,8 @@
 package search
 
 import (
+	"slices"
+
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/text"
 )
@@ -11,6 +13,7 @@ type packer struct {
 	query     map[string]bool // terms
 	budget    int             // tokens left, by the sum of lines
 	limit     int
+	opening   opening
 	pieces    []piece // in the order taken
 	said      []saying
 	dated     bool            // there is room for headings
@@ -29,14 +32,16 @@ type piece struct {
 // spent on what happened.
 const datedFrom = 100
 
-func newPacker(tokens Tokens, query string, limit int) *packer {
-	if tokens == nil {
-		tokens = byteTokens{}
-	}
-	p := &packer{tokens: tokens, query: map[string]bool{}, budget: limit, limit: limit, dated: limit >= datedFrom, headed: map[string]bool{}}
+func newPacker(tokens Tokens, query string, limit int, o opening) *packer {
+	p := &packer{tokens: tokensOr(tokens), query: map[string]bool{}, budget: limit, limit: limit, opening: o, headed: map[string]bool{}}
 	for _, term := range text.Analyze(query) {
 		p.query[term.Term] = true
 	}
+	if o.text != "" {
+		p.budget -= p.tokens.Count(o.text) + p.tokens.Count(boundary)
+	}
+	p.dated = p.budget >= datedFrom
+	p.truncated = slices.ContainsFunc(o.omitted, func(b OmittedBlock) bool { return b.Reason == NoRoom })
 	return p
 }
 
@@ -166,7 +171,8 @@ func (p *packer) held(content string, sentence text.Span) map[string]bool {
 func (p *packer) packed() Context {
 	for {
 		made := layOut(p.pieces, p.dated)
-		if p.tokens.Fits(made.Text, p.limit) {
+		made.open(p.opening)
+		if len(p.pieces) == 0 || p.tokens.Fits(made.Text, p.limit) {
 			made.Tokens, made.Truncated = p.tokens.Count(made.Text), p.truncated
 			return made
 		}

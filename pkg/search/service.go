@@ -27,6 +27,7 @@ type Service struct {
 	Reranker      Reranker
 	Cache         Cache
 	Sittings      Sittings
+	Blocks        Blocks // what contexts begin with
 	Tokens        Tokens // nil: a byte is a token
 	Log           *slog.Logger
 	Clock         func() time.Time
@@ -47,6 +48,7 @@ type Request struct {
 	Profile   string     // which of Profiles; "" = the question's own
 	Weights   Weights    // of legs, 0..1, in place of the deployment's as the profile has them; may be nil
 	AtLeast   memory.Seq // answer only from at least this state of the scope
+	NoBlocks  bool       // a context is to be without blocks
 }
 
 // MaxQueryBytes is where a longer query is cut (at a rune's edge).

@@ -14,6 +14,7 @@ import (
 
 	searchfn "github.com/rae-memory/rae/functions/search"
 	storefn "github.com/rae-memory/rae/functions/store"
+	"github.com/rae-memory/rae/pkg/block"
 	"github.com/rae-memory/rae/pkg/client"
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
@@ -27,19 +28,26 @@ import (
 // far is the store and search functions over one store, as a caller far away reaches them, and the store itself.
 type far struct {
 	*client.Client
-	near *inmem.DB
+	near   *inmem.DB
+	blocks *block.Service
+}
+
+// memoriesOf are those of a block's owner.
+func memoriesOf(ref block.Ref) memory.Filter {
+	return memory.Filter{AgentID: ref.AgentID, UserID: ref.UserID}
 }
 
 func newFar(t *testing.T) far {
 	t.Helper()
 	db, log := inmem.New(inmem.Options{}), slog.New(slog.DiscardHandler)
 	rt := serve.Runtime{Log: log, Metrics: prometheus.NewRegistry(), Version: "test"}
-	embedder := new(embed.Hash)
-	searching, err := searchfn.New(searchfn.Config{StageTimeout: 5 * time.Second, IndexMegabyte: 64, CacheAnswers: 16}, &database.DB{Memories: db}, &embed.Spaces{Store: db, Resolve: embed.One(embedder)}, rt)
+	embedder, blocks := new(embed.Hash), inmem.NewBlocks(db)
+	searching, err := searchfn.New(searchfn.Config{StageTimeout: 5 * time.Second, IndexMegabyte: 64, CacheAnswers: 16}, &database.DB{Memories: db, Blocks: blocks}, &embed.Spaces{Store: db, Resolve: embed.One(embedder)}, rt)
 	if err != nil {
 		t.Fatal(err)
 	}
 	storing := storefn.New(&ingest.Service{Store: db, Embedder: embedder, Log: log}, func(context.Context) error { return nil }, log)
+	storing.Blocks = &block.Service{Store: blocks}
 	server, err := serve.New(serve.LocalDefaults(), rt, storing, searching)
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +58,7 @@ func newFar(t *testing.T) far {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return far{c, db}
+	return far{c, db, storing.Blocks}
 }
 
 // must is the value of a call that may not fail.

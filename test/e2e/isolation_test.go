@@ -26,6 +26,8 @@ func (w *world) own() map[string]string {
 		"entities": []object{{"name": "Montezuma", "type": "person"}, {"name": "Temple" + secret}}, "session_id": "shared", "metadata": object{"k": secret},
 	}, key...)
 	w.converseFor("default", 10)
+	w.want(http.StatusCreated, "PUT", "/v1/blocks/shared", object{"content": "Say nothing of the " + secret + "."}, key...)
+	w.want(http.StatusOK, "PATCH", "/v1/blocks/shared", object{"append": "Nor of the temple."})
 	w.want(http.StatusOK, "PUT", "/v1/budgets", object{"monthly_limit": 77, "daily_limit": 33})
 	r := w.want(http.StatusCreated, "POST", "/v1/reservations", object{"operation": secret, "model": "gpt-4o", "max_cost": 1}, key...)
 	w.want(http.StatusOK, "PUT", "/v1/prices/"+secret, object{"input_per_million": 1, "output_per_million": 2})
@@ -65,6 +67,7 @@ func (w *world) snapshot() string {
 	for _, path := range []string{
 		"/v1/memories/export", "/v1/budgets/current", "/v1/reflections", "/v1/entities?limit=1000", "/v1/prices?limit=1000",
 		"/v1/costs?group_by=model", "/v1/costs/calls", "/v1/jobs", "/v1/embedding-models",
+		"/v1/blocks", "/v1/blocks/shared/history",
 	} {
 		a := w.want(http.StatusOK, "GET", path, nil)
 		// How long the month has gone on changes by itself.
@@ -75,6 +78,13 @@ func (w *world) snapshot() string {
 
 // probes are the bodies with which a stranger tries each route; every route of the document must be here.
 var probes = map[string]any{
+	"GET /v1/blocks":                      nil,
+	"PUT /v1/blocks/{name}":               object{"content": "mine"},
+	"GET /v1/blocks/{name}":               nil,
+	"PATCH /v1/blocks/{name}":             object{"append": "mine"},
+	"DELETE /v1/blocks/{name}":            nil,
+	"GET /v1/blocks/{name}/history":       nil,
+	"POST /v1/blocks/{name}/undo":         nil,
 	"PUT /v1/budgets":                     object{"monthly_limit": 1},
 	"GET /v1/budgets/current":             nil,
 	"GET /v1/budgets/tenant":              nil,
@@ -171,7 +181,7 @@ func TestStrangersSeeNothingByAnyRoute(t *testing.T) {
 				w.strangerAsks(t, method, path, ids, body, headers)
 				continue
 			}
-			path = strings.Replace(path, "{model}", "rae-hash-1", 1)
+			path = strings.Replace(strings.Replace(path, "{model}", "rae-hash-1", 1), "{name}", "shared", 1)
 			a := w.do(method, path, body, headers...)
 			leaks := strings.Contains(string(a.raw), secret) && !strings.Contains(fmt.Sprint(body), secret) || strings.Contains(string(a.raw), "temple")
 			for _, id := range ids {

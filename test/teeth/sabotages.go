@@ -28,6 +28,8 @@ const (
 	wholeAnswers = "half an answer of a language model, or one that does not follow its schema, is none"
 	exhausted    = "an exhausted budget refuses what costs something, and loses nothing"
 	onlyPriced   = "a dry run asks nobody and changes nothing"
+	unforged     = "no text in a context is taken for another block, heading or memory"
+	revocable    = "a block is changed by who has seen what it says, and every change can be undone"
 )
 
 var sabotages = []sabotage{
@@ -181,4 +183,26 @@ var sabotages = []sabotage{
 	{onlyPriced, "a route that cannot be priced is done instead", "pkg/httpapi/dry_run.go",
 		"	case !supported:\n", "	case !supported && false:\n",
 		".", "^TestADryRunTellsWhatItWouldCostAndDoesNothing$/^one_process_on_SQLite$"},
+
+	{unforged, "lines of a block begin where headings do", "pkg/search/blocks.go",
+		`lines.WriteString("  " + line + "\n")`, `lines.WriteString(line + "\n")`,
+		"./pkg/search", "^TestNoTextForgesWhatAContextIsMadeOf$"},
+	{unforged, "a line feed alone ends a line of a block", "pkg/search/blocks.go",
+		`return r >= '\n' && r <= '\r' ||`, `return r == '\n' ||`,
+		"./pkg/search", "^TestNoTextForgesWhatAContextIsMadeOf$"},
+	{revocable, "whoever changes a block need not have seen it", "pkg/block/service.go",
+		"case r.Expected == 0, r.Expected == at, r.Expected == Absent && at == 0:", "case true:",
+		"./pkg/inmem", "^TestBlocksKeepTheContract$"},
+	{revocable, "a reflection writes over what a person wrote meanwhile", "pkg/block/service.go",
+		"case standing != p.Expected:", "case false:",
+		"./pkg/inmem", "^TestBlocksKeepTheContract$"},
+	{revocable, "a reflection changes a read-only block", "pkg/block/service.go",
+		"		if next.ReadOnly {\n", "		if false {\n",
+		"./pkg/inmem", "^TestBlocksKeepTheContract$"},
+	{revocable, "the version before is not kept (PostgreSQL)", "pkg/postgres/blocks.go",
+		"t.exec(`INSERT INTO block_versions SELECT * FROM blocks WHERE `+blockByRef,", "t.exec(`INSERT INTO block_versions SELECT * FROM blocks WHERE false AND `+blockByRef,",
+		"./pkg/postgres", "^TestBlocksKeepTheContract$"},
+	{undisturbed, "another user's blocks are in a context (SQLite)", "pkg/sqlite/blocks.go",
+		"AND user_id IN ('', ?) AND change <> ?`", "AND user_id IN ('', ?, user_id) AND change <> ?`",
+		"./pkg/sqlite", "^TestBlocksKeepTheContract$"},
 }

@@ -22,7 +22,7 @@ func (p *program) backup() *cobra.Command {
 		Use:   "backup {--out FILE | --dir FOLDER [--keep N]}",
 		Short: "Write everything the store keeps into an archive",
 		Long: `backup writes every row of every tenant, or of the one that --tenant names, into a compressed archive: memories with
-their history and vectors, the feed, events that wait, budgets and costs, reflections, jobs. Each tenant is told as it
+their history and vectors, blocks, the feed, events that wait, budgets and costs, reflections, jobs. Each tenant is told as it
 stood at one moment; nobody waits for that. Everything is hashed, and read again before the file gets its name.
 
 The file can be read by its owner only: it holds all the store knows. Keep it where you would keep the store.
