@@ -81,6 +81,11 @@ func (e *entry) in(at memory.View) *memory.Version {
 	if shown == nil || at.AsOf != nil && !shown.TrueAt(*at.AsOf) {
 		return nil
 	}
+	if at.KnownAt != nil && shown.ArchivedAt != nil {
+		then := *shown
+		at.Then(&then)
+		shown = &then
+	}
 	return shown
 }
 

@@ -159,7 +159,7 @@ func (s *Service) standing(ctx context.Context, scope memory.Scope, kind Kind, d
 	}
 	shape := shapeOf[kind]
 	page, err := s.Memories.List(ctx, scope, memory.Query{
-		Filter: memory.Filter{Layers: []memory.Layer{shape.layer}, Tags: []string{shape.tag}}, Limit: windowSize,
+		Filter: memory.Filter{Layers: []memory.Layer{shape.layer}, Tags: []string{shape.tag}, Archived: memory.WithArchived}, Limit: windowSize,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read standing %s memories: %w", shape.tag, err)

@@ -154,6 +154,9 @@ func (r *Request) check() error {
 	if !(f.MinImportance >= 0 && f.MinImportance <= 1) { // written so that NaN is refused
 		return fault.BadField("body.filters.min_importance", "must be between 0 and 1")
 	}
+	if !f.Archived.Valid() {
+		return fault.BadField("body.filters.archived", "must be include or only, or left out")
+	}
 	return nil
 }
 

@@ -44,6 +44,7 @@ func Run(t *testing.T, on string, open Open) {
 		{"filters", filterClauses()},
 		{"deletion", deletionClauses()},
 		{"expiry", expiryClauses()},
+		{"archive", archiveClauses()},
 		{"vectors", vectorClauses()},
 		{"feed", feedClauses()},
 		{"transactions", transactionClauses()},
