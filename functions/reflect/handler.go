@@ -47,6 +47,7 @@ func (f *Function) Register(api huma.API) {
 		Summary: "Call off a reflection", Errors: []int{http.StatusNotFound, http.StatusConflict}, DefaultStatus: http.StatusOK,
 		Description: "What is queued is not begun, what is running writes nothing more. 409 when it has already ended.",
 	}, f.cancel)
+	f.registerForgetting(api)
 }
 
 // costSchema describes what is an integer in Go and a decimal number on the wire.
@@ -97,21 +98,11 @@ func (f *Function) start(ctx context.Context, in *startInput) (*startOutput, err
 	if !order.Wait {
 		return &startOutput{http.StatusAccepted, r.AsQueued()}, nil // a repetition gets the same answer, whatever has happened since
 	}
-	waiting, stop := context.WithDeadline(ctx, waitUntil(ctx, time.Now()))
-	defer stop()
-	done, err := f.service.Run(waiting, in.Scope(), r.ID)
-	if err != nil && (waiting.Err() == nil || ctx.Err() != nil) {
+	status, done, err := f.await(ctx, in.Scope(), r.ID)
+	if err != nil {
 		return nil, err
 	}
-	if err != nil { // the wait is over, the work is back in the queue
-		if done, err = f.service.Get(ctx, in.Scope(), r.ID); err != nil {
-			return nil, err
-		}
-	}
-	if !done.Status.Final() {
-		return &startOutput{http.StatusAccepted, done}, nil
-	}
-	return &startOutput{http.StatusOK, done}, nil
+	return &startOutput{status, done}, nil
 }
 
 // waitUntil is when a waiting request must have its answer: in time for it to be written.
@@ -126,7 +117,7 @@ func waitUntil(ctx context.Context, now time.Time) time.Time {
 type listInput struct {
 	httpapi.Scoped
 	httpapi.Paged
-	Kind   string `query:"kind" enum:"insight,consolidate,extract,decay" doc:"Reflections of this kind."`
+	Kind   string `query:"kind" enum:"insight,consolidate,extract,decay,forget" doc:"Reflections of this kind."`
 	Status string `query:"status" enum:"queued,running,succeeded,failed,parked,cancelled" doc:"Reflections that stand like this."`
 }
 

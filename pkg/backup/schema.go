@@ -117,6 +117,9 @@ func Tables() []*Table {
 		keyed("reflections", 2, text("project"), uuid("id"), text("kind"), text("status"), at("created_at"), number("attempts"),
 			text("cursor"), number("fence"), at("leased_to"), text("route"), text("key"), text("fingerprint"), text("body")),
 		keyed("reflection_gatherings", 1, text("project"), number("count")),
+		keyed("forgetting_policies", 1, text("project"), text("body")),
+		keyed("memory_use", 2, text("project"), uuid("memory_id"), number("hits"), optional(at("last_used_at")), number("helpful"),
+			number("unhelpful"), float("score"), text("body")),
 		keyed("jobs", 2, text("project"), uuid("id"), text("kind"), text("status"), at("due_at"), number("fence"),
 			text("arguments"), text("cursor"), text("route"), text("key"), text("fingerprint"), text("body")),
 	}

@@ -11,11 +11,9 @@ import (
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
-// How importance fades. Each layer has the time in which what lies above the floor halves, counted from the end of a
-// first such time in which nothing fades. A change smaller than the step is not written: a memory fades in a handful
+// How importance fades: see fading. Each layer has its own half-life, unless the project's policies have another. A change smaller than the step is not written: a memory fades in a handful
 // of versions, not in one a day.
 const (
-	decayFloor = 0.05
 	decayStep  = 0.05
 	decaySlice = 100  // memories looked at per transaction
 	decayPart  = 20   // slices per claim
@@ -24,31 +22,29 @@ const (
 
 const decayReason = "decay"
 
-// halfLife is how fast a layer fades; 0 is never.
+// halfLife is how fast a layer fades by itself; 0 is never.
 func halfLife(l memory.Layer) time.Duration {
-	const day = 24 * time.Hour
 	switch l {
 	case memory.Sensory:
-		return day
+		return oneDay
 	case memory.Working:
-		return 3 * day
+		return 3 * oneDay
 	case memory.Episodic:
-		return 14 * day
+		return 14 * oneDay
 	case memory.Semantic:
-		return 70 * day
+		return 70 * oneDay
 	case memory.LongTerm:
-		return 365 * day
+		return 365 * oneDay
 	}
 	return 0
 }
 
-// faded is the importance that remains of one told at the given age.
-func faded(importance float64, l memory.Layer, age time.Duration) float64 {
-	half := halfLife(l)
-	if half == 0 || age <= half || importance <= decayFloor {
+// of is the importance that remains of one told at the given age.
+func (f fading) of(importance float64, age time.Duration) float64 {
+	if f.half == 0 || age <= f.half || importance <= f.floor {
 		return importance
 	}
-	return decayFloor + (importance-decayFloor)*math.Exp2(-float64(age-half)/float64(half))
+	return f.floor + (importance-f.floor)*math.Exp2(-float64(age-f.half)/float64(f.half))
 }
 
 // decay lowers the importance of memories nobody has touched for long, in slices. What a memory fades to follows from
@@ -57,6 +53,10 @@ func (s *Service) decay(ctx context.Context, scope memory.Scope, r *Reflection) 
 	if s.Keeper == nil {
 		return found{}, fault.New(fault.Unsupported, "decay is switched off")
 	}
+	policies, err := s.Store.Policies(ctx, scope)
+	if err != nil {
+		return found{}, fmt.Errorf("read how %s fades: %w", scope, err)
+	}
 	var f found
 	after := memory.ID(r.Cursor)
 	for range decayPart {
@@ -64,7 +64,7 @@ func (s *Service) decay(ctx context.Context, scope memory.Scope, r *Reflection) 
 		if err != nil {
 			return found{}, fmt.Errorf("read memories to decay: %w", err)
 		}
-		lowered, err := s.lower(ctx, scope, page.Memories)
+		lowered, err := s.lower(ctx, scope, &policies, page.Memories)
 		if err != nil {
 			return found{}, err
 		}
@@ -83,13 +83,13 @@ func (s *Service) decay(ctx context.Context, scope memory.Scope, r *Reflection) 
 }
 
 // lower writes the next version of those memories that have faded by at least a step, in one transaction.
-func (s *Service) lower(ctx context.Context, scope memory.Scope, memories []memory.Memory) ([]memory.ID, error) {
+func (s *Service) lower(ctx context.Context, scope memory.Scope, policies *Policies, memories []memory.Memory) ([]memory.ID, error) {
 	now := s.now()
 	due := map[memory.ID]memory.Memory{}
 	var ids []memory.ID
 	for _, m := range memories {
-		half := halfLife(m.Layer)
-		if !toldBySomebody(&m) || half == 0 || now.Sub(m.CreatedAt) <= half || m.Importance-decayStep < decayFloor {
+		fading := policies.of(m.Layer).fading()
+		if !toldBySomebody(&m) || fading.half == 0 || now.Sub(m.CreatedAt) <= fading.half || m.Importance-decayStep < fading.floor {
 			continue
 		}
 		told, err := s.lastTold(ctx, scope, m.ID)
@@ -99,7 +99,7 @@ func (s *Service) lower(ctx context.Context, scope memory.Scope, memories []memo
 		if err != nil {
 			return nil, err
 		}
-		target := faded(told.Importance, m.Layer, now.Sub(told.RecordedFrom))
+		target := fading.of(told.Importance, now.Sub(told.RecordedFrom))
 		if m.Importance-target < decayStep {
 			continue
 		}

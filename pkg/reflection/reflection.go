@@ -25,9 +25,10 @@ const (
 	Consolidate Kind = "consolidate" // one memory per group of near-duplicates
 	Extract     Kind = "extract"     // one memory per entity that several memories mention
 	Decay       Kind = "decay"       // lowers the importance of what has not been touched for long
+	Forgetting  Kind = "forget"      // archives, and later deletes, by the project's policies; or brings back
 )
 
-// Kinds lists every kind.
+// Kinds lists every kind that can be asked for as it is: forgetting goes by policies.
 func Kinds() []Kind { return []Kind{Insight, Consolidate, Extract, Decay} }
 
 // Status is where a reflection stands.
@@ -58,7 +59,7 @@ type Reflection struct {
 	ID        memory.ID     `json:"id"`
 	TenantID  string        `json:"tenant_id"`
 	ProjectID string        `json:"project_id"`
-	Kind      Kind          `json:"kind" enum:"insight,consolidate,extract,decay"`
+	Kind      Kind          `json:"kind" enum:"insight,consolidate,extract,decay,forget"`
 	Filters   memory.Filter `json:"filters"`
 	Since     *time.Time    `json:"since,omitempty"`
 	Until     *time.Time    `json:"until,omitempty"`
@@ -69,7 +70,9 @@ type Reflection struct {
 
 	Sources   []memory.Citation `json:"sources"`    // every span quoted by the memories below
 	MemoryIDs []memory.ID       `json:"memory_ids"` // memories this reflection stands for; for decay, those it lowered
-	Stale     bool              `json:"stale"`      // a source has gone or no longer says what was quoted; computed on reading
+	// Forgetting is of kind forget alone.
+	Forgetting *ForgettingRun `json:"forgetting,omitempty"`
+	Stale      bool           `json:"stale"` // a source has gone or no longer says what was quoted; computed on reading
 
 	Calls     int         `json:"calls"` // of a language model
 	TokensIn  int         `json:"tokens_in"`
@@ -94,8 +97,16 @@ func (r *Reflection) AsQueued() Reflection {
 	return Reflection{
 		ID: r.ID, TenantID: r.TenantID, ProjectID: r.ProjectID, Kind: r.Kind, Filters: r.Filters, Since: r.Since, Until: r.Until,
 		Status: Queued, Method: Extractive, CreatedAt: r.CreatedAt,
-		Degraded: []string{}, Sources: []memory.Citation{}, MemoryIDs: []memory.ID{},
+		Degraded: []string{}, Sources: []memory.Citation{}, MemoryIDs: []memory.ID{}, Forgetting: r.Forgetting.asQueued(),
 	}
+}
+
+// asQueued is the run without what came of it.
+func (f *ForgettingRun) asQueued() *ForgettingRun {
+	if f == nil {
+		return nil
+	}
+	return &ForgettingRun{By: f.By, Policies: f.Policies, UndoOf: f.UndoOf, Until: f.Until}
 }
 
 // Request asks for a reflection. The zero Kind is Insight. Since and Until narrow Filters further.
