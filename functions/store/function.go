@@ -16,6 +16,7 @@ import (
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/job"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/reflection"
 	"github.com/rae-memory/rae/pkg/serve"
 )
 
@@ -29,7 +30,9 @@ type Function struct {
 	Drain  func(ctx context.Context) error
 	Jobs   *job.Runner    // nil: the function has no jobs, and no routes under /v1/jobs
 	Models *embed.Reembed // moves projects to other embedding models; nil: no routes under /v1/embedding-models
-	Log    *slog.Logger   // nil: slog.Default()
+	// Importance tells how memories are used, and what that is worth. nil: no route /v1/memories/{id}/use.
+	Importance *reflection.Service
+	Log        *slog.Logger // nil: slog.Default()
 
 	closers  []func() error // of what Open acquired, in the order to close them
 	endMeter func(context.Context) error
@@ -79,6 +82,7 @@ func (f *Function) Register(api huma.API) {
 	describe(api.OpenAPI().Components.Schemas)
 	f.registerMemories(api)
 	f.registerLists(api)
+	f.registerUse(api)
 	f.registerStreams(api)
 	f.registerConversations(api)
 	f.registerTenants(api)

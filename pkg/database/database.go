@@ -67,6 +67,7 @@ type Memories interface {
 	memory.Directory
 	memory.Watermarks
 	memory.Modelled
+	memory.Uses
 	outbox.Queue
 }
 

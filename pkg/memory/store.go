@@ -85,6 +85,9 @@ type Tx interface {
 	// Unarchive takes the mark off memories that were archived by the one named (empty: by anybody), and returns those, in
 	// the order of ids: each is as it was before Archive, to the byte.
 	Unarchive(ctx context.Context, ids []ID, by ID) ([]ID, error)
+	// Rate adds what somebody says of a memory to its use, and returns that. NotFound when it does not stand. It is no
+	// change of the memory: no version, no place on the feed, no announcement.
+	Rate(ctx context.Context, id ID, f Feedback) (Use, error)
 	// Answered returns the answer remembered for the key. Conflict when it was remembered for another fingerprint.
 	Answered(ctx context.Context, key Key) (answer []byte, found bool, err error)
 	// Answer remembers the answer of the key, in this transaction. Answers are kept for at least 24 hours.

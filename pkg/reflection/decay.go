@@ -82,14 +82,21 @@ func (s *Service) decay(ctx context.Context, scope memory.Scope, r *Reflection) 
 	return f, nil
 }
 
-// lower writes the next version of those memories that have faded by at least a step, in one transaction.
+// lower writes the next version of those memories whose importance has moved by at least a step, in one transaction: it
+// fades, and use moves it either way.
 func (s *Service) lower(ctx context.Context, scope memory.Scope, policies *Policies, memories []memory.Memory) ([]memory.ID, error) {
 	now := s.now()
 	due := map[memory.ID]memory.Memory{}
+	uses, err := s.usesOf(ctx, scope, memories)
+	if err != nil {
+		return nil, err
+	}
 	var ids []memory.ID
 	for _, m := range memories {
 		fading := policies.of(m.Layer).fading()
-		if !toldBySomebody(&m) || fading.half == 0 || now.Sub(m.CreatedAt) <= fading.half || m.Importance-decayStep < fading.floor {
+		use, used := uses[m.ID]
+		untouched := fading.half == 0 || now.Sub(m.CreatedAt) <= fading.half || m.Importance-decayStep < fading.floor
+		if !toldBySomebody(&m) || !used && untouched {
 			continue
 		}
 		told, err := s.lastTold(ctx, scope, m.ID)
@@ -99,11 +106,11 @@ func (s *Service) lower(ctx context.Context, scope memory.Scope, policies *Polic
 		if err != nil {
 			return nil, err
 		}
-		target := fading.of(told.Importance, now.Sub(told.RecordedFrom))
-		if m.Importance-target < decayStep {
+		target := importanceOf(&told, m.Importance, use, fading, now).Target
+		if moved := m.Importance - target; moved < decayStep && (!used || moved > -decayStep) {
 			continue
 		}
-		m.Importance = round(target)
+		m.Importance = target
 		due[m.ID] = m
 		ids = append(ids, m.ID)
 	}
@@ -111,7 +118,7 @@ func (s *Service) lower(ctx context.Context, scope memory.Scope, policies *Polic
 		return nil, nil
 	}
 	var written []memory.ID
-	err := s.Keeper.Write(ctx, scope, func(tx memory.Tx) error {
+	err = s.Keeper.Write(ctx, scope, func(tx memory.Tx) error {
 		written = written[:0]
 		for _, id := range ids {
 			standing, err := tx.Get(ctx, id)
@@ -130,7 +137,7 @@ func (s *Service) lower(ctx context.Context, scope memory.Scope, policies *Polic
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("lower the importance of %s: %w", plural(len(ids), "memory"), err)
+		return nil, fmt.Errorf("change the importance of %s: %w", plural(len(ids), "memory"), err)
 	}
 	return slices.Clone(written), nil
 }
@@ -141,10 +148,31 @@ func (s *Service) lastTold(ctx context.Context, scope memory.Scope, id memory.ID
 	if err != nil {
 		return memory.Version{}, fmt.Errorf("read the history of %s: %w", id, err)
 	}
+	return toldLast(versions), nil
+}
+
+// toldLast is the newest version that decay did not write, of versions from the newest.
+func toldLast(versions []memory.Version) memory.Version {
 	for _, v := range versions {
 		if v.Reason != decayReason {
-			return v, nil
+			return v
 		}
 	}
-	return versions[len(versions)-1], nil
+	return versions[len(versions)-1]
+}
+
+// usesOf is how the memories are used, as far as that is known.
+func (s *Service) usesOf(ctx context.Context, scope memory.Scope, memories []memory.Memory) (map[memory.ID]memory.Use, error) {
+	if s.Uses == nil || len(memories) == 0 {
+		return nil, nil
+	}
+	ids := make([]memory.ID, len(memories))
+	for i := range memories {
+		ids[i] = memories[i].ID
+	}
+	uses, err := s.Uses.Use(ctx, scope, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read how memories are used: %w", err)
+	}
+	return uses, nil
 }

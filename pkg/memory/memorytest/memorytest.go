@@ -45,6 +45,7 @@ func Run(t *testing.T, on string, open Open) {
 		{"deletion", deletionClauses()},
 		{"expiry", expiryClauses()},
 		{"archive", archiveClauses()},
+		{"use", useClauses()},
 		{"vectors", vectorClauses()},
 		{"feed", feedClauses()},
 		{"transactions", transactionClauses()},
