@@ -114,23 +114,31 @@ func (f *Function) forget(ctx context.Context, in *forgetInput) (*forgetOutput, 
 	return &forgetOutput{status, forgot{Run: &r}}, err
 }
 
-// await works on a reflection for as long as a request may take.
+// lookAgain is how soon a request that waits looks again at what another worker has: the event that wakes one may be quicker.
+const lookAgain = 50 * time.Millisecond
+
+// await works on a reflection, or waits for who does, for as long as a request may take.
 func (f *Function) await(ctx context.Context, scope memory.Scope, id memory.ID) (int, reflection.Reflection, error) {
 	waiting, stop := context.WithDeadline(ctx, waitUntil(ctx, time.Now()))
 	defer stop()
-	done, err := f.service.Run(waiting, scope, id)
-	if err != nil && (waiting.Err() == nil || ctx.Err() != nil) {
-		return 0, done, err
-	}
-	if err != nil { // the wait is over, the work is back in the queue
-		if done, err = f.service.Get(ctx, scope, id); err != nil {
+	for {
+		done, err := f.service.Run(waiting, scope, id)
+		if err != nil && (waiting.Err() == nil || ctx.Err() != nil) {
 			return 0, done, err
 		}
+		if err != nil { // the wait is over, the work is back in the queue
+			done, err = f.service.Get(ctx, scope, id)
+			return http.StatusAccepted, done, err
+		}
+		if done.Status.Final() {
+			return http.StatusOK, done, nil
+		}
+		select {
+		case <-waiting.Done():
+			return http.StatusAccepted, done, nil
+		case <-time.After(lookAgain):
+		}
 	}
-	if !done.Status.Final() {
-		return http.StatusAccepted, done, nil
-	}
-	return http.StatusOK, done, nil
 }
 
 type runsInput struct {
