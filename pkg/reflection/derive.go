@@ -31,6 +31,8 @@ var shapeOf = map[Kind]shape{
 	Insight:     {memory.Reflective, "insight"},
 	Consolidate: {memory.Reflective, "consolidated"},
 	Extract:     {memory.Semantic, "extracted"},
+	Promote:     {memory.Semantic, "promoted"},
+	Summarize:   {memory.LongTerm, "summary"},
 }
 
 // draft is a memory about to be derived.
@@ -70,6 +72,11 @@ func (s *Service) derive(ctx context.Context, scope memory.Scope, r *Reflection)
 	if err != nil {
 		return found{}, err
 	}
+	return s.tellOf(ctx, scope, r, drafts, f)
+}
+
+// tellOf adds to what was found the memories that the drafts are: those that stand, and those to be told of.
+func (s *Service) tellOf(ctx context.Context, scope memory.Scope, r *Reflection, drafts []draft, f found) (found, error) {
 	standing, err := s.standing(ctx, scope, r.Kind, drafts)
 	if err != nil {
 		return found{}, err
@@ -122,9 +129,11 @@ func draftsOf(ctx context.Context, kind Kind, c *corpus) ([]draft, error) {
 			drafts = append(drafts, c.duplicates(part)...)
 		case Extract:
 			drafts = append(drafts, c.mentions(part)...)
+		case Promote:
+			drafts = append(drafts, c.promotions(part)...)
 		}
 	}
-	limit := map[Kind]int{Insight: maxInsights, Consolidate: maxGroups, Extract: maxEntities}[kind]
+	limit := map[Kind]int{Insight: maxInsights, Consolidate: maxGroups, Extract: maxEntities, Promote: maxGroups}[kind]
 	if len(drafts) > limit {
 		slices.SortStableFunc(drafts, func(a, b draft) int { return cmp.Compare(b.importance(1), a.importance(1)) })
 		drafts = drafts[:limit]

@@ -24,12 +24,14 @@ const (
 	Insight     Kind = "insight"     // one memory per group of related memories, quoting the central sentences
 	Consolidate Kind = "consolidate" // one memory per group of near-duplicates
 	Extract     Kind = "extract"     // one memory per entity that several memories mention
+	Promote     Kind = "promote"     // one semantic memory per statement that was told again and again
+	Summarize   Kind = "summarize"   // one long-term memory per session that has been quiet for long
 	Decay       Kind = "decay"       // lowers the importance of what has not been touched for long
 	Forgetting  Kind = "forget"      // archives, and later deletes, by the project's policies; or brings back
 )
 
 // Kinds lists every kind that can be asked for as it is: forgetting goes by policies.
-func Kinds() []Kind { return []Kind{Insight, Consolidate, Extract, Decay} }
+func Kinds() []Kind { return []Kind{Insight, Consolidate, Extract, Promote, Summarize, Decay} }
 
 // Status is where a reflection stands.
 type Status string
@@ -59,7 +61,7 @@ type Reflection struct {
 	ID        memory.ID     `json:"id"`
 	TenantID  string        `json:"tenant_id"`
 	ProjectID string        `json:"project_id"`
-	Kind      Kind          `json:"kind" enum:"insight,consolidate,extract,decay,forget"`
+	Kind      Kind          `json:"kind" enum:"insight,consolidate,extract,promote,summarize,decay,forget"`
 	Filters   memory.Filter `json:"filters"`
 	Since     *time.Time    `json:"since,omitempty"`
 	Until     *time.Time    `json:"until,omitempty"`
@@ -126,7 +128,7 @@ const (
 // check names the first field that cannot be worked with.
 func (r *Request) check() error {
 	if !slices.Contains(Kinds(), r.Kind) {
-		return fault.BadField("body.kind", "must be one of insight, consolidate, extract, decay")
+		return fault.BadField("body.kind", "must be one of insight, consolidate, extract, promote, summarize, decay")
 	}
 	if r.Since != nil && r.Until != nil && !r.Since.Before(*r.Until) {
 		return fault.BadField("body.until", "must be later than since")

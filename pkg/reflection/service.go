@@ -225,7 +225,9 @@ func (s *Service) perform(ctx context.Context, scope memory.Scope, r *Reflection
 		return s.decay(ctx, scope, r)
 	case Forgetting:
 		return s.forget(ctx, scope, r)
-	case Insight, Consolidate, Extract:
+	case Summarize:
+		return s.summarize(ctx, scope, r)
+	case Insight, Consolidate, Extract, Promote:
 		return s.derive(ctx, scope, r)
 	}
 	return found{}, fault.New(fault.Invalid, "reflection %s has an unknown kind", r.ID)
