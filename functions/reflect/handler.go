@@ -32,7 +32,7 @@ func (f *Function) Register(api huma.API) {
 			"the answer is 200 with what came of it, or 202 if the time of a request was not enough: then it goes on by itself.\n\n" +
 			"`insight` writes one memory per group of related memories, `consolidate` one per group of near-duplicates, `extract` one " +
 			"per entity that several memories mention, `promote` one semantic memory per statement that was told in three sessions or on three " +
-			"days, `summarize` one long-term memory per session that has been quiet for a week, each quoting its sources; `decay` moves the " +
+			"days, `summarize` one long-term memory per session that has been quiet for a week, each quoting its sources; `merge` archives all but the newest of near-duplicates, which `POST /v1/forgetting/{id}/undo` takes back; `decay` moves the " +
 			"importance of memories by their age and use.",
 	}, f.start)
 	httpapi.Register(api, huma.Operation{
@@ -72,7 +72,7 @@ type startInput struct {
 
 // order is what a caller asks for.
 type order struct {
-	Kind    reflection.Kind `json:"kind,omitempty" enum:"insight,consolidate,extract,promote,summarize,decay" default:"insight" doc:"What to do."`
+	Kind    reflection.Kind `json:"kind,omitempty" enum:"insight,consolidate,extract,promote,summarize,merge,decay" default:"insight" doc:"What to do."`
 	Filters memory.Filter   `json:"filters,omitempty" doc:"Memories to reflect upon; those of layer reflective never are."`
 	Since   *time.Time      `json:"since,omitempty" doc:"What happened (or, where that is unknown, was stored) at this time or later."`
 	Until   *time.Time      `json:"until,omitempty" doc:"What happened (or was stored) before this time."`
@@ -118,7 +118,7 @@ func waitUntil(ctx context.Context, now time.Time) time.Time {
 type listInput struct {
 	httpapi.Scoped
 	httpapi.Paged
-	Kind   string `query:"kind" enum:"insight,consolidate,extract,promote,summarize,decay,forget" doc:"Reflections of this kind."`
+	Kind   string `query:"kind" enum:"insight,consolidate,extract,promote,summarize,merge,decay,forget" doc:"Reflections of this kind."`
 	Status string `query:"status" enum:"queued,running,succeeded,failed,parked,cancelled" doc:"Reflections that stand like this."`
 }
 

@@ -144,7 +144,11 @@ func draftsOf(ctx context.Context, kind Kind, c *corpus) ([]draft, error) {
 // read returns the newest memories of the reflection's window that somebody told (nothing derived: reflections are
 // not reflected upon), and whether there were more.
 func (s *Service) read(ctx context.Context, scope memory.Scope, r *Reflection) ([]memory.Memory, bool, error) {
-	page, err := s.Memories.List(ctx, scope, memory.Query{Filter: r.window(), Limit: windowSize})
+	window := r.window()
+	if r.Kind == Promote && window.Archived == memory.WithoutArchived {
+		window.Archived = memory.WithArchived // what was told was told, though it has been merged or forgotten since
+	}
+	page, err := s.Memories.List(ctx, scope, memory.Query{Filter: window, Limit: windowSize})
 	if err != nil {
 		return nil, false, fmt.Errorf("read the memories of reflection %s: %w", r.ID, err)
 	}

@@ -128,7 +128,7 @@ func (s *Service) Undo(ctx context.Context, scope memory.Scope, run memory.ID, b
 
 // archives reports whether a reflection archives memories, so that it can be undone.
 func (r *Reflection) archives() bool {
-	return r.Kind == Forgetting && r.Forgetting != nil && r.Forgetting.UndoOf == ""
+	return r.Kind == Merge || r.Kind == Forgetting && r.Forgetting != nil && r.Forgetting.UndoOf == ""
 }
 
 // ForgetScopes queues the day's run of every scope whose policies forget something, once a day each, and returns how many it

@@ -26,12 +26,13 @@ const (
 	Extract     Kind = "extract"     // one memory per entity that several memories mention
 	Promote     Kind = "promote"     // one semantic memory per statement that was told again and again
 	Summarize   Kind = "summarize"   // one long-term memory per session that has been quiet for long
+	Merge       Kind = "merge"       // archives all but the newest of memories that say the same
 	Decay       Kind = "decay"       // lowers the importance of what has not been touched for long
 	Forgetting  Kind = "forget"      // archives, and later deletes, by the project's policies; or brings back
 )
 
 // Kinds lists every kind that can be asked for as it is: forgetting goes by policies.
-func Kinds() []Kind { return []Kind{Insight, Consolidate, Extract, Promote, Summarize, Decay} }
+func Kinds() []Kind { return []Kind{Insight, Consolidate, Extract, Promote, Summarize, Merge, Decay} }
 
 // Status is where a reflection stands.
 type Status string
@@ -61,7 +62,7 @@ type Reflection struct {
 	ID        memory.ID     `json:"id"`
 	TenantID  string        `json:"tenant_id"`
 	ProjectID string        `json:"project_id"`
-	Kind      Kind          `json:"kind" enum:"insight,consolidate,extract,promote,summarize,decay,forget"`
+	Kind      Kind          `json:"kind" enum:"insight,consolidate,extract,promote,summarize,merge,decay,forget"`
 	Filters   memory.Filter `json:"filters"`
 	Since     *time.Time    `json:"since,omitempty"`
 	Until     *time.Time    `json:"until,omitempty"`
@@ -72,7 +73,8 @@ type Reflection struct {
 
 	Sources   []memory.Citation `json:"sources"`    // every span quoted by the memories below
 	MemoryIDs []memory.ID       `json:"memory_ids"` // memories this reflection stands for; for decay, those it lowered
-	// Forgetting is of kind forget alone.
+	// Merged is of kind merge alone, Forgetting of kind forget.
+	Merged     []Merged       `json:"merged,omitempty"`
 	Forgetting *ForgettingRun `json:"forgetting,omitempty"`
 	Stale      bool           `json:"stale"` // a source has gone or no longer says what was quoted; computed on reading
 
@@ -128,7 +130,7 @@ const (
 // check names the first field that cannot be worked with.
 func (r *Request) check() error {
 	if !slices.Contains(Kinds(), r.Kind) {
-		return fault.BadField("body.kind", "must be one of insight, consolidate, extract, promote, summarize, decay")
+		return fault.BadField("body.kind", "must be one of insight, consolidate, extract, promote, summarize, merge, decay")
 	}
 	if r.Since != nil && r.Until != nil && !r.Since.Before(*r.Until) {
 		return fault.BadField("body.until", "must be later than since")

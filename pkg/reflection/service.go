@@ -225,6 +225,8 @@ func (s *Service) perform(ctx context.Context, scope memory.Scope, r *Reflection
 		return s.decay(ctx, scope, r)
 	case Forgetting:
 		return s.forget(ctx, scope, r)
+	case Merge:
+		return s.merge(ctx, scope, r)
 	case Summarize:
 		return s.summarize(ctx, scope, r)
 	case Insight, Consolidate, Extract, Promote:
