@@ -285,7 +285,7 @@ type interrupted struct {
 }
 
 func (s *interrupted) Finish(ctx context.Context, scope memory.Scope, r reflection.Reflection, fence int64, records ...outbox.Record) error {
-	if s.left > 0 && r.Status == reflection.Queued && strings.HasPrefix(r.Cursor, "archive:") {
+	if s.left > 0 && r.Status == reflection.Queued && strings.HasPrefix(r.Cursor, "archive:") && r.Cursor != "archive:" {
 		s.left--
 		return fault.New(fault.Unavailable, "killed")
 	}
