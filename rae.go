@@ -117,7 +117,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	e.Blocks = &block.Service{Store: db.Blocks}
 	e.Jobs = &job.Runner{Store: db.Jobs, Keep: cfg.Store.JobsKeep, Log: rt.Log}
 	e.Reflections = &reflection.Service{
-		Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Store: db.Reflections, Log: rt.Log,
+		Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Uses: db.Memories, Store: db.Reflections, Log: rt.Log,
 	}
 	if cfg.Reflect.Decay == "off" {
 		e.Reflections.Keeper = nil
@@ -145,6 +145,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	e.Memories.Erasers = []ingest.Eraser{searching, embedding}
 	storing := storefn.New(e.Memories, nil, rt.Log) // Run drains; a tick that waited for its turn would keep a worker from other events
 	storing.Blocks, storing.Jobs, storing.Models, storing.Letters = e.Blocks, e.Jobs, e.Reembed, e.store
+	storing.Importance = &reflection.Service{Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Uses: db.Memories, Store: db.Reflections, Log: rt.Log}
 	budgeting := budgetfn.New(e.Ledger, auth.RequireAdmin, rt.Log)
 	if err := budgeting.Gauge(rt.Metrics); err != nil {
 		return nil, err
@@ -313,8 +314,8 @@ func (e *Engine) tick(ctx context.Context, eventType string, at time.Time) {
 // Close ends deliveries and then closes the functions and what they stand on.
 func (e *Engine) Close(ctx context.Context) error {
 	failed := []error{e.broker.Close(ctx), e.guard.Close(ctx)}
-	for i := len(e.functions) - 1; i >= 0; i-- {
-		failed = append(failed, e.functions[i].Close(ctx))
+	for _, f := range e.functions { // what they stand on comes last
+		failed = append(failed, f.Close(ctx))
 	}
 	return errors.Join(failed...)
 }

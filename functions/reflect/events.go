@@ -63,13 +63,20 @@ func (f *Function) due(ctx context.Context, _ eventing.Event) error {
 	return err
 }
 
-// maintain queues the day's decay and goes on with what is queued.
+// maintain queues the day's decay, promotions, summaries and forgetting, and goes on with what is queued.
 func (f *Function) maintain(ctx context.Context, e eventing.Event) error {
 	data, err := eventing.Data[eventing.Tick](e)
 	if err != nil {
 		return err
 	}
-	if _, err := f.service.DecayScopes(ctx, memory.Scope{Tenant: data.Tenant, Project: data.Project}); err != nil {
+	within := memory.Scope{Tenant: data.Tenant, Project: data.Project}
+	if _, err := f.service.DecayScopes(ctx, within); err != nil {
+		return err
+	}
+	if _, err := f.service.DreamScopes(ctx, within); err != nil {
+		return err
+	}
+	if _, err := f.service.ForgetScopes(ctx, within); err != nil {
 		return err
 	}
 	return f.due(ctx, e)

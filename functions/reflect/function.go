@@ -75,7 +75,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 		return nil, err
 	}
 	service := &reflection.Service{
-		Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Store: db.Reflections, Log: rt.Log,
+		Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Uses: db.Memories, Store: db.Reflections, Log: rt.Log,
 	}
 	f := New(service, model, rt.Log)
 	f.Backing, f.endMeter = db.Backing, end

@@ -31,8 +31,9 @@ func (f *Function) Register(api huma.API) {
 		Description: "Queues the work and answers 202 with the reflection as it was queued. With `wait` it is done at once and " +
 			"the answer is 200 with what came of it, or 202 if the time of a request was not enough: then it goes on by itself.\n\n" +
 			"`insight` writes one memory per group of related memories, `consolidate` one per group of near-duplicates, `extract` one " +
-			"per entity that several memories mention, each quoting its sources; `decay` lowers the importance of what nobody " +
-			"touched for long.",
+			"per entity that several memories mention, `promote` one semantic memory per statement that was told in three sessions or on three " +
+			"days, `summarize` one long-term memory per session that has been quiet for a week, each quoting its sources; `merge` archives all but the newest of near-duplicates, which `POST /v1/forgetting/{id}/undo` takes back; `decay` moves the " +
+			"importance of memories by their age and use.",
 	}, f.start)
 	httpapi.Register(api, huma.Operation{
 		OperationID: "list-reflections", Method: http.MethodGet, Path: "/v1/reflections", Tags: []string{tag},
@@ -47,6 +48,7 @@ func (f *Function) Register(api huma.API) {
 		Summary: "Call off a reflection", Errors: []int{http.StatusNotFound, http.StatusConflict}, DefaultStatus: http.StatusOK,
 		Description: "What is queued is not begun, what is running writes nothing more. 409 when it has already ended.",
 	}, f.cancel)
+	f.registerForgetting(api)
 }
 
 // costSchema describes what is an integer in Go and a decimal number on the wire.
@@ -70,7 +72,7 @@ type startInput struct {
 
 // order is what a caller asks for.
 type order struct {
-	Kind    reflection.Kind `json:"kind,omitempty" enum:"insight,consolidate,extract,decay" default:"insight" doc:"What to do."`
+	Kind    reflection.Kind `json:"kind,omitempty" enum:"insight,consolidate,extract,promote,summarize,merge,decay" default:"insight" doc:"What to do."`
 	Filters memory.Filter   `json:"filters,omitempty" doc:"Memories to reflect upon; those of layer reflective never are."`
 	Since   *time.Time      `json:"since,omitempty" doc:"What happened (or, where that is unknown, was stored) at this time or later."`
 	Until   *time.Time      `json:"until,omitempty" doc:"What happened (or was stored) before this time."`
@@ -97,21 +99,11 @@ func (f *Function) start(ctx context.Context, in *startInput) (*startOutput, err
 	if !order.Wait {
 		return &startOutput{http.StatusAccepted, r.AsQueued()}, nil // a repetition gets the same answer, whatever has happened since
 	}
-	waiting, stop := context.WithDeadline(ctx, waitUntil(ctx, time.Now()))
-	defer stop()
-	done, err := f.service.Run(waiting, in.Scope(), r.ID)
-	if err != nil && (waiting.Err() == nil || ctx.Err() != nil) {
+	status, done, err := f.await(ctx, in.Scope(), r.ID)
+	if err != nil {
 		return nil, err
 	}
-	if err != nil { // the wait is over, the work is back in the queue
-		if done, err = f.service.Get(ctx, in.Scope(), r.ID); err != nil {
-			return nil, err
-		}
-	}
-	if !done.Status.Final() {
-		return &startOutput{http.StatusAccepted, done}, nil
-	}
-	return &startOutput{http.StatusOK, done}, nil
+	return &startOutput{status, done}, nil
 }
 
 // waitUntil is when a waiting request must have its answer: in time for it to be written.
@@ -126,7 +118,7 @@ func waitUntil(ctx context.Context, now time.Time) time.Time {
 type listInput struct {
 	httpapi.Scoped
 	httpapi.Paged
-	Kind   string `query:"kind" enum:"insight,consolidate,extract,decay" doc:"Reflections of this kind."`
+	Kind   string `query:"kind" enum:"insight,consolidate,extract,promote,summarize,merge,decay,forget" doc:"Reflections of this kind."`
 	Status string `query:"status" enum:"queued,running,succeeded,failed,parked,cancelled" doc:"Reflections that stand like this."`
 }
 

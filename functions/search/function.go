@@ -29,6 +29,7 @@ type Function struct {
 	serve.Backing
 
 	service *search.Service
+	used    *search.Used
 	parts   parts
 	qdrant  *copies // in Qdrant; nil: there is none
 	log     *slog.Logger
@@ -77,6 +78,7 @@ func New(cfg Config, db *database.DB, spaces *embed.Spaces, rt serve.Runtime) (*
 	}
 	p := partsOf(&cfg, db, spaces)
 	f := &Function{parts: p, qdrant: copied, log: rt.Log}
+	f.used = &search.Used{Uses: db.Memories, Log: rt.Log}
 	f.service = &search.Service{
 		Legs:          []search.Leg{p.lexical, copied.before(p.dense, p.places), p.entities},
 		Weights:       weights(own.Model()),
@@ -168,7 +170,7 @@ func (f *Function) Health(ctx context.Context) []serve.Component {
 
 // Close closes what the function opened.
 func (f *Function) Close(ctx context.Context) error {
-	failed := []error{f.Backing.Close(ctx)}
+	failed := []error{f.used.Close(ctx), f.Backing.Close(ctx)}
 	if f.alone != nil {
 		failed = append(failed, f.alone.endMeter(ctx), f.alone.redis.Close())
 	}

@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -102,6 +103,7 @@ func (f *Function) search(ctx context.Context, in *searchInput) (*searchOutput, 
 		}
 		out.Body.Results[i] = result
 	}
+	f.used.Note(ctx, in.Scope(), idsOf(found.Results))
 	out.Body.Cached, out.Body.Degraded = found.Cached, append([]string{}, found.Degraded...)
 	out.Body.TookMS = milliseconds(time.Since(began))
 	return out, nil
@@ -144,12 +146,27 @@ func (f *Function) context(ctx context.Context, in *contextInput) (*contextOutpu
 	if err != nil {
 		return nil, err
 	}
+	cited := make([]memory.ID, 0, len(packed.Citations))
+	for _, c := range packed.Citations {
+		if !slices.Contains(cited, c.MemoryID) {
+			cited = append(cited, c.MemoryID)
+		}
+	}
+	f.used.Note(ctx, in.Scope(), cited)
 	out := &contextOutput{}
 	out.Body.Text, out.Body.Tokens, out.Body.Truncated = packed.Text, packed.Tokens, packed.Truncated
 	out.Body.Citations = append([]search.Citation{}, packed.Citations...)
 	out.Body.Degraded = append([]string{}, packed.Degraded...)
 	out.Body.Blocks, out.Body.Omitted = packed.Blocks, packed.Omitted
 	return out, nil
+}
+
+func idsOf(results []search.Result) []memory.ID {
+	ids := make([]memory.ID, len(results))
+	for i := range results {
+		ids[i] = results[i].Memory.ID
+	}
+	return ids
 }
 
 func token(scope memory.Scope, seq memory.Seq) httpapi.ConsistencyOut {

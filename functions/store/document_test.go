@@ -41,7 +41,8 @@ func TestTheDocumentHasEveryRouteOfTheFunction(t *testing.T) {
 	for _, route := range []string{
 		"POST /v1/memories", "GET /v1/memories", "POST /v1/memories/batch", "POST /v1/memories/delete",
 		"POST /v1/memories/import", "GET /v1/memories/export", "GET /v1/memories/{id}", "PATCH /v1/memories/{id}",
-		"DELETE /v1/memories/{id}", "GET /v1/memories/{id}/history", "POST /v1/conversations", "DELETE /v1/tenants/{tenant}/data",
+		"DELETE /v1/memories/{id}", "GET /v1/memories/{id}/history", "POST /v1/memories/{id}/feedback", "GET /v1/memories/{id}/use",
+		"POST /v1/conversations", "DELETE /v1/tenants/{tenant}/data",
 		"GET /v1/blocks", "PUT /v1/blocks/{name}", "GET /v1/blocks/{name}", "PATCH /v1/blocks/{name}", "DELETE /v1/blocks/{name}",
 		"GET /v1/blocks/{name}/history", "POST /v1/blocks/{name}/undo",
 		"GET /v1/jobs", "GET /v1/jobs/{id}", "DELETE /v1/jobs/{id}", "GET /v1/embedding-models", "POST /v1/embedding-models",

@@ -18,6 +18,7 @@ import (
 	"github.com/rae-memory/rae/pkg/job"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
+	"github.com/rae-memory/rae/pkg/reflection"
 	"github.com/rae-memory/rae/pkg/serve"
 )
 
@@ -33,7 +34,9 @@ type Function struct {
 	Blocks  *block.Service // nil: no routes under /v1/blocks
 	Letters outbox.Queue   // where dead letters are; nil: no routes under /v1/dead-letters
 	Models  *embed.Reembed // moves projects to other embedding models; nil: no routes under /v1/embedding-models
-	Log     *slog.Logger   // nil: slog.Default()
+	// Importance tells how memories are used, and what that is worth. nil: no route /v1/memories/{id}/use.
+	Importance *reflection.Service
+	Log        *slog.Logger // nil: slog.Default()
 
 	closers  []func() error // of what Open acquired, in the order to close them
 	endMeter func(context.Context) error
@@ -85,6 +88,7 @@ func (f *Function) Register(api huma.API) {
 	describe(api.OpenAPI().Components.Schemas)
 	f.registerMemories(api)
 	f.registerLists(api)
+	f.registerUse(api)
 	f.registerStreams(api)
 	f.registerConversations(api)
 	f.registerTenants(api)

@@ -25,12 +25,13 @@ type Filtering struct {
 	Since         time.Time      `query:"since" doc:"What happened (or, where that is unknown, was stored) at this time or later."`
 	Until         time.Time      `query:"until" doc:"What happened (or was stored) before this time."`
 	MinImportance float64        `query:"min_importance" minimum:"0" maximum:"1" doc:"Memories of at least this importance."`
+	Archived      string         `query:"archived" enum:"include,only" doc:"Archived memories, too, or only those."`
 }
 
 func (f *Filtering) filter() memory.Filter {
 	return memory.Filter{
 		Layers: f.Layers, Tags: f.Tags, UserID: f.UserID, AgentID: f.AgentID, SessionID: f.SessionID,
-		Since: given(f.Since), Until: given(f.Until), MinImportance: f.MinImportance,
+		Since: given(f.Since), Until: given(f.Until), MinImportance: f.MinImportance, Archived: memory.Archived(f.Archived),
 	}
 }
 
@@ -71,7 +72,7 @@ func (f *Function) registerLists(api huma.API) {
 	httpapi.Register(api, huma.Operation{
 		OperationID: "delete-memories", Method: http.MethodPost, Path: "/v1/memories/delete", Tags: []string{tag},
 		Summary:     "Delete every memory that matches",
-		Description: "An empty filter is refused. The work is done in slices: repeating a call that broke off deletes the rest.",
+		Description: "An empty filter is refused. Archived memories are deleted with the others. The work is done in slices: repeating a call that broke off deletes the rest.",
 	}, f.deleteMany)
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/job"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/reflection"
 	"github.com/rae-memory/rae/pkg/serve"
 )
 
@@ -86,6 +87,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 		f.closers = append(f.closers, db.Release)
 	}
 	f.Memories.Store, f.Letters = db.Memories, db.Memories
+	f.Importance = &reflection.Service{Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Uses: db.Memories, Store: db.Reflections, Log: rt.Log}
 	spaces := &embed.Spaces{Store: db.Memories, Resolve: embed.Resolve(embedders), Log: rt.Log}
 	f.Memories.Embedders, f.Memories.Vectors = Embedders(spaces), db.Memories
 	f.Blocks = &block.Service{Store: db.Blocks}

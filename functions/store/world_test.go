@@ -23,6 +23,7 @@ import (
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/inmem"
 	"github.com/rae-memory/rae/pkg/job"
+	"github.com/rae-memory/rae/pkg/reflection"
 	"github.com/rae-memory/rae/pkg/serve"
 	"github.com/rae-memory/rae/pkg/telemetry"
 )
@@ -52,6 +53,7 @@ func newWorld(t *testing.T) *world {
 	f.Blocks = &block.Service{Store: inmem.NewBlocks(db)}
 	f.Jobs = &job.Runner{Store: inmem.NewJobs(db), Handlers: map[string]job.Handler{"count": count}, Log: log}
 	f.Letters = db
+	f.Importance = &reflection.Service{Memories: db, Writer: db, Keeper: db, Uses: db, Store: inmem.NewReflections(db), Clock: clock}
 	f.Models = &embed.Reembed{Memories: db, Scopes: db, Jobs: f.Jobs, Spaces: &embed.Spaces{Store: db, Resolve: embed.One(new(embed.Hash))}}
 	server, err := serve.New(serve.LocalDefaults(), serve.Runtime{Log: log, Metrics: telemetry.NewRegistry(), Version: "test"}, f)
 	if err != nil {

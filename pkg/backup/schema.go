@@ -33,7 +33,7 @@ type Column struct {
 	Kind     Kind
 	Optional bool
 	// Default is the value in rows of an archive that was written before there was the column, nil for a column that there
-	// was from the beginning. Columns that came later stand last.
+	// was from the beginning, and for one that is Optional. Columns that came later stand last.
 	Default any
 }
 
@@ -74,7 +74,7 @@ func (t *Table) tells(columns []string) bool {
 	if len(columns) > len(t.Columns) || !slices.Equal(columns, names(t.Columns[:len(columns)])) {
 		return false
 	}
-	return !slices.ContainsFunc(t.Columns[len(columns):], func(c Column) bool { return c.Default == nil })
+	return !slices.ContainsFunc(t.Columns[len(columns):], func(c Column) bool { return c.Default == nil && !c.Optional })
 }
 
 // Scopes is the table that comes first: it says where the numbers of each project's feed begin.
@@ -86,7 +86,8 @@ func Tables() []*Table {
 	return []*Table{
 		keyed(Scopes, 1, text("project"), seq("head"), seq("floor")),
 		keyed("memories", 2, append([]Column{text("project"), uuid("id")},
-			append(versioned(), blob("fingerprint"), text("change"), text("actor"), text("reason"), text("body"), text("content"))...)...),
+			append(versioned(), blob("fingerprint"), text("change"), text("actor"), text("reason"), text("body"), text("content"),
+				optional(at("archived_at")), later(text("archived_by"), ""))...)...),
 		keyed("memory_versions", 3, versions()...),
 		keyed("memory_vectors", 3, text("project"), uuid("memory_id"), text("model"), number("version"), Column{Name: "vector", Kind: Vector}),
 		keyed("embedding_models", 1, text("project"), text("active"), text("next"), text("previous"), boolean("chosen")),
@@ -116,6 +117,9 @@ func Tables() []*Table {
 		keyed("reflections", 2, text("project"), uuid("id"), text("kind"), text("status"), at("created_at"), number("attempts"),
 			text("cursor"), number("fence"), at("leased_to"), text("route"), text("key"), text("fingerprint"), text("body")),
 		keyed("reflection_gatherings", 1, text("project"), number("count")),
+		keyed("forgetting_policies", 1, text("project"), text("body")),
+		keyed("memory_use", 2, text("project"), uuid("memory_id"), number("hits"), optional(at("last_used_at")), number("helpful"),
+			number("unhelpful"), float("score"), text("body")),
 		keyed("jobs", 2, text("project"), uuid("id"), text("kind"), text("status"), at("due_at"), number("fence"),
 			text("arguments"), text("cursor"), text("route"), text("key"), text("fingerprint"), text("body")),
 		keyed("blocks", 4, blockVersion()...),

@@ -191,6 +191,9 @@ func filterQuery(f memory.Filter, at memory.View) (url.Values, error) {
 	if f.MinImportance != 0 {
 		query.Set("min_importance", strconv.FormatFloat(f.MinImportance, 'g', -1, 64))
 	}
+	if f.Archived != memory.WithoutArchived {
+		query.Set("archived", string(f.Archived))
+	}
 	return query, nil
 }
 

@@ -68,6 +68,7 @@ type Memories interface {
 	memory.Directory
 	memory.Watermarks
 	memory.Modelled
+	memory.Uses
 	outbox.Queue
 }
 

@@ -24,6 +24,7 @@ type entry struct {
 	weight   float64 // importance
 	when     int64   // times in Unix microseconds, as stores keep them; the sentinels below for open ends
 	expires  int64
+	archived int64 // never: it is not
 	valid    interval
 	recorded interval
 	user     uint32 // interned; 0 = none
@@ -113,6 +114,9 @@ func (l *lens) shows(e *entry) bool {
 		return false
 	}
 	if e.expires <= l.now || l.asOf != nil && !e.valid.holds(*l.asOf) {
+		return false
+	}
+	if archived := e.archived != never && (l.knownAt == nil || e.archived <= *l.knownAt); !l.filter.Archived.Passes(archived) {
 		return false
 	}
 	if e.when < l.since || e.when >= l.until || e.weight < l.filter.MinImportance ||

@@ -101,6 +101,7 @@ func (s *scope) apply(c *memory.Change) {
 		e := &s.entries[n]
 		switch {
 		case e.version == c.Version.Version:
+			e.archived = micros(c.Version.ArchivedAt, never)
 			if c.Vector != nil {
 				s.vectors.set(n, c.Vector)
 				s.shareVector(versions)
@@ -112,7 +113,7 @@ func (s *scope) apply(c *memory.Change) {
 			return
 		case e.version < c.Version.Version && e.current:
 			s.retire(n)
-			e.recorded.to = c.Version.RecordedFrom.UnixMicro()
+			e.recorded.to, e.archived = c.Version.RecordedFrom.UnixMicro(), never
 		}
 	}
 	newest := c.Version.RecordedTo == nil && !slices.ContainsFunc(versions, func(n uint32) bool { return s.entries[n].version > c.Version.Version })
@@ -152,6 +153,7 @@ func (s *scope) add(v *memory.Version, newest bool) uint32 {
 	e := entry{
 		id: v.ID, version: v.Version, said: contentHash(v.Content), current: newest, layer: v.Layer, weight: v.Importance,
 		when: v.When().UnixMicro(), expires: micros(v.ExpiresAt, never),
+		archived: micros(v.ArchivedAt, never),
 		valid:    interval{micros(v.ValidFrom, always), micros(v.ValidTo, never)},
 		recorded: interval{v.RecordedFrom.UnixMicro(), micros(v.RecordedTo, never)},
 		user:     s.name(v.UserID), agent: s.name(v.AgentID), session: s.name(v.SessionID), speaker: document.Speaker,

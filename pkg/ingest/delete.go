@@ -22,10 +22,13 @@ func (s *Service) Delete(ctx context.Context, scope memory.Scope, id memory.ID, 
 
 // DeleteWhere removes every memory that matches and counts them. It works in slices, so that nobody else waits long
 // for the writer: when it fails midway, what was deleted stays deleted, and repeating it deletes the rest. Invalid
-// when the filter restricts nothing. With a key, the count of the call that ended is the answer of every repetition.
+// when the filter restricts nothing. Archived memories are deleted with the others, unless the filter wants them alone. With a key, the count of the call that ended is the answer of every repetition.
 func (s *Service) DeleteWhere(ctx context.Context, scope memory.Scope, f memory.Filter, key memory.Key) (Deleted, bool, error) {
 	if err := checkSelection(&f, "body.filter"); err != nil {
 		return Deleted{}, false, err
+	}
+	if f.Archived == memory.WithoutArchived { // whoever wants something gone wants it gone
+		f.Archived = memory.WithArchived
 	}
 	total := 0
 	for {

@@ -43,7 +43,10 @@ func (s *Service) Derive(ctx context.Context, scope memory.Scope, d Derivation) 
 	}
 	e := entry(m, vectors[0])
 	why := memory.Why{Actor: "reflect", Reason: d.Reason}
-	err = s.write(ctx, scope, func(tx memory.Tx) (err error) {
+	if err := named(scope); err != nil {
+		return Stored{}, false, err
+	}
+	err = s.Store.Write(ctx, scope, func(tx memory.Tx) (err error) { // nobody tells it again: what is archived stays so
 		if taken, err = tx.Once(ctx, consumer, d.Event.Source, d.Event.ID); err != nil || !taken {
 			return err
 		}

@@ -53,7 +53,7 @@ func (e *Interrupted) ProblemMembers() map[string]any { return map[string]any{"s
 // record is one line: a draft, or a memory as an export wrote it.
 //
 // Of an export's own members, id is kept unless another memory has it, and derived_from as it is; tenant_id,
-// project_id, embedding, embedding_models, version, created_at and updated_at are read over: the memory goes to the scope of the
+// project_id, embedding, embedding_models, archived_at, archived_by, version, created_at and updated_at are read over: the memory goes to the scope of the
 // import, and RAE knows it there from now on.
 type record struct {
 	Draft
@@ -63,6 +63,8 @@ type record struct {
 	DerivedFrom []memory.Citation `json:"derived_from"`
 	Embedding   string            `json:"embedding"`
 	Models      []string          `json:"embedding_models"`
+	ArchivedAt  *time.Time        `json:"archived_at"`
+	ArchivedBy  string            `json:"archived_by"`
 	Version     int               `json:"version"`
 	CreatedAt   *time.Time        `json:"created_at"`
 	UpdatedAt   *time.Time        `json:"updated_at"`

@@ -76,10 +76,35 @@ func named(scope memory.Scope) error {
 	return nil
 }
 
-// write runs do in one transaction of the scope.
+// write runs do in one transaction of the scope, in which somebody tells something.
 func (s *Service) write(ctx context.Context, scope memory.Scope, do func(memory.Tx) error) error {
 	if err := named(scope); err != nil {
 		return err
 	}
-	return s.Store.Write(ctx, scope, do)
+	return s.Store.Write(ctx, scope, func(tx memory.Tx) error { return do(telling{tx}) })
+}
+
+// telling is a transaction in which what is told again, and had been archived, is brought back.
+type telling struct{ memory.Tx }
+
+func (t telling) PutAll(ctx context.Context, entries []memory.Entry, why memory.Why) ([]memory.Written, error) {
+	written, err := t.Tx.PutAll(ctx, entries, why)
+	if err != nil {
+		return nil, err
+	}
+	for i := range written {
+		m := &written[i].Memory
+		if written[i].Outcome != memory.Deduplicated || m.ArchivedAt == nil {
+			continue
+		}
+		if _, err := t.Unarchive(ctx, []memory.ID{m.ID}, ""); err != nil {
+			return nil, err
+		}
+		m.ArchivedAt, m.ArchivedBy = nil, ""
+	}
+	return written, nil
+}
+
+func (t telling) Put(ctx context.Context, m memory.Memory, why memory.Why, vectors ...memory.Vector) (memory.Memory, memory.Outcome, error) {
+	return memory.One(t.PutAll(ctx, []memory.Entry{{Memory: m, Vectors: vectors}}, why))
 }

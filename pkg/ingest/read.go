@@ -102,6 +102,9 @@ func (c *complaints) filter(f *memory.Filter) {
 		c.add("until", "must be after since")
 	}
 	c.importance("min_importance", f.MinImportance)
+	if !f.Archived.Valid() {
+		c.add("archived", "must be include or only, or left out")
+	}
 }
 
 // CheckSelection refuses a filter or a view that no memory could match by the limits memories are kept to; it names

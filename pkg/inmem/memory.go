@@ -166,6 +166,7 @@ func (t *tx) replace(e *entry, m memory.Entry, why memory.Why) memory.Memory {
 	}
 	versions := slices.Clone(e.versions)
 	versions[len(versions)-1].RecordedTo = &at
+	versions[len(versions)-1].ArchivedAt, versions[len(versions)-1].ArchivedBy = nil, "" // the mark was of the memory
 	versions = append(versions, version{
 		Version: memory.Version{Memory: m.Memory, Change: memory.Updated, Why: why, RecordedFrom: at},
 		seq:     t.p.next(t.u, m.ID, m.Version),
@@ -223,6 +224,53 @@ func (t *tx) Attach(_ context.Context, id memory.ID, versionNumber int, v memory
 	t.p.put(t.u, id, &entry{versions: versions, vectors: keep(e.vectors, []memory.Vector{v})})
 	t.announce(outbox.MemoryUpdated, &last.Memory)
 	return true, nil
+}
+
+// Archive marks memories as archived.
+func (t *tx) Archive(_ context.Context, ids []memory.ID, by memory.ID) ([]memory.ID, error) {
+	if err := memory.CheckArchive(ids, by); err != nil {
+		return nil, err
+	}
+	return t.mark(ids, func(m *memory.Memory) bool {
+		marks := m.ArchivedAt == nil
+		if marks {
+			at := t.now
+			m.ArchivedAt, m.ArchivedBy = &at, by
+		}
+		return marks
+	}), nil
+}
+
+// Unarchive takes the mark off.
+func (t *tx) Unarchive(_ context.Context, ids []memory.ID, by memory.ID) ([]memory.ID, error) {
+	return t.mark(ids, func(m *memory.Memory) bool {
+		marked := m.ArchivedAt != nil && (by == "" || m.ArchivedBy == by)
+		if marked {
+			m.ArchivedAt, m.ArchivedBy = nil, ""
+		}
+		return marked
+	}), nil
+}
+
+// mark announces the memories that change reports to have changed.
+func (t *tx) mark(ids []memory.ID, change func(*memory.Memory) bool) []memory.ID {
+	var marked []memory.ID
+	for _, id := range ids {
+		e := t.live(id)
+		if e == nil {
+			continue
+		}
+		versions := slices.Clone(e.versions)
+		last := &versions[len(versions)-1]
+		if !change(&last.Memory) {
+			continue
+		}
+		last.seq = t.p.next(t.u, id, last.Memory.Version)
+		t.p.put(t.u, id, &entry{versions: versions, vectors: e.vectors})
+		t.announce(outbox.MemoryUpdated, &last.Memory)
+		marked = append(marked, id)
+	}
+	return marked
 }
 
 // Answered returns the answer remembered for the key.

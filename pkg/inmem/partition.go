@@ -18,6 +18,7 @@ type partition struct {
 	byFingerprint map[[sha256.Size]byte]memory.ID
 	byExternalID  map[string]memory.ID
 	feed          []mark // ascending; some are stale, for what they point at has changed again
+	uses          map[memory.ID]memory.Use
 	answers       map[answerKey]answer
 	consumed      map[consumedKey]time.Time
 }
@@ -58,6 +59,7 @@ func newPartition(floor memory.Seq) *partition {
 		entries:       make(map[memory.ID]*entry),
 		byFingerprint: make(map[[sha256.Size]byte]memory.ID),
 		byExternalID:  make(map[string]memory.ID),
+		uses:          make(map[memory.ID]memory.Use),
 		answers:       make(map[answerKey]answer),
 		consumed:      make(map[consumedKey]time.Time),
 	}
@@ -80,6 +82,11 @@ func (e *entry) in(at memory.View) *memory.Version {
 	}
 	if shown == nil || at.AsOf != nil && !shown.TrueAt(*at.AsOf) {
 		return nil
+	}
+	if at.KnownAt != nil && shown.ArchivedAt != nil {
+		then := *shown
+		at.Then(&then)
+		shown = &then
 	}
 	return shown
 }
@@ -125,6 +132,7 @@ func (p *partition) put(u *undo, id memory.ID, e *entry) {
 func (p *partition) remove(u *undo, id memory.ID) {
 	p.forget(u, &p.entries[id].current().Memory)
 	unset(u, p.entries, id)
+	unset(u, p.uses, id)
 	p.removeID(id)
 	u.add(func() { p.insertID(id) })
 }

@@ -21,6 +21,7 @@ type Reflections struct {
 	rows     map[reflectionID]reflectionRow
 	keys     map[reflectionKey]memory.ID
 	gathered map[memory.Scope]int
+	policies map[memory.Scope][]byte // as JSON, so that nobody shares slices
 }
 
 type reflectionID struct {
@@ -53,7 +54,7 @@ type reflectionRow struct {
 func NewReflections(db *DB) *Reflections {
 	s := &Reflections{
 		db: db, rows: map[reflectionID]reflectionRow{}, keys: map[reflectionKey]memory.ID{},
-		gathered: map[memory.Scope]int{},
+		gathered: map[memory.Scope]int{}, policies: map[memory.Scope][]byte{},
 	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -77,6 +78,11 @@ func (s *Reflections) erase(tenant string) int {
 	for scope := range s.gathered {
 		if scope.Tenant == tenant {
 			delete(s.gathered, scope)
+		}
+	}
+	for scope := range s.policies {
+		if scope.Tenant == tenant {
+			delete(s.policies, scope)
 		}
 	}
 	return n - len(s.rows) - len(s.gathered)
@@ -334,17 +340,57 @@ func (s *Reflections) Scopes(ctx context.Context, after memory.Scope, limit int)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	return scopesOf(s.gathered, after, limit), nil
+}
+
+// scopesOf lists up to limit scopes of a map after the given one.
+func scopesOf[V any](all map[memory.Scope]V, after memory.Scope, limit int) []memory.Scope {
 	order := func(a, b memory.Scope) int {
 		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Project, b.Project))
 	}
 	scopes := []memory.Scope{}
-	for scope := range s.gathered {
+	for scope := range all {
 		if order(scope, after) > 0 {
 			scopes = append(scopes, scope)
 		}
 	}
 	slices.SortFunc(scopes, order)
-	return scopes[:min(len(scopes), limit)], nil
+	return scopes[:min(len(scopes), limit)]
+}
+
+// Policies implements reflection.Store.
+func (s *Reflections) Policies(ctx context.Context, scope memory.Scope) (p reflection.Policies, err error) {
+	s.db.mu.RLock()
+	defer s.db.mu.RUnlock()
+	if err := ctx.Err(); err != nil {
+		return p, err
+	}
+	if body, there := s.policies[scope]; there {
+		err = json.Unmarshal(body, &p)
+	}
+	return p, err
+}
+
+// SetPolicies implements reflection.Store.
+func (s *Reflections) SetPolicies(ctx context.Context, scope memory.Scope, p reflection.Policies) error {
+	body, err := json.Marshal(p)
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "encode policies")
+	}
+	return s.db.write(ctx, func(u *undo) error {
+		set(u, s.policies, scope, body)
+		return nil
+	})
+}
+
+// PolicyScopes implements reflection.Store.
+func (s *Reflections) PolicyScopes(ctx context.Context, after memory.Scope, limit int) ([]memory.Scope, error) {
+	s.db.mu.RLock()
+	defer s.db.mu.RUnlock()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return scopesOf(s.policies, after, limit), nil
 }
 
 func (s *Reflections) row(scope memory.Scope, id memory.ID) (reflectionRow, error) {

@@ -16,10 +16,12 @@ import (
 // scope's, the layer defaults to Episodic, lists that are absent are empty (tags, metadata) or nil (the others), times
 // are UTC in whole microseconds, metadata consists of what JSON decodes to, with numbers as json.Number. What no store
 // could keep faithfully is Invalid: text that is not UTF-8 or contains NUL, a name of over MaxName bytes, an unknown
-// layer, an importance outside 0..1, a time outside the years 0..9999, metadata that is no JSON.
+// layer, an importance outside 0..1, a time outside the years 0..9999, metadata that is no JSON. A version is told by
+// somebody, and what somebody tells is not archived.
 func (m *Memory) Canonical(scope Scope) (Memory, error) {
 	c := m.Clone()
 	c.TenantID, c.ProjectID = scope.Tenant, scope.Project
+	c.ArchivedAt, c.ArchivedBy = nil, ""
 	if c.Layer == "" {
 		c.Layer = Episodic
 	}
@@ -106,7 +108,7 @@ func (m *Memory) Clone() Memory {
 	if len(c.DerivedFrom) == 0 {
 		c.DerivedFrom = nil
 	}
-	for _, t := range [...]**time.Time{&c.OccurredAt, &c.ValidFrom, &c.ValidTo, &c.ExpiresAt} {
+	for _, t := range [...]**time.Time{&c.OccurredAt, &c.ValidFrom, &c.ValidTo, &c.ExpiresAt, &c.ArchivedAt} {
 		if *t != nil {
 			same := **t
 			*t = &same

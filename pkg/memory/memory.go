@@ -120,6 +120,10 @@ type Memory struct {
 	ValidTo    *time.Time `json:"valid_to,omitempty"`    // until here, exclusive (nil: still is)
 	ExpiresAt  *time.Time `json:"expires_at,omitempty"`  // no read shows it from here on
 
+	// An archived memory stands as it is, and is found by nobody who does not ask for what is archived: see Tx.Archive.
+	ArchivedAt *time.Time `json:"archived_at,omitempty"`
+	ArchivedBy ID         `json:"archived_by,omitempty"` // what archived it: a run of forgetting, a merge
+
 	DerivedFrom []Citation     `json:"derived_from,omitempty"` // what a reflection rests on
 	Embedding   EmbeddingState `json:"embedding"`
 	// EmbeddingModels names the models it has a vector of, where whoever read it asked: see Modelled.
@@ -167,7 +171,7 @@ func (m *Memory) SameAs(other *Memory) bool {
 func (m *Memory) told() []byte {
 	c := *m
 	c.ID, c.Version, c.Embedding, c.EmbeddingModels = "", 0, "", nil
-	c.CreatedAt, c.UpdatedAt = time.Time{}, time.Time{}
+	c.CreatedAt, c.UpdatedAt, c.ArchivedAt, c.ArchivedBy = time.Time{}, time.Time{}, nil, ""
 	b, err := json.Marshal(c)
 	if err != nil { // metadata came from JSON; anything else is a caller's bug that must not read as "the same"
 		return []byte(err.Error())

@@ -77,6 +77,17 @@ type Tx interface {
 	// Attach adds or replaces a vector of a standing memory if it still has the given version; a memory that is
 	// gone or has moved on is left alone and reported false.
 	Attach(ctx context.Context, id ID, version int, v Vector) (bool, error)
+	// Archive marks memories as archived now by the one named (not empty), and returns those it has marked, in the order of
+	// ids. One that does not stand, or is archived already, is left alone. It is no new version: nothing of a memory
+	// changes but the mark, which its next version does not have, and the feed tells of it. No view of a time before shows
+	// the mark. At most MaxArchive ids.
+	Archive(ctx context.Context, ids []ID, by ID) ([]ID, error)
+	// Unarchive takes the mark off memories that were archived by the one named (empty: by anybody), and returns those, in
+	// the order of ids: each is as it was before Archive, to the byte.
+	Unarchive(ctx context.Context, ids []ID, by ID) ([]ID, error)
+	// Rate adds what somebody says of a memory to its use, and returns that. NotFound when it does not stand. It is no
+	// change of the memory: no version, no place on the feed, no announcement.
+	Rate(ctx context.Context, id ID, f Feedback) (Use, error)
 	// Answered returns the answer remembered for the key. Conflict when it was remembered for another fingerprint.
 	Answered(ctx context.Context, key Key) (answer []byte, found bool, err error)
 	// Answer remembers the answer of the key, in this transaction. Answers are kept for at least 24 hours.
@@ -87,6 +98,20 @@ type Tx interface {
 	Head(ctx context.Context) (Seq, error)
 	// Emit adds a record to the outbox. ID and Time are set when empty, Tenant and Project always.
 	Emit(ctx context.Context, r outbox.Record) error
+}
+
+// MaxArchive is how many memories are archived at once at most.
+const MaxArchive = 1000
+
+// CheckArchive reports what no Tx.Archive may be asked for.
+func CheckArchive(ids []ID, by ID) error {
+	if by == "" {
+		return fault.BadField("archived_by", "is missing")
+	}
+	if len(ids) > MaxArchive {
+		return fault.BadField("ids", "must be at most %d", MaxArchive)
+	}
+	return nil
 }
 
 // Outcome is what Put did.
@@ -122,6 +147,13 @@ func (v *Version) KnownAt(t time.Time) bool {
 type View struct {
 	AsOf    *time.Time // only what was true in the world at this time
 	KnownAt *time.Time // the versions RAE held at this time
+}
+
+// Then makes v what the view shows of it: a version that was archived later is not archived yet.
+func (at View) Then(v *Version) {
+	if at.KnownAt != nil && v.ArchivedAt != nil && v.ArchivedAt.After(*at.KnownAt) {
+		v.ArchivedAt, v.ArchivedBy = nil, ""
+	}
 }
 
 // Query selects and pages a list. Limit is 1..1000; After is the last id of the previous page.

@@ -44,6 +44,7 @@ func (t *tx) delete(m *standing) {
 		`DELETE FROM memory_vectors WHERE tenant = $1 AND project = $2 AND memory_id = $3`,
 		`DELETE FROM memory_versions WHERE tenant = $1 AND project = $2 AND memory_id = $3`,
 		`DELETE FROM memories WHERE tenant = $1 AND project = $2 AND id = $3`,
+		`DELETE FROM memory_use WHERE tenant = $1 AND project = $2 AND memory_id = $3`, // last: Hit, which is no writer of the scope, holds the memory
 	} {
 		t.exec(statement, tenant, project, id)
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
@@ -131,6 +133,84 @@ func (t *tx) Attach(_ context.Context, id memory.ID, version int, v memory.Vecto
 	stands.Embedding = memory.EmbeddingReady
 	t.announce(outbox.MemoryUpdated, &stands.Memory)
 	return true, nil
+}
+
+// Archive marks memories as archived.
+func (t *tx) Archive(_ context.Context, ids []memory.ID, by memory.ID) ([]memory.ID, error) {
+	if err := memory.CheckArchive(ids, by); err != nil {
+		return nil, err
+	}
+	return t.mark(ids, func(m *memory.Memory) bool {
+		marks, at := m.ArchivedAt == nil, t.now
+		m.ArchivedAt, m.ArchivedBy = &at, by
+		return marks
+	})
+}
+
+// Unarchive takes the mark off.
+func (t *tx) Unarchive(_ context.Context, ids []memory.ID, by memory.ID) ([]memory.ID, error) {
+	return t.mark(ids, func(m *memory.Memory) bool {
+		marked := m.ArchivedAt != nil && (by == "" || m.ArchivedBy == by)
+		m.ArchivedAt, m.ArchivedBy = nil, ""
+		return marked
+	})
+}
+
+// mark writes and announces the marks of the memories that change reports to have changed: all by one question and one
+// statement.
+func (t *tx) mark(ids []memory.ID, change func(*memory.Memory) bool) ([]memory.ID, error) {
+	wanted := make([]pgtype.UUID, 0, len(ids))
+	for _, id := range ids {
+		if isUUID(id) {
+			wanted = append(wanted, uuidOf(id))
+		}
+	}
+	if len(wanted) == 0 {
+		return nil, nil
+	}
+	if err := t.entered(); err != nil {
+		return nil, t.failed("archive memories", err)
+	}
+	found := map[memory.ID]*standing{}
+	reader := newScanner(t.scope)
+	err := t.rows(`SELECT `+standingColumns+` FROM `+currentAmong("id", "$3::uuid[]")+` m`, []any{t.scope.Tenant, t.scope.Project, wanted},
+		func(rows pgx.Rows) error {
+			stands := &standing{}
+			if err := reader.scan(rows, &stands.document, &stands.words); err != nil {
+				return err
+			}
+			var err error
+			stands.Version, err = reader.version()
+			found[stands.ID] = stands
+			return err
+		})
+	if err != nil {
+		return nil, t.failed("read memories", err)
+	}
+	var marked []memory.ID
+	var rows []*row
+	for _, id := range ids {
+		stands := t.alive(found[id])
+		delete(found, id)
+		if stands == nil || !change(&stands.Memory) {
+			continue
+		}
+		seq, err := t.number()
+		if err != nil {
+			return nil, t.failed("read the feed", err)
+		}
+		marked, rows = append(marked, id), append(rows, &row{Memory: stands.Memory, seq: seq})
+	}
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	t.exec(`UPDATE memories m SET seq = r.seq, archived_at = r.at, archived_by = r.by
+		FROM unnest($3::uuid[], $4::bigint[], $5::timestamptz[], $6::text[]) r(id, seq, at, by)
+		WHERE m.tenant = $1 AND m.project = $2 AND m.id = r.id`, t.scope.Tenant, t.scope.Project,
+		column(rows, func(r *row) pgtype.UUID { return uuidOf(r.ID) }), column(rows, func(r *row) int64 { return int64(r.seq) }),
+		column(rows, func(r *row) *time.Time { return r.ArchivedAt }), column(rows, func(r *row) string { return string(r.ArchivedBy) }))
+	t.emit(column(rows, func(r *row) outbox.Record { return t.announcement(outbox.MemoryUpdated, &r.Memory, nil) })...)
+	return marked, nil
 }
 
 // Emit adds a record to the outbox.

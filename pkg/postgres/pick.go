@@ -29,8 +29,8 @@ func superseded(column, condition string) string {
 const (
 	versionOf         = `document, layer, user_id, agent_id, session_id, importance, filed_at, valid_from, valid_to, updated_at`
 	contentsOf        = `tags, speaker, words, body, content`
-	currentColumns    = `tenant, project, id, ` + versionOf + `, NULL::timestamptz AS recorded_to, ` + contentsOf
-	supersededColumns = `tenant, project, memory_id, ` + versionOf + `, recorded_to, ` + contentsOf
+	currentColumns    = `tenant, project, id, ` + versionOf + `, NULL::timestamptz AS recorded_to, ` + contentsOf + `, archived_at`
+	supersededColumns = `tenant, project, memory_id, ` + versionOf + `, recorded_to, ` + contentsOf + `, NULL::timestamptz AS archived_at`
 )
 
 // either is current, or also superseded where the sight looks at the past.

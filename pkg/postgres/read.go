@@ -90,6 +90,7 @@ func shows(at memory.View, v *memory.Version) bool {
 	if at.KnownAt != nil && !v.KnownAt(*at.KnownAt) {
 		return false
 	}
+	at.Then(v)
 	return at.AsOf == nil || v.TrueAt(*at.AsOf)
 }
 
@@ -180,6 +181,7 @@ func listQuery(scope memory.Scope, q *memory.Query) (string, []any) {
 	const living = ` AND (m.expires_at IS NULL OR m.expires_at > rae_now())`
 	query := `SELECT ` + currentVersion + ` FROM memories m WHERE m.tenant = $1 AND m.project = $2` + living + current.text
 	if q.KnownAt == nil {
+		query += archived(q.Archived, "")
 		return query + fmt.Sprintf(` ORDER BY m.id DESC LIMIT $%d`, len(c.args)+1), c.args
 	}
 	known := c.known
@@ -328,7 +330,7 @@ var changesQuery = `SELECT * FROM (
 
 // noVersion stands for the columns of a version from layer on.
 var noVersion = `'', '', '', '', '', 0, ` + strings.Repeat(`NULL::timestamptz, `, 4) +
-	strings.Repeat(`'epoch'::timestamptz, `, 2) + `'', '', '', '', '', ''`
+	strings.Repeat(`'epoch'::timestamptz, `, 2) + `'', '', '', '', '', ''` + notArchived
 
 // Changes returns what changed after the number. An expired memory that has not been swept yet is told as gone.
 func (d *DB) Changes(ctx context.Context, scope memory.Scope, model string, after memory.Seq, limit int) ([]memory.Change, error) {

@@ -164,8 +164,8 @@ func (p *page) writeNext(rows []*row) {
 		SELECT m.tenant, m.project, m.id, r.ends, `+versionColumns+`, m.document, m.tags, m.speaker, m.words
 		FROM unnest($3::uuid[], $4::timestamptz[]) r(id, ends) CROSS JOIN LATERAL `+currentAt("id", "r.id")+` m WHERE m.id = r.id`,
 		tenant, project, ids, column(rows, func(r *row) time.Time { return r.UpdatedAt }))
-	p.exec(writeMemories+` ON CONFLICT (tenant, project, id) DO UPDATE SET (document, change, actor, reason, `+versionNames+`)
-		= ROW(excluded.document, excluded.change, excluded.actor, excluded.reason, `+excluded+`)`,
+	p.exec(writeMemories+` ON CONFLICT (tenant, project, id) DO UPDATE SET (document, change, actor, reason, archived_at, archived_by, `+versionNames+`)
+		= ROW(excluded.document, excluded.change, excluded.actor, excluded.reason, NULL, '', `+excluded+`)`,
 		append([]any{tenant, project, why.Actor, why.Reason}, arrays...)...)
 	p.exec(`DELETE FROM memory_vectors WHERE tenant = $1 AND project = $2 AND memory_id = ANY($3::uuid[])
 		AND ($4::boolean[])[array_position($3::uuid[], memory_id)]`,

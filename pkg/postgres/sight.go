@@ -33,14 +33,30 @@ func sightOf(q *search.Query) *sight {
 	s.conditions.filter(&q.Filter)
 	if s.past {
 		s.from = everything
-		s.text += ` AND m.updated_at <= ` + s.known + ` AND (m.recorded_to IS NULL OR m.recorded_to > ` + s.known + `)` + aliveToday
+		s.text += ` AND m.updated_at <= ` + s.known + ` AND (m.recorded_to IS NULL OR m.recorded_to > ` + s.known + `)` + aliveToday +
+			archived(q.Filter.Archived, s.known)
 	} else {
-		s.text += stillAlive
+		s.text += stillAlive + archived(q.Filter.Archived, "")
 	}
 	return s
 }
 
-// restricted reports whether the sight leaves out more than what has expired.
+// archived is what a filter says of archived versions m, those archived by then; "" is now.
+func archived(f memory.Archived, then string) string {
+	switch {
+	case f == memory.WithArchived:
+		return ``
+	case f == memory.OnlyArchived && then == "":
+		return ` AND m.archived_at IS NOT NULL`
+	case f == memory.OnlyArchived:
+		return ` AND m.archived_at <= ` + then
+	case then == "":
+		return ` AND m.archived_at IS NULL`
+	}
+	return ` AND (m.archived_at IS NULL OR m.archived_at > ` + then + `)`
+}
+
+// restricted reports whether the sight leaves out more than what has expired or is archived.
 func (s *sight) restricted() bool {
 	return !s.filter.Empty() || s.past || len(s.args) > 2
 }

@@ -44,6 +44,12 @@ func conditions(q *search.Query, now time.Time) []*api.Condition {
 	if f.MinImportance > 0 {
 		must = append(must, api.NewRange(fieldImportance, &api.Range{Gte: &f.MinImportance}))
 	}
+	switch f.Archived { // of a point written before there was the field, too, it is empty
+	case memory.WithoutArchived:
+		must = append(must, api.NewIsEmpty(fieldArchived))
+	case memory.OnlyArchived:
+		must = append(must, api.NewMatchBool(fieldArchived, true))
+	}
 	return must
 }
 

@@ -34,6 +34,7 @@ const (
 	fieldValidFrom  = "valid_from"
 	fieldValidTo    = "valid_to"
 	fieldExpires    = "expires_at"
+	fieldArchived   = "archived" // true, or missing
 )
 
 // pointID is a memory's id in Qdrant: made of tenant, project and id, so that no two tenants can share a point. Parts
@@ -77,6 +78,9 @@ func payloadOf(scope memory.Scope, generation string, c *memory.Change) map[stri
 		if value != "" {
 			payload[field] = api.NewValueString(value)
 		}
+	}
+	if v.ArchivedAt != nil {
+		payload[fieldArchived] = api.NewValueBool(true)
 	}
 	if len(v.Tags) > 0 {
 		payload[fieldTags] = keywords(v.Tags)

@@ -24,6 +24,17 @@ var negations = map[string]bool{"not": true, "no": true, "never": true, "none": 
 // duplicates drafts one memory for every group of near-duplicates, quoting each wording once and citing every memory
 // that has it word for word.
 func (c *corpus) duplicates(documents []*document) []draft {
+	var drafts []draft
+	for _, group := range alike(documents) {
+		if len(group) > 1 {
+			drafts = append(drafts, c.consolidated(group, "Told "+heading(len(group), group)+" in nearly the same words:"))
+		}
+	}
+	return drafts
+}
+
+// alike groups the documents that say the same, each group in the order of its times.
+func alike(documents []*document) [][]*document {
 	var groups [][]*document
 	var leaders []map[string]bool // the words of the first of each group
 	for _, d := range documents {
@@ -39,20 +50,14 @@ func (c *corpus) duplicates(documents []*document) []draft {
 			groups[i] = append(groups[i], d)
 		}
 	}
-	var drafts []draft
-	for _, group := range groups {
-		if len(group) > 1 {
-			drafts = append(drafts, c.consolidated(group))
-		}
-	}
-	return drafts
+	return groups
 }
 
-// consolidated drafts the memory that stands for a group, the newest wording first.
-func (c *corpus) consolidated(group []*document) draft {
+// consolidated drafts the memory that stands for a group, the newest wording first under the head.
+func (c *corpus) consolidated(group []*document, head string) draft {
 	topic, _ := c.topic(group)
 	d := draft{topic: strings.Join(topic, ", "), tags: topic, count: len(group)}
-	content := "Told " + heading(len(group), group) + " in nearly the same words:"
+	content := head
 	var variants []string
 	importance := 0.0
 	for _, document := range slices.Backward(group) {

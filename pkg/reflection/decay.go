@@ -11,11 +11,9 @@ import (
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
-// How importance fades. Each layer has the time in which what lies above the floor halves, counted from the end of a
-// first such time in which nothing fades. A change smaller than the step is not written: a memory fades in a handful
+// How importance fades: see fading. Each layer has its own half-life, unless the project's policies have another. A change smaller than the step is not written: a memory fades in a handful
 // of versions, not in one a day.
 const (
-	decayFloor = 0.05
 	decayStep  = 0.05
 	decaySlice = 100  // memories looked at per transaction
 	decayPart  = 20   // slices per claim
@@ -24,31 +22,29 @@ const (
 
 const decayReason = "decay"
 
-// halfLife is how fast a layer fades; 0 is never.
+// halfLife is how fast a layer fades by itself; 0 is never.
 func halfLife(l memory.Layer) time.Duration {
-	const day = 24 * time.Hour
 	switch l {
 	case memory.Sensory:
-		return day
+		return oneDay
 	case memory.Working:
-		return 3 * day
+		return 3 * oneDay
 	case memory.Episodic:
-		return 14 * day
+		return 14 * oneDay
 	case memory.Semantic:
-		return 70 * day
+		return 70 * oneDay
 	case memory.LongTerm:
-		return 365 * day
+		return 365 * oneDay
 	}
 	return 0
 }
 
-// faded is the importance that remains of one told at the given age.
-func faded(importance float64, l memory.Layer, age time.Duration) float64 {
-	half := halfLife(l)
-	if half == 0 || age <= half || importance <= decayFloor {
+// of is the importance that remains of one told at the given age.
+func (f fading) of(importance float64, age time.Duration) float64 {
+	if f.half == 0 || age <= f.half || importance <= f.floor {
 		return importance
 	}
-	return decayFloor + (importance-decayFloor)*math.Exp2(-float64(age-half)/float64(half))
+	return f.floor + (importance-f.floor)*math.Exp2(-float64(age-f.half)/float64(f.half))
 }
 
 // decay lowers the importance of memories nobody has touched for long, in slices. What a memory fades to follows from
@@ -57,6 +53,10 @@ func (s *Service) decay(ctx context.Context, scope memory.Scope, r *Reflection) 
 	if s.Keeper == nil {
 		return found{}, fault.New(fault.Unsupported, "decay is switched off")
 	}
+	policies, err := s.Store.Policies(ctx, scope)
+	if err != nil {
+		return found{}, fmt.Errorf("read how %s fades: %w", scope, err)
+	}
 	var f found
 	after := memory.ID(r.Cursor)
 	for range decayPart {
@@ -64,7 +64,7 @@ func (s *Service) decay(ctx context.Context, scope memory.Scope, r *Reflection) 
 		if err != nil {
 			return found{}, fmt.Errorf("read memories to decay: %w", err)
 		}
-		lowered, err := s.lower(ctx, scope, page.Memories)
+		lowered, err := s.lower(ctx, scope, &policies, page.Memories)
 		if err != nil {
 			return found{}, err
 		}
@@ -82,14 +82,21 @@ func (s *Service) decay(ctx context.Context, scope memory.Scope, r *Reflection) 
 	return f, nil
 }
 
-// lower writes the next version of those memories that have faded by at least a step, in one transaction.
-func (s *Service) lower(ctx context.Context, scope memory.Scope, memories []memory.Memory) ([]memory.ID, error) {
+// lower writes the next version of those memories whose importance has moved by at least a step, in one transaction: it
+// fades, and use moves it either way.
+func (s *Service) lower(ctx context.Context, scope memory.Scope, policies *Policies, memories []memory.Memory) ([]memory.ID, error) {
 	now := s.now()
 	due := map[memory.ID]memory.Memory{}
+	uses, err := s.usesOf(ctx, scope, memories)
+	if err != nil {
+		return nil, err
+	}
 	var ids []memory.ID
 	for _, m := range memories {
-		half := halfLife(m.Layer)
-		if !toldBySomebody(&m) || half == 0 || now.Sub(m.CreatedAt) <= half || m.Importance-decayStep < decayFloor {
+		fading := policies.of(m.Layer).fading()
+		use, used := uses[m.ID]
+		untouched := fading.half == 0 || now.Sub(m.CreatedAt) <= fading.half || m.Importance-decayStep < fading.floor
+		if !toldBySomebody(&m) || !used && untouched {
 			continue
 		}
 		told, err := s.lastTold(ctx, scope, m.ID)
@@ -99,11 +106,11 @@ func (s *Service) lower(ctx context.Context, scope memory.Scope, memories []memo
 		if err != nil {
 			return nil, err
 		}
-		target := faded(told.Importance, m.Layer, now.Sub(told.RecordedFrom))
-		if m.Importance-target < decayStep {
+		target := importanceOf(&told, m.Importance, use, fading, now).Target
+		if moved := m.Importance - target; moved < decayStep && (!used || moved > -decayStep) {
 			continue
 		}
-		m.Importance = round(target)
+		m.Importance = target
 		due[m.ID] = m
 		ids = append(ids, m.ID)
 	}
@@ -111,7 +118,7 @@ func (s *Service) lower(ctx context.Context, scope memory.Scope, memories []memo
 		return nil, nil
 	}
 	var written []memory.ID
-	err := s.Keeper.Write(ctx, scope, func(tx memory.Tx) error {
+	err = s.Keeper.Write(ctx, scope, func(tx memory.Tx) error {
 		written = written[:0]
 		for _, id := range ids {
 			standing, err := tx.Get(ctx, id)
@@ -130,7 +137,7 @@ func (s *Service) lower(ctx context.Context, scope memory.Scope, memories []memo
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("lower the importance of %s: %w", plural(len(ids), "memory"), err)
+		return nil, fmt.Errorf("change the importance of %s: %w", plural(len(ids), "memory"), err)
 	}
 	return slices.Clone(written), nil
 }
@@ -141,10 +148,31 @@ func (s *Service) lastTold(ctx context.Context, scope memory.Scope, id memory.ID
 	if err != nil {
 		return memory.Version{}, fmt.Errorf("read the history of %s: %w", id, err)
 	}
+	return toldLast(versions), nil
+}
+
+// toldLast is the newest version that decay did not write, of versions from the newest.
+func toldLast(versions []memory.Version) memory.Version {
 	for _, v := range versions {
 		if v.Reason != decayReason {
-			return v, nil
+			return v
 		}
 	}
-	return versions[len(versions)-1], nil
+	return versions[len(versions)-1]
+}
+
+// usesOf is how the memories are used, as far as that is known.
+func (s *Service) usesOf(ctx context.Context, scope memory.Scope, memories []memory.Memory) (map[memory.ID]memory.Use, error) {
+	if s.Uses == nil || len(memories) == 0 {
+		return nil, nil
+	}
+	ids := make([]memory.ID, len(memories))
+	for i := range memories {
+		ids[i] = memories[i].ID
+	}
+	uses, err := s.Uses.Use(ctx, scope, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read how memories are used: %w", err)
+	}
+	return uses, nil
 }

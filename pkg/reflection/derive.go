@@ -31,6 +31,8 @@ var shapeOf = map[Kind]shape{
 	Insight:     {memory.Reflective, "insight"},
 	Consolidate: {memory.Reflective, "consolidated"},
 	Extract:     {memory.Semantic, "extracted"},
+	Promote:     {memory.Semantic, "promoted"},
+	Summarize:   {memory.LongTerm, "summary"},
 }
 
 // draft is a memory about to be derived.
@@ -70,6 +72,11 @@ func (s *Service) derive(ctx context.Context, scope memory.Scope, r *Reflection)
 	if err != nil {
 		return found{}, err
 	}
+	return s.tellOf(ctx, scope, r, drafts, f)
+}
+
+// tellOf adds to what was found the memories that the drafts are: those that stand, and those to be told of.
+func (s *Service) tellOf(ctx context.Context, scope memory.Scope, r *Reflection, drafts []draft, f found) (found, error) {
 	standing, err := s.standing(ctx, scope, r.Kind, drafts)
 	if err != nil {
 		return found{}, err
@@ -122,9 +129,11 @@ func draftsOf(ctx context.Context, kind Kind, c *corpus) ([]draft, error) {
 			drafts = append(drafts, c.duplicates(part)...)
 		case Extract:
 			drafts = append(drafts, c.mentions(part)...)
+		case Promote:
+			drafts = append(drafts, c.promotions(part)...)
 		}
 	}
-	limit := map[Kind]int{Insight: maxInsights, Consolidate: maxGroups, Extract: maxEntities}[kind]
+	limit := map[Kind]int{Insight: maxInsights, Consolidate: maxGroups, Extract: maxEntities, Promote: maxGroups}[kind]
 	if len(drafts) > limit {
 		slices.SortStableFunc(drafts, func(a, b draft) int { return cmp.Compare(b.importance(1), a.importance(1)) })
 		drafts = drafts[:limit]
@@ -135,7 +144,11 @@ func draftsOf(ctx context.Context, kind Kind, c *corpus) ([]draft, error) {
 // read returns the newest memories of the reflection's window that somebody told (nothing derived: reflections are
 // not reflected upon), and whether there were more.
 func (s *Service) read(ctx context.Context, scope memory.Scope, r *Reflection) ([]memory.Memory, bool, error) {
-	page, err := s.Memories.List(ctx, scope, memory.Query{Filter: r.window(), Limit: windowSize})
+	window := r.window()
+	if r.Kind == Promote && window.Archived == memory.WithoutArchived {
+		window.Archived = memory.WithArchived // what was told was told, though it has been merged or forgotten since
+	}
+	page, err := s.Memories.List(ctx, scope, memory.Query{Filter: window, Limit: windowSize})
 	if err != nil {
 		return nil, false, fmt.Errorf("read the memories of reflection %s: %w", r.ID, err)
 	}
@@ -159,7 +172,7 @@ func (s *Service) standing(ctx context.Context, scope memory.Scope, kind Kind, d
 	}
 	shape := shapeOf[kind]
 	page, err := s.Memories.List(ctx, scope, memory.Query{
-		Filter: memory.Filter{Layers: []memory.Layer{shape.layer}, Tags: []string{shape.tag}}, Limit: windowSize,
+		Filter: memory.Filter{Layers: []memory.Layer{shape.layer}, Tags: []string{shape.tag}, Archived: memory.WithArchived}, Limit: windowSize,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read standing %s memories: %w", shape.tag, err)
@@ -337,7 +350,7 @@ func plural(n int, noun string) string {
 	switch {
 	case n == 1:
 		return "1 " + noun
-	case strings.HasSuffix(noun, "y"):
+	case strings.HasSuffix(noun, "y") && !strings.HasSuffix(noun, "ay"):
 		return fmt.Sprintf("%d %sies", n, strings.TrimSuffix(noun, "y"))
 	}
 	return fmt.Sprintf("%d %ss", n, noun)

@@ -21,7 +21,7 @@ func (s *Service) Forget(ctx context.Context, scope memory.Scope, source memory.
 	cites := func(c memory.Citation) bool { return c.MemoryID == source }
 	var quoting []memory.ID
 	for _, shape := range shapeOf {
-		q := memory.Query{Filter: memory.Filter{Layers: []memory.Layer{shape.layer}, Tags: []string{shape.tag}}, Limit: windowSize}
+		q := memory.Query{Filter: memory.Filter{Layers: []memory.Layer{shape.layer}, Tags: []string{shape.tag}, Archived: memory.WithArchived}, Limit: windowSize}
 		for {
 			page, err := s.Memories.List(ctx, scope, q)
 			if err != nil {

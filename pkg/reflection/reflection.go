@@ -24,11 +24,15 @@ const (
 	Insight     Kind = "insight"     // one memory per group of related memories, quoting the central sentences
 	Consolidate Kind = "consolidate" // one memory per group of near-duplicates
 	Extract     Kind = "extract"     // one memory per entity that several memories mention
+	Promote     Kind = "promote"     // one semantic memory per statement that was told again and again
+	Summarize   Kind = "summarize"   // one long-term memory per session that has been quiet for long
+	Merge       Kind = "merge"       // archives all but the newest of memories that say the same
 	Decay       Kind = "decay"       // lowers the importance of what has not been touched for long
+	Forgetting  Kind = "forget"      // archives, and later deletes, by the project's policies; or brings back
 )
 
-// Kinds lists every kind.
-func Kinds() []Kind { return []Kind{Insight, Consolidate, Extract, Decay} }
+// Kinds lists every kind that can be asked for as it is: forgetting goes by policies.
+func Kinds() []Kind { return []Kind{Insight, Consolidate, Extract, Promote, Summarize, Merge, Decay} }
 
 // Status is where a reflection stands.
 type Status string
@@ -58,7 +62,7 @@ type Reflection struct {
 	ID        memory.ID     `json:"id"`
 	TenantID  string        `json:"tenant_id"`
 	ProjectID string        `json:"project_id"`
-	Kind      Kind          `json:"kind" enum:"insight,consolidate,extract,decay"`
+	Kind      Kind          `json:"kind" enum:"insight,consolidate,extract,promote,summarize,merge,decay,forget"`
 	Filters   memory.Filter `json:"filters"`
 	Since     *time.Time    `json:"since,omitempty"`
 	Until     *time.Time    `json:"until,omitempty"`
@@ -69,7 +73,10 @@ type Reflection struct {
 
 	Sources   []memory.Citation `json:"sources"`    // every span quoted by the memories below
 	MemoryIDs []memory.ID       `json:"memory_ids"` // memories this reflection stands for; for decay, those it lowered
-	Stale     bool              `json:"stale"`      // a source has gone or no longer says what was quoted; computed on reading
+	// Merged is of kind merge alone, Forgetting of kind forget.
+	Merged     []Merged       `json:"merged,omitempty"`
+	Forgetting *ForgettingRun `json:"forgetting,omitempty"`
+	Stale      bool           `json:"stale"` // a source has gone or no longer says what was quoted; computed on reading
 
 	Calls     int         `json:"calls"` // of a language model
 	TokensIn  int         `json:"tokens_in"`
@@ -94,8 +101,16 @@ func (r *Reflection) AsQueued() Reflection {
 	return Reflection{
 		ID: r.ID, TenantID: r.TenantID, ProjectID: r.ProjectID, Kind: r.Kind, Filters: r.Filters, Since: r.Since, Until: r.Until,
 		Status: Queued, Method: Extractive, CreatedAt: r.CreatedAt,
-		Degraded: []string{}, Sources: []memory.Citation{}, MemoryIDs: []memory.ID{},
+		Degraded: []string{}, Sources: []memory.Citation{}, MemoryIDs: []memory.ID{}, Forgetting: r.Forgetting.asQueued(),
 	}
+}
+
+// asQueued is the run without what came of it.
+func (f *ForgettingRun) asQueued() *ForgettingRun {
+	if f == nil {
+		return nil
+	}
+	return &ForgettingRun{By: f.By, Policies: f.Policies, UndoOf: f.UndoOf, Until: f.Until}
 }
 
 // Request asks for a reflection. The zero Kind is Insight. Since and Until narrow Filters further.
@@ -115,7 +130,7 @@ const (
 // check names the first field that cannot be worked with.
 func (r *Request) check() error {
 	if !slices.Contains(Kinds(), r.Kind) {
-		return fault.BadField("body.kind", "must be one of insight, consolidate, extract, decay")
+		return fault.BadField("body.kind", "must be one of insight, consolidate, extract, promote, summarize, merge, decay")
 	}
 	if r.Since != nil && r.Until != nil && !r.Since.Before(*r.Until) {
 		return fault.BadField("body.until", "must be later than since")
@@ -153,6 +168,9 @@ func (r *Request) check() error {
 	}
 	if !(f.MinImportance >= 0 && f.MinImportance <= 1) { // written so that NaN is refused
 		return fault.BadField("body.filters.min_importance", "must be between 0 and 1")
+	}
+	if !f.Archived.Valid() {
+		return fault.BadField("body.filters.archived", "must be include or only, or left out")
 	}
 	return nil
 }

@@ -31,6 +31,7 @@ type Service struct {
 	Writer   Writer
 	Store    Store
 	Keeper   Keeper           // nil: nothing decays, and a reflection that should ends failed
+	Uses     memory.Uses      // nil: nothing is known of how memories are used
 	Clock    func() time.Time // nil: time.Now
 	Log      *slog.Logger     // nil: discarded
 
@@ -222,7 +223,13 @@ func (s *Service) perform(ctx context.Context, scope memory.Scope, r *Reflection
 	switch r.Kind {
 	case Decay:
 		return s.decay(ctx, scope, r)
-	case Insight, Consolidate, Extract:
+	case Forgetting:
+		return s.forget(ctx, scope, r)
+	case Merge:
+		return s.merge(ctx, scope, r)
+	case Summarize:
+		return s.summarize(ctx, scope, r)
+	case Insight, Consolidate, Extract, Promote:
 		return s.derive(ctx, scope, r)
 	}
 	return found{}, fault.New(fault.Invalid, "reflection %s has an unknown kind", r.ID)

@@ -41,6 +41,11 @@ type Store interface {
 	Gather(ctx context.Context, scope memory.Scope, g Gathered, next Reflection, records ...outbox.Record) (bool, error)
 	// Scopes lists up to limit scopes that Gather has seen, in order, those after the given one.
 	Scopes(ctx context.Context, after memory.Scope, limit int) ([]memory.Scope, error)
+	// Policies returns how the scope forgets, as SetPolicies was told last; the zero value where it was not.
+	Policies(ctx context.Context, scope memory.Scope) (Policies, error)
+	SetPolicies(ctx context.Context, scope memory.Scope, p Policies) error
+	// PolicyScopes lists up to limit scopes that have policies, in order, those after the given one.
+	PolicyScopes(ctx context.Context, after memory.Scope, limit int) ([]memory.Scope, error)
 }
 
 // Claim is a reflection that is the holder's until its lease ends.

@@ -38,6 +38,7 @@ func (t *tx) delete(m *memory.Memory) error {
 		`DELETE FROM memory_vectors WHERE tenant = ? AND project = ? AND memory_id = ?`,
 		`DELETE FROM memory_tags WHERE tenant = ? AND project = ? AND memory_id = ?`,
 		`DELETE FROM memory_versions WHERE tenant = ? AND project = ? AND memory_id = ?`,
+		`DELETE FROM memory_use WHERE tenant = ? AND project = ? AND memory_id = ?`,
 		`DELETE FROM memories WHERE tenant = ? AND project = ? AND id = ?`,
 	} {
 		if err := t.exec(what, statement, t.scope.Tenant, t.scope.Project, string(m.ID)); err != nil {

@@ -348,7 +348,7 @@ func (t *tx) replace(old *memory.Version, m memory.Entry, why memory.Why) (memor
 	}
 	err = t.exec(what, `UPDATE memories SET version = ?, seq = ?, layer = ?, user_id = ?, agent_id = ?, session_id = ?,
 		external_id = ?, importance = ?, occurred_at = ?, valid_from = ?, valid_to = ?, expires_at = ?, updated_at = ?,
-		embedding = ?, fingerprint = ?, change = ?, actor = ?, reason = ?, body = ?, content = ?
+		archived_at = NULL, archived_by = '', embedding = ?, fingerprint = ?, change = ?, actor = ?, reason = ?, body = ?, content = ?
 		WHERE tenant = ? AND project = ? AND id = ?`, append([]any{
 		m.Version, seq, string(m.Layer), m.UserID, m.AgentID, m.SessionID, m.ExternalID, m.Importance,
 		nullable(m.OccurredAt), nullable(m.ValidFrom), nullable(m.ValidTo), nullable(m.ExpiresAt), micros(at),
@@ -413,6 +413,57 @@ func (t *tx) Attach(_ context.Context, id memory.ID, version int, v memory.Vecto
 	}
 	standing.Embedding = memory.EmbeddingReady
 	return true, t.announce(outbox.MemoryUpdated, &standing.Memory)
+}
+
+// Archive marks memories as archived.
+func (t *tx) Archive(_ context.Context, ids []memory.ID, by memory.ID) ([]memory.ID, error) {
+	if err := memory.CheckArchive(ids, by); err != nil {
+		return nil, err
+	}
+	at := t.now
+	return t.mark(ids, func(m *memory.Memory) bool {
+		marks := m.ArchivedAt == nil
+		m.ArchivedAt, m.ArchivedBy = &at, by
+		return marks
+	})
+}
+
+// Unarchive takes the mark off.
+func (t *tx) Unarchive(_ context.Context, ids []memory.ID, by memory.ID) ([]memory.ID, error) {
+	return t.mark(ids, func(m *memory.Memory) bool {
+		marked := m.ArchivedAt != nil && (by == "" || m.ArchivedBy == by)
+		m.ArchivedAt, m.ArchivedBy = nil, ""
+		return marked
+	})
+}
+
+// mark writes and announces the marks of the memories that change reports to have changed.
+func (t *tx) mark(ids []memory.ID, change func(*memory.Memory) bool) ([]memory.ID, error) {
+	var marked []memory.ID
+	for _, id := range ids {
+		standing, err := t.live(byID, string(id))
+		if err != nil {
+			return nil, err
+		}
+		if standing == nil || !change(&standing.Memory) {
+			continue
+		}
+		seq, err := t.next()
+		if err != nil {
+			return nil, err
+		}
+		err = t.exec("mark memory "+string(id), `UPDATE memories SET seq = ?, archived_at = ?, archived_by = ?
+			WHERE tenant = ? AND project = ? AND id = ?`, seq, nullable(standing.ArchivedAt), string(standing.ArchivedBy),
+			t.scope.Tenant, t.scope.Project, string(id))
+		if err != nil {
+			return nil, err
+		}
+		if err := t.announce(outbox.MemoryUpdated, &standing.Memory); err != nil {
+			return nil, err
+		}
+		marked = append(marked, id)
+	}
+	return marked, nil
 }
 
 // Emit adds a record to the outbox.

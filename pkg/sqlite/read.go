@@ -91,6 +91,7 @@ func shows(at memory.View, v *memory.Version) bool {
 	if at.KnownAt != nil && !v.KnownAt(*at.KnownAt) {
 		return false
 	}
+	at.Then(v)
 	return at.AsOf == nil || v.TrueAt(*at.AsOf)
 }
 
@@ -200,6 +201,12 @@ func filterSQL(q *memory.Query, now time.Time) (string, []any) {
 	}
 	if q.KnownAt == nil {
 		and("(m.expires_at IS NULL OR m.expires_at > ?)", micros(now))
+		switch q.Archived {
+		case memory.WithoutArchived:
+			and("m.archived_at IS NULL")
+		case memory.OnlyArchived:
+			and("m.archived_at IS NOT NULL")
+		}
 	}
 	if len(q.Layers) > 0 && len(q.Layers) <= len(memory.Layers()) {
 		layers := make([]any, len(q.Layers))
@@ -293,7 +300,7 @@ const changesQuery = `SELECT ` + currentVersion + `, 0 AS gone, v.vector FROM me
 	ORDER BY seq LIMIT ?5`
 
 // noVersion stands for the columns of a version from layer on.
-const noVersion = `'', '', '', '', '', 0, NULL, NULL, NULL, NULL, 0, 0, '', '', '', '', '', ''`
+const noVersion = `'', '', '', '', '', 0, NULL, NULL, NULL, NULL, 0, 0, '', '', '', '', '', ''` + notArchived
 
 // Changes returns what changed after the number. An expired memory that has not been swept yet is told as gone.
 func (d *DB) Changes(ctx context.Context, scope memory.Scope, model string, after memory.Seq, limit int) ([]memory.Change, error) {

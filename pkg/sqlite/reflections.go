@@ -368,22 +368,26 @@ func (s *Reflections) Gather(
 
 // Scopes implements reflection.Store.
 func (s *Reflections) Scopes(ctx context.Context, after memory.Scope, limit int) ([]memory.Scope, error) {
+	return s.scopes(ctx, `SELECT tenant, project FROM reflection_gatherings WHERE (tenant, project) > (?, ?)
+		ORDER BY tenant, project LIMIT ?`, after, limit)
+}
+
+// scopes lists the scopes that a query selects.
+func (s *Reflections) scopes(ctx context.Context, query string, after memory.Scope, limit int) ([]memory.Scope, error) {
 	db, err := s.db.read(ctx)
 	if err != nil {
 		return nil, err
 	}
-	const query = `SELECT tenant, project FROM reflection_gatherings WHERE (tenant, project) > (?, ?)
-		ORDER BY tenant, project LIMIT ?`
 	rows, err := db.QueryContext(ctx, query, after.Tenant, after.Project, limit)
 	if err != nil {
-		return nil, classify(ctx, fmt.Errorf("list gathering scopes: %w", err))
+		return nil, classify(ctx, fmt.Errorf("list scopes: %w", err))
 	}
 	defer rows.Close() //nolint:errcheck // rows.Err tells
 	scopes := []memory.Scope{}
 	for rows.Next() {
 		var scope memory.Scope
 		if err := rows.Scan(&scope.Tenant, &scope.Project); err != nil {
-			return nil, classify(ctx, fmt.Errorf("list gathering scopes: %w", err))
+			return nil, classify(ctx, fmt.Errorf("list scopes: %w", err))
 		}
 		scopes = append(scopes, scope)
 	}

@@ -15,12 +15,18 @@ const versionColumns = `m.version, m.seq, m.layer, m.user_id, m.agent_id, m.sess
 	m.occurred_at, m.valid_from, m.valid_to, m.expires_at, m.created_at, m.updated_at, m.embedding, m.change, m.actor,
 	m.reason, m.body, m.content`
 
+// What is archived is a memory, not a version of it: only the current one has the mark.
+const (
+	archivedColumns = `, m.archived_at, m.archived_by`
+	notArchived     = `, NULL, ''`
+)
+
 // What a query selects to be read by a scanner: the id, the end of the version's time, the expiry of the memory it is a
 // version of, and the version itself.
 const (
-	currentVersion    = `m.id, NULL AS recorded_to, m.expires_at AS gone_at, ` + versionColumns
+	currentVersion    = `m.id, NULL AS recorded_to, m.expires_at AS gone_at, ` + versionColumns + archivedColumns
 	supersededVersion = `m.memory_id AS id, m.recorded_to, (SELECT c.expires_at FROM memories c WHERE c.tenant = m.tenant
-		AND c.project = m.project AND c.id = m.memory_id) AS gone_at, ` + versionColumns
+		AND c.project = m.project AND c.id = m.memory_id) AS gone_at, ` + versionColumns + notArchived
 )
 
 // scanner reads versions of one scope, row after row, into the same variables.
@@ -29,9 +35,10 @@ type scanner struct {
 	destinations []any
 
 	id                                                                                     string
-	recordedTo, goneAt, occurred, validFrom, validTo, expires                              sql.NullInt64
+	recordedTo, goneAt, occurred, validFrom, validTo, expires, archivedAt                  sql.NullInt64
 	number, seq, created, updated                                                          int64
 	layer, user, agent, session, external, embedding, change, actor, reason, rest, content string
+	archivedBy                                                                             string
 	importance                                                                             float64
 }
 
@@ -41,7 +48,7 @@ func newScanner(scope memory.Scope, more ...any) *scanner {
 	s.destinations = append([]any{
 		&s.id, &s.recordedTo, &s.goneAt, &s.number, &s.seq, &s.layer, &s.user, &s.agent, &s.session, &s.external,
 		&s.importance, &s.occurred, &s.validFrom, &s.validTo, &s.expires, &s.created, &s.updated, &s.embedding,
-		&s.change, &s.actor, &s.reason, &s.rest, &s.content,
+		&s.change, &s.actor, &s.reason, &s.rest, &s.content, &s.archivedAt, &s.archivedBy,
 	}, more...)
 	return s
 }
@@ -61,6 +68,7 @@ func (s *scanner) version() (memory.Version, error) {
 			AgentID: s.agent, SessionID: s.session, OccurredAt: optional(s.occurred), ValidFrom: optional(s.validFrom),
 			ValidTo: optional(s.validTo), ExpiresAt: optional(s.expires), Embedding: memory.EmbeddingState(s.embedding),
 			Version: int(s.number), CreatedAt: instant(s.created), UpdatedAt: instant(s.updated),
+			ArchivedAt: optional(s.archivedAt), ArchivedBy: memory.ID(s.archivedBy),
 		},
 		Change:       memory.Outcome(s.change),
 		Why:          memory.Why{Actor: s.actor, Reason: s.reason},

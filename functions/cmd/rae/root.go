@@ -165,7 +165,7 @@ fell (eval), 130 interrupted.
 	flags.StringVar(&p.project, "project", p.or("RAE_PROJECT", "default"), "project within the tenant")
 	flags.BoolVar(&p.json, "json", false, "print JSON for programs instead of text for people")
 	flags.BoolVar(&p.quiet, "quiet", false, "show no progress and no hints")
-	root.AddCommand(p.serve(), p.importing(), p.exporting(), p.search(), p.context(), p.blocks(), p.eval(), p.budget(), p.costs(), p.prices(), p.reembed(), p.backup(), p.restore(), p.migrate(), p.reindex(), p.verify(), p.version())
+	root.AddCommand(p.serve(), p.importing(), p.exporting(), p.search(), p.context(), p.blocks(), p.eval(), p.budget(), p.costs(), p.prices(), p.reembed(), p.forget(), p.backup(), p.restore(), p.migrate(), p.reindex(), p.verify(), p.version())
 	return root
 }
 

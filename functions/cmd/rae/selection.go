@@ -17,6 +17,7 @@ type selection struct {
 	since, until           string
 	asOf, knownAt          string
 	minImportance          float64
+	archived               string
 }
 
 func (s *selection) flags(f *pflag.FlagSet) {
@@ -29,6 +30,7 @@ func (s *selection) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.since, "since", "", "only what happened at or after this time, as 2026-03-01 or 2026-03-01T09:30:00Z")
 	f.StringVar(&s.until, "until", "", "only what happened before this time")
 	f.Float64Var(&s.minImportance, "min-importance", 0, "only memories of at least this importance, 0 to 1")
+	f.StringVar(&s.archived, "archived", "", "archived memories, too (include), or only those (only)")
 	f.StringVar(&s.asOf, "as-of", "", "only what was true in the world at this time")
 	f.StringVar(&s.knownAt, "known-at", "", "what RAE knew at this time")
 }
@@ -45,6 +47,9 @@ func layerNames() []string {
 func (s *selection) read() (memory.Filter, memory.View, error) {
 	f := memory.Filter{Tags: s.tags, UserID: s.user, AgentID: s.agent, SessionID: s.session, MinImportance: s.minImportance}
 	var view memory.View
+	if f.Archived = memory.Archived(s.archived); !f.Archived.Valid() {
+		return f, view, usagef("--archived %q must be include or only", s.archived)
+	}
 	for _, name := range s.layers {
 		layer := memory.Layer(name)
 		if !slices.Contains(memory.Layers(), layer) {

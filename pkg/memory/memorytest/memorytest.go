@@ -44,6 +44,8 @@ func Run(t *testing.T, on string, open Open) {
 		{"filters", filterClauses()},
 		{"deletion", deletionClauses()},
 		{"expiry", expiryClauses()},
+		{"archive", archiveClauses()},
+		{"use", useClauses()},
 		{"vectors", vectorClauses()},
 		{"feed", feedClauses()},
 		{"transactions", transactionClauses()},

@@ -46,6 +46,8 @@ func Run(t *testing.T, on string, open Open) {
 		{"a scope whose reflection waits is given no second one", gathersBehindQueued},
 		{"a scope that has not rested queues without a word", gathersInRest},
 		{"scopes that gathered are listed in order", listsScopes},
+		{"policies are kept as told, in their own scope", keepsPolicies},
+		{"scopes with policies are listed in order", listsPolicyScopes},
 		{"of many claiming at once each gets another reflection", claimsAtOnce},
 	}
 	for _, clause := range clauses {
@@ -143,6 +145,8 @@ func createsWhole(t *testing.T, w *world) {
 	r.Degraded = []string{"window"}
 	r.Sources = []memory.Citation{{MemoryID: memory.NewID(), Start: 3, End: 9}}
 	r.MemoryIDs = []memory.ID{memory.NewID()}
+	r.Forgetting = &reflection.ForgettingRun{By: "ann", Policies: policies(w.clock()), UndoOf: memory.NewID(), Looked: 5, Archived: 4,
+		Deleted: 3, Restored: 2, Until: w.clock()}
 	r.Calls, r.TokensIn, r.TokensOut, r.Cost = 1, 2, 3, 1_234_567_891
 	r.Error, r.Cursor, r.Attempts = "why", "here", 2
 	made, fresh, err := w.store.Create(t.Context(), acme, r, memory.Key{}, outbox.Record{Type: outbox.ReflectionDue, Data: []byte("{}")})

@@ -28,6 +28,7 @@ func legClauses() []legClause {
 		{"what was committed is found while others write", foundBesideWriters},
 		{"a deleted memory is not found, in the past neither", deletedIsGone},
 		{"an expired memory is not found from that moment on, though nobody swept", expiredIsGone},
+		{"an archived memory is found by who asks for it, and hides nobody behind it", archivedIsLeftOut},
 		{"a hit says where in its session it stands", placed},
 		{"an empty project finds nothing", emptyFindsNothing},
 		{"a caller that went away gets no answer", cancelled},
@@ -269,6 +270,47 @@ func expiredIsGone(t *testing.T, w *world, leg search.Leg) {
 		t.Fatal(err)
 	}
 	same(t, "swept", w.ids(t, leg, search.Query{Text: "common"}), idsOfMemories(both[1]))
+}
+
+// archivedIsLeftOut archives two thousand memories that are better than the one that stays, and brings one of them back.
+func archivedIsLeftOut(t *testing.T, w *world, leg search.Leg) {
+	const by = memory.ID("018f0000-0000-7000-8000-000000000001")
+	stays := w.put(t, acme, common("and a tale of meadows harbours willows pebbles glaciers orchards lanterns rivers"))
+	var better []memory.Memory
+	for i := range 2000 {
+		m := common("otter")
+		m.Entities, m.ExternalID = append(m.Entities, memory.Entity{Name: "Otter"}), fmt.Sprint(i)
+		better = append(better, m)
+	}
+	better = w.put(t, acme, better...)
+	q := search.Query{Text: "common otter"}
+	same(t, "found before", []int{len(w.ids(t, leg, q))}, []int{2001})
+	w.advance(time.Hour)
+	for part := range slices.Chunk(idsOfMemories(better...), memory.MaxArchive) {
+		w.write(t, acme, func(tx memory.Tx) error {
+			_, err := tx.Archive(t.Context(), part, by)
+			return err
+		})
+	}
+	same(t, "found", idsOf(w.retrieve(t, leg, q, 10)), idsOfMemories(stays...))
+	before := q
+	before.View.KnownAt = at(start)
+	same(t, "found of then", []int{len(w.ids(t, leg, before))}, []int{2001})
+	q.Filter.Archived = memory.WithArchived
+	same(t, "found with them", []int{len(w.ids(t, leg, q))}, []int{2001})
+	q.Filter.Archived = memory.OnlyArchived
+	same(t, "found of them", w.ids(t, leg, q), idsOfMemories(better...))
+	back := better[7]
+	w.write(t, acme, func(tx memory.Tx) error {
+		_, err := tx.Unarchive(t.Context(), []memory.ID{back.ID}, by)
+		return err
+	})
+	q.Filter.Archived = memory.WithoutArchived
+	same(t, "found again", w.ids(t, leg, q), idsOfMemories(stays[0], back))
+	told := better[8]
+	told.Content += " told anew"
+	told = w.replace(t, told)
+	same(t, "found with what was told anew", w.ids(t, leg, q), idsOfMemories(stays[0], back, told))
 }
 
 // placed tells turns in any order, then changes one and deletes one.

@@ -151,6 +151,12 @@ func aroundGone(t *testing.T, w *world) {
 		}
 	})
 	same(t, "before", w.around(t, search.Query{Text: "turn2"}, 1), []string{"turn1", "turn3"})
+	w.write(t, acme, func(tx memory.Tx) error {
+		_, err := tx.Archive(t.Context(), idsOfMemories(turns[3]), turns[0].ID)
+		return err
+	})
+	same(t, "beside one that is archived", w.around(t, search.Query{Text: "turn2"}, 1), []string{"turn1"})
+	same(t, "with what is archived", w.around(t, search.Query{Text: "turn2", Filter: memory.Filter{Archived: memory.WithArchived}}, 1), []string{"turn1", "turn3"})
 	w.remove(t, turns[1])
 	w.advance(time.Hour)
 	for _, content := range w.around(t, search.Query{Text: "turn2"}, 2) {
