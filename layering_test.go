@@ -195,7 +195,7 @@ var libraries = []struct {
 		"routes are registered by functions, through httpapi"},
 	{"github.com/go-json-experiment/json", []string{"pkg/httpapi", "pkg/ingest", "eventing"}, "strict JSON where it comes in: bodies, import lines, events"},
 	{"github.com/golang-jwt/jwt/v5", []string{"pkg/auth"}, "tokens are read in one place"},
-	{"github.com/google/uuid", []string{"pkg/memory", "pkg/qdrant", "pkg/qdrant/qdranttest", "pkg/reflection", "pkg/relevance", "pkg/serve"}, "ids of memories, reflections, entities and requests"},
+	{"github.com/google/uuid", []string{"pkg/knowledge", "pkg/memory", "pkg/qdrant", "pkg/qdrant/qdranttest", "pkg/reflection", "pkg/relevance", "pkg/serve"}, "ids of memories, facts, reflections, entities and requests"},
 	{"github.com/hashicorp/golang-lru/v2", []string{"pkg/embed", "pkg/search", "pkg/serve"}, "answers kept for a while"},
 	{"github.com/jackc/pgx/v5", []string{"pkg/postgres", "pkg/servicetest"}, "a product is known to its adapter alone; a test's database is made, and a server asked whether it is ready, over its own wire"},
 	{"github.com/kelseyhightower/envconfig", []string{"pkg/serve"}, "serve.Load is the one way settings are read"},

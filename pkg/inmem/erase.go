@@ -75,6 +75,10 @@ func (d *DB) erase(ctx context.Context, tenant string) (memory.Receipt, error) {
 			receipt.Vectors += len(e.vectors)
 		}
 		receipt.Answers += len(p.answers)
+		receipt.Other += len(p.operations)
+		for _, r := range p.facts {
+			receipt.Other += len(r.Versions) + len(r.Evidence)
+		}
 		d.erased = max(d.erased, p.head+1)
 		delete(d.scopes, scope)
 	}

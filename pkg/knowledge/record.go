@@ -1,0 +1,158 @@
+package knowledge
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/memory"
+)
+
+// ID is the id of the record's fact, "" of none.
+func (r *Record) ID() memory.ID {
+	if len(r.Versions) == 0 {
+		return ""
+	}
+	return r.Versions[0].ID
+}
+
+// Current is the newest version. There must be one.
+func (r *Record) Current() *Fact { return &r.Versions[len(r.Versions)-1] }
+
+// Of returns the evidence of the memory; nil when it gives none.
+func (r *Record) Of(id memory.ID) *Evidence {
+	for i := range r.Evidence {
+		if r.Evidence[i].MemoryID == id {
+			return &r.Evidence[i]
+		}
+	}
+	return nil
+}
+
+// Sort puts evidence in its order.
+func (r *Record) Sort() {
+	slices.SortFunc(r.Evidence, func(a, b Evidence) int {
+		return cmp.Or(a.Told.Compare(b.Told), cmp.Compare(a.MemoryID, b.MemoryID))
+	})
+}
+
+// In returns the version that the view shows, with its evidence; false when it shows none.
+func (r *Record) In(at memory.View) (Fact, bool) {
+	for i := len(r.Versions) - 1; i >= 0; i-- {
+		if r.Versions[i].In(at) {
+			return r.cited(i), true
+		}
+	}
+	return Fact{}, false
+}
+
+// History returns every version with its evidence, newest first.
+func (r *Record) History() []Fact {
+	history := make([]Fact, 0, len(r.Versions))
+	for i := len(r.Versions) - 1; i >= 0; i-- {
+		history = append(history, r.cited(i))
+	}
+	return history
+}
+
+// cited is the version with the evidence there was of it when the next one was made. What is evidence no more is in none.
+func (r *Record) cited(version int) Fact {
+	f := r.Versions[version].Clone()
+	f.Evidence = []memory.Citation{}
+	for i := range r.Evidence {
+		if e := &r.Evidence[i]; f.RecordedTo == nil || e.RecordedAt.Before(*f.RecordedTo) {
+			f.Evidence = append(f.Evidence, e.Citation)
+		}
+	}
+	f.Evidence = f.Evidence[max(0, len(f.Evidence)-MaxCited):]
+	return f
+}
+
+// Clone returns a copy that shares nothing with f.
+func (f *Fact) Clone() Fact {
+	c := *f
+	c.Evidence = slices.Clone(f.Evidence)
+	for _, t := range [...]**time.Time{&c.ValidFrom, &c.ValidTo, &c.RecordedTo} {
+		*t = same(*t)
+	}
+	return c
+}
+
+// Clone returns a copy that shares nothing with r.
+func (r *Record) Clone() Record {
+	var c Record
+	for i := range r.Versions {
+		c.Versions = append(c.Versions, r.Versions[i].Clone())
+	}
+	c.Evidence = slices.Clone(r.Evidence)
+	for i := range c.Evidence {
+		c.Evidence[i].From, c.Evidence[i].To = same(c.Evidence[i].From), same(c.Evidence[i].To)
+	}
+	return c
+}
+
+// Clone returns a copy that shares nothing with o.
+func (o *Operation) Clone() Operation {
+	c := *o
+	c.Opened, c.Closed = append([]memory.ID{}, o.Opened...), append([]memory.ID{}, o.Closed...)
+	c.UndoneAt = same(o.UndoneAt)
+	return c
+}
+
+func same(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	c := *t
+	return &c
+}
+
+// Has reports whether the query selects the record. Stores may ask it in SQL; this is the meaning they must keep.
+func (q *RecordQuery) Has(scope memory.Scope, r *Record) bool {
+	f := r.Current()
+	subject, object := f.Keys(scope)
+	return slices.Contains(q.IDs, f.ID) ||
+		slices.ContainsFunc(q.Slots, func(s Slot) bool {
+			return s.UserID == f.UserID && s.Subject == subject && s.Relation == f.Relation && (s.Object == "" || s.Object == object)
+		}) ||
+		slices.ContainsFunc(r.Evidence, func(e Evidence) bool { return slices.Contains(q.Memories, e.MemoryID) }) ||
+		slices.ContainsFunc(r.Versions, func(v Fact) bool { return slices.Contains(q.Operations, v.Operation) })
+}
+
+// Keys are the ThingIDs of the subject and the object.
+func (f *Fact) Keys(scope memory.Scope) (subject, object string) {
+	object = f.Object.ID
+	if f.Literal {
+		object = ThingID(scope, f.Object.Name)
+	}
+	return f.Subject.ID, object
+}
+
+// Check reports what no store answers: a page of no or too many facts, and too many alternatives.
+func (q *FactQuery) Check() error {
+	switch {
+	case q.Limit < 1 || q.Limit > 1000:
+		return fault.BadField("query.limit", "must lie in 1..1000")
+	case len(q.Entities) > MaxAsked:
+		return fault.BadField("query.entities", "must be at most %d", MaxAsked)
+	case len(q.Relations) > MaxAsked:
+		return fault.BadField("query.relations", "must be at most %d", MaxAsked)
+	}
+	return nil
+}
+
+// Match reports whether f, a version in the view, with the evidence of its record, is selected.
+func (q *FactQuery) Match(f *Fact, of []Evidence) bool {
+	about := func(t Thing) bool { return t.ID != "" && slices.Contains(q.Entities, t.ID) }
+	return (len(q.Entities) == 0 || about(f.Subject) || about(f.Object)) &&
+		(len(q.Relations) == 0 || slices.Contains(q.Relations, f.Relation)) &&
+		(q.UserID == "" || q.UserID == f.UserID) &&
+		(q.Memory == "" || slices.ContainsFunc(of, func(e Evidence) bool { return e.MemoryID == q.Memory }))
+}
+
+// Closing reports whether the operation ended facts, or would have.
+func (o *Operation) Closing() bool { return len(o.Closed) > 0 || o.State == Held }
+
+// Cursor is where o stands in a list.
+func (o *Operation) Cursor() OperationCursor { return OperationCursor{At: o.At, ID: o.ID} }
