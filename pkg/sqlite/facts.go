@@ -16,7 +16,8 @@ import (
 
 var _ knowledge.FactStore = (*Facts)(nil)
 
-// Facts keeps facts in the same file as the memories.
+// Facts keeps facts in the same file as the memories. Where a few rows are looked for among many, the index is named: without
+// statistics the planner would rather read a project's facts in the order of their ids.
 type Facts struct{ db *DB }
 
 // NewFacts returns the facts of the store.
@@ -53,7 +54,7 @@ func (a asks) rows(what, query string, args []any, scan func(func(...any) error)
 
 // versions reads rows of facts; the rest is the condition and what follows it.
 func (a asks) versions(rest string, args ...any) (facts []knowledge.Fact, err error) {
-	err = a.rows("read facts", `SELECT `+factColumns+` FROM facts f WHERE tenant = ? AND project = ? AND `+rest, args, func(scan func(...any) error) error {
+	err = a.rows("read facts", `SELECT `+factColumns+` FROM facts WHERE tenant = ?1 AND project = ?2 AND `+rest, args, func(scan func(...any) error) error {
 		f := knowledge.Fact{TenantID: a.scope.Tenant, ProjectID: a.scope.Project}
 		var from, to, until sql.NullInt64
 		var observed, since int64
@@ -79,7 +80,7 @@ func (a asks) evidence(facts []knowledge.Fact) (map[memory.ID][]knowledge.Eviden
 	for i := range facts {
 		ids[i] = facts[i].ID
 	}
-	err := a.rows("read evidence", `SELECT `+evidenceColumns+` FROM fact_evidence WHERE tenant = ? AND project = ?
+	err := a.rows("read evidence", `SELECT `+evidenceColumns+` FROM fact_evidence WHERE tenant = ?1 AND project = ?2
 		AND fact_id IN (SELECT value FROM json_each(?)) ORDER BY fact_id, told_at, memory_id`, []any{list(slices.Compact(ids))}, func(scan func(...any) error) error {
 		var id memory.ID
 		var e knowledge.Evidence
@@ -169,8 +170,8 @@ func (s *Facts) List(ctx context.Context, scope memory.Scope, q knowledge.FactQu
 	}
 	if len(q.Entities) > 0 {
 		ids := list(q.Entities)
-		where(`id IN (SELECT id FROM facts WHERE tenant = f.tenant AND project = f.project AND subject_id IN (SELECT value FROM json_each(?))
-			UNION SELECT id FROM facts WHERE tenant = f.tenant AND project = f.project AND object_id IN (SELECT value FROM json_each(?)) AND literal = 0)`, ids, ids)
+		where(`id IN (SELECT id FROM facts INDEXED BY facts_subject WHERE tenant = ?1 AND project = ?2 AND subject_id IN (SELECT value FROM json_each(?))
+			UNION SELECT id FROM facts INDEXED BY facts_object WHERE tenant = ?1 AND project = ?2 AND object_id IN (SELECT value FROM json_each(?)) AND literal = 0)`, ids, ids)
 	}
 	if len(q.Relations) > 0 {
 		where(`relation IN (SELECT value FROM json_each(?))`, list(q.Relations))
@@ -179,7 +180,7 @@ func (s *Facts) List(ctx context.Context, scope memory.Scope, q knowledge.FactQu
 		where(`user_id = ?`, q.UserID)
 	}
 	if q.Memory != "" {
-		where(`id IN (SELECT fact_id FROM fact_evidence WHERE tenant = f.tenant AND project = f.project AND memory_id = ?)`, q.Memory)
+		where(`id IN (SELECT fact_id FROM fact_evidence INDEXED BY fact_evidence_memory WHERE tenant = ?1 AND project = ?2 AND memory_id = ?)`, q.Memory)
 	}
 	where(`id > ? ORDER BY id LIMIT ?`, q.After, q.Limit+1)
 	if page.Facts, err = a.cited(condition, args...); err != nil {
@@ -207,7 +208,7 @@ func (s *Facts) History(ctx context.Context, scope memory.Scope, id memory.ID) (
 
 // operations reads operations; the rest is the condition and what follows it.
 func (a asks) operations(rest string, args ...any) (operations []knowledge.Operation, err error) {
-	err = a.rows("read operations", `SELECT body FROM knowledge_operations WHERE tenant = ? AND project = ? AND `+rest, args, func(scan func(...any) error) error {
+	err = a.rows("read operations", `SELECT body FROM knowledge_operations WHERE tenant = ?1 AND project = ?2 AND `+rest, args, func(scan func(...any) error) error {
 		var body []byte
 		if err := scan(&body); err != nil {
 			return err
@@ -311,7 +312,7 @@ func (t factTx) Records(_ context.Context, q knowledge.RecordQuery) ([]knowledge
 		})
 	}
 	for _, s := range q.Slots {
-		query, args := `SELECT DISTINCT id FROM facts WHERE tenant = ? AND project = ? AND subject_id = ? AND relation = ? AND user_id = ?`, []any{s.Subject, s.Relation, s.UserID}
+		query, args := `SELECT id FROM facts INDEXED BY facts_subject WHERE tenant = ?1 AND project = ?2 AND subject_id = ? AND relation = ? AND user_id = ?`, []any{s.Subject, s.Relation, s.UserID}
 		if s.Object != "" {
 			query, args = query+` AND object_id = ?`, append(args, s.Object)
 		}
@@ -320,12 +321,12 @@ func (t factTx) Records(_ context.Context, q knowledge.RecordQuery) ([]knowledge
 		}
 	}
 	if len(q.Memories) > 0 {
-		if err := find(`SELECT fact_id FROM fact_evidence WHERE tenant = ? AND project = ? AND memory_id IN (SELECT value FROM json_each(?))`, list(q.Memories)); err != nil {
+		if err := find(`SELECT fact_id FROM fact_evidence INDEXED BY fact_evidence_memory WHERE tenant = ?1 AND project = ?2 AND memory_id IN (SELECT value FROM json_each(?))`, list(q.Memories)); err != nil {
 			return nil, err
 		}
 	}
 	if len(q.Operations) > 0 {
-		if err := find(`SELECT DISTINCT id FROM facts WHERE tenant = ? AND project = ? AND operation_id IN (SELECT value FROM json_each(?))`, list(q.Operations)); err != nil {
+		if err := find(`SELECT id FROM facts INDEXED BY facts_operation WHERE tenant = ?1 AND project = ?2 AND operation_id IN (SELECT value FROM json_each(?))`, list(q.Operations)); err != nil {
 			return nil, err
 		}
 	}
@@ -349,7 +350,7 @@ func (t factTx) Save(_ context.Context, before, after knowledge.Record) error {
 		}
 	}
 	for _, id := range c.GoneEvidence {
-		if err := t.exec("remove evidence", `DELETE FROM fact_evidence WHERE tenant = ? AND project = ? AND fact_id = ? AND memory_id = ?`, t.scope.Tenant, t.scope.Project, c.ID, id); err != nil {
+		if err := t.exec("remove evidence", `DELETE FROM fact_evidence WHERE tenant = ?1 AND project = ?2 AND fact_id = ? AND memory_id = ?`, t.scope.Tenant, t.scope.Project, c.ID, id); err != nil {
 			return err
 		}
 	}
@@ -381,9 +382,9 @@ func places(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), 
 
 // Known implements knowledge.FactTx.
 func (t factTx) Known(_ context.Context, q knowledge.KnownQuery) ([]knowledge.Operation, error) {
-	const either = `id IN (SELECT id FROM knowledge_operations WHERE tenant = ? AND project = ? AND id IN (SELECT value FROM json_each(?))
-		UNION SELECT id FROM knowledge_operations WHERE tenant = ? AND project = ? AND memory_id IN (SELECT value FROM json_each(?))) ORDER BY id`
-	return t.asks().operations(either, t.scope.Tenant, t.scope.Project, list(q.IDs), t.scope.Tenant, t.scope.Project, list(q.Memories))
+	const either = `id IN (SELECT id FROM knowledge_operations WHERE tenant = ?1 AND project = ?2 AND id IN (SELECT value FROM json_each(?))
+		UNION SELECT id FROM knowledge_operations WHERE tenant = ?1 AND project = ?2 AND memory_id IN (SELECT value FROM json_each(?))) ORDER BY id`
+	return t.asks().operations(either, list(q.IDs), list(q.Memories))
 }
 
 // Keep implements knowledge.FactTx.
@@ -400,7 +401,7 @@ func (t factTx) Keep(_ context.Context, o knowledge.Operation) error {
 
 // Drop implements knowledge.FactTx.
 func (t factTx) Drop(_ context.Context, ids []memory.ID) error {
-	return t.exec("remove operations", `DELETE FROM knowledge_operations WHERE tenant = ? AND project = ? AND id IN (SELECT value FROM json_each(?))`,
+	return t.exec("remove operations", `DELETE FROM knowledge_operations WHERE tenant = ?1 AND project = ?2 AND id IN (SELECT value FROM json_each(?))`,
 		t.scope.Tenant, t.scope.Project, list(ids))
 }
 
