@@ -213,10 +213,15 @@ func Gather(versions []Fact, evidence map[memory.ID][]Evidence) []Record {
 	return records
 }
 
-// Cite gives versions the evidence there was of them.
-func Cite(versions []Fact, evidence map[memory.ID][]Evidence) {
+// Cite gives versions the evidence there was of them. One of which there is none was forgotten between two questions, and is left
+// out.
+func Cite(versions []Fact, evidence map[memory.ID][]Evidence) []Fact {
+	var cited []Fact
 	for i := range versions {
 		r := Record{Versions: versions[i : i+1], Evidence: evidence[versions[i].ID]}
-		versions[i] = r.cited(0)
+		if len(r.Evidence) > 0 {
+			cited = append(cited, r.cited(0))
+		}
 	}
+	return cited
 }

@@ -105,8 +105,7 @@ func (a asks) cited(rest string, args ...any) ([]knowledge.Fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	knowledge.Cite(facts, evidence)
-	return facts, nil
+	return knowledge.Cite(facts, evidence), nil
 }
 
 // list is values as json_each reads them.
