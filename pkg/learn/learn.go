@@ -231,8 +231,7 @@ func reunite(group []*work, one *single) []*work {
 	search:
 		for i := range all {
 			for j := range all {
-				if a, b := &all[i], &all[j]; i != j && a.next.ValidTo == nil && b.to == nil && b.fact.Negated == a.fact.Negated &&
-					b.r.object == a.r.object && (b.observed.After(a.observed) || b.observed.Equal(a.observed) && b.fact.ID > a.fact.ID) {
+				if a, b := &all[i], &all[j]; i != j && a.reaches(b) {
 					a.r.after.Evidence = append(a.r.after.Evidence, b.r.after.Evidence...)
 					a.r.after.Sort()
 					b.r.after = knowledge.Record{}
@@ -246,6 +245,18 @@ func reunite(group []*work, one *single) []*work {
 		}
 		group = slices.Delete(group, again, again+1)
 	}
+}
+
+// reaches reports whether b says what a does, from a time on at which a still holds: then it is no other fact.
+func (a *outcome) reaches(b *outcome) bool {
+	if a.fact.Negated != b.fact.Negated || a.r.object != b.r.object || b.to != nil || b.r.compare(a.r) < 0 {
+		return false
+	}
+	begins := b.r.after.Evidence[0].Told
+	if b.from != nil {
+		begins = *b.from
+	}
+	return a.next.ValidTo == nil || begins.Before(*a.next.ValidTo)
 }
 
 func keys(slots map[knowledge.Slot]bool) []knowledge.Slot {
