@@ -34,7 +34,7 @@ type Fact struct {
 	Literal   bool      `json:"literal,omitempty"` // the object is a value and names no thing
 	Negated   bool      `json:"negated,omitempty"` // that it is not, or no longer, so
 
-	ValidFrom *time.Time `json:"valid_from,omitempty"` // true in the world from here (nil: nobody said since when)
+	ValidFrom *time.Time `json:"valid_from,omitempty"` // true in the world from here (nil: nobody said since when, and it ended nothing)
 	ValidTo   *time.Time `json:"valid_to,omitempty"`   // until here, exclusive (nil: still is)
 
 	Confidence float64           `json:"confidence"`  // 0..1, of all its evidence together

@@ -105,25 +105,25 @@ func TestFactsEndWhereNewOnesBegin(t *testing.T) {
 		want []string
 	}{
 		"by when they were told": {func(w *world) { w.says(t, 0, paris); w.says(t, 5, rome) },
-			[]string{"Ann lives_in Paris [,5)", "Ann lives_in Rome [,)"}},
+			[]string{"Ann lives_in Paris [,5)", "Ann lives_in Rome [5,)"}},
 		"by when they are true": {func(w *world) { w.says(t, 0, from(-9, paris, w)); w.says(t, 5, from(-4, rome, w)) },
 			[]string{"Ann lives_in Paris [-9,-4)", "Ann lives_in Rome [-4,)"}},
 		"late is past, and ends nothing": {func(w *world) { w.says(t, 0, paris); w.says(t, -30, rome) },
-			[]string{"Ann lives_in Paris [,)", "Ann lives_in Rome [,0)"}},
+			[]string{"Ann lives_in Paris [0,)", "Ann lives_in Rome [,0)"}},
 		"late, in between": {func(w *world) { w.says(t, 0, paris); w.says(t, 9, rome); w.says(t, 5, oslo) },
-			[]string{"Ann lives_in Oslo [,9)", "Ann lives_in Paris [,5)", "Ann lives_in Rome [,)"}},
+			[]string{"Ann lives_in Oslo [5,9)", "Ann lives_in Paris [,5)", "Ann lives_in Rome [9,)"}},
 		"a tie ends nothing": {func(w *world) { w.says(t, 0, paris); w.says(t, 0, rome) },
 			[]string{"Ann lives_in Paris [,)", "Ann lives_in Rome [,)"}},
 		"nor one of when it is true": {func(w *world) { w.says(t, 0, from(-3, paris, w)); w.says(t, 5, from(-3, rome, w)) },
 			[]string{"Ann lives_in Paris [-3,)", "Ann lives_in Rome [-3,)"}},
 		"there and back": {func(w *world) { w.says(t, 0, paris); w.says(t, 5, rome); w.says(t, 9, paris) },
-			[]string{"Ann lives_in Paris [,5)", "Ann lives_in Paris [,)", "Ann lives_in Rome [,9)"}},
+			[]string{"Ann lives_in Paris [,5)", "Ann lives_in Paris [9,)", "Ann lives_in Rome [5,9)"}},
 		"told again of the past": {func(w *world) { w.says(t, 0, paris); w.says(t, 5, rome); w.says(t, 3, paris) },
-			[]string{"Ann lives_in Paris [,5)", "Ann lives_in Rome [,)"}},
+			[]string{"Ann lives_in Paris [,5)", "Ann lives_in Rome [5,)"}},
 		"no longer": {func(w *world) { w.says(t, 0, paris); w.says(t, 5, not(paris)) },
-			[]string{"Ann lives_in Paris [,5)", "not Ann lives_in Paris [,)"}},
+			[]string{"Ann lives_in Paris [,5)", "not Ann lives_in Paris [5,)"}},
 		"no longer, and again": {func(w *world) { w.says(t, 0, paris); w.says(t, 5, not(paris)); w.says(t, 7, paris) },
-			[]string{"Ann lives_in Paris [,5)", "Ann lives_in Paris [,)", "not Ann lives_in Paris [,7)"}},
+			[]string{"Ann lives_in Paris [,5)", "Ann lives_in Paris [7,)", "not Ann lives_in Paris [5,7)"}},
 		"its own end": {func(w *world) {
 			until := w.now.Add(-day)
 			w.says(t, -9, paris)

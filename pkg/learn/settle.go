@@ -97,7 +97,7 @@ type outcome struct {
 
 // outcomes tells what holds of a group: all facts that may contradict one another.
 func outcomes(group []*work, one *single) []outcome {
-	all := make([]outcome, len(group))
+	all, begins := make([]outcome, len(group)), make([]*time.Time, len(group))
 	for i, r := range group {
 		all[i].summary = summarise(r)
 	}
@@ -113,9 +113,18 @@ func outcomes(group []*work, one *single) []outcome {
 			if i == j {
 				continue
 			}
-			if at, ends := g.ends(&s.summary, one); ends && (s.next.ValidTo == nil || at.Before(*s.next.ValidTo)) {
+			at, ends := g.ends(&s.summary, one)
+			if ends && (s.next.ValidTo == nil || at.Before(*s.next.ValidTo)) {
 				s.next.ValidTo, s.next.ClosedBy, s.by = &at, g.fact.ID, g.r.after.Evidence
 			}
+			if ends && g.from == nil && (begins[j] == nil || begins[j].Before(at)) {
+				begins[j] = &at
+			}
+		}
+	}
+	for i := range all { // what ended another, and of which nobody said since when it is so, is so since then
+		if next := &all[i].next; begins[i] != nil && (next.ValidTo == nil || begins[i].Before(*next.ValidTo)) {
+			next.ValidFrom = begins[i]
 		}
 	}
 	return all
