@@ -2,6 +2,7 @@ package inmem
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -35,11 +36,21 @@ type tx struct {
 	scope memory.Scope
 	p     *partition
 	now   time.Time
-	gone  []memory.ID // memories that were deleted, or say something else now
+	gone  []memory.ID // memories that were deleted
+	other []memory.ID // memories that say something else now
 }
 
 // finish takes away what rested on memories that are gone.
-func (t *tx) finish() error { return learn.Forget(t.ctx, factTx{t}, t.scope, t.gone) }
+func (t *tx) finish() error {
+	for i := 0; i < len(t.gone); i++ { // it grows
+		for _, id := range slices.Sorted(maps.Keys(t.p.derived[t.gone[i]])) {
+			if e := t.live(id); e != nil {
+				t.delete(id, e)
+			}
+		}
+	}
+	return learn.Forget(t.ctx, factTx{t}, t.scope, slices.Concat(t.gone, t.other))
+}
 
 func (d *DB) begin(ctx context.Context, u *undo, scope memory.Scope) *tx {
 	return &tx{db: d, ctx: ctx, u: u, scope: scope, p: d.partition(u, scope), now: d.now()}
@@ -183,7 +194,7 @@ func (t *tx) replace(e *entry, m memory.Entry, why memory.Why) memory.Memory {
 	})
 	t.p.put(t.u, m.ID, &entry{versions: versions, vectors: kept})
 	if m.Content != old.Content {
-		t.gone = append(t.gone, m.ID)
+		t.other = append(t.other, m.ID)
 	}
 	t.announce(outbox.MemoryUpdated, &m.Memory)
 	return m.Clone()

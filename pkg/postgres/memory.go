@@ -33,11 +33,21 @@ func (d *DB) Write(ctx context.Context, scope memory.Scope, do func(memory.Tx) e
 type tx struct {
 	*group
 	caller context.Context // for the trace of its records
-	gone   []memory.ID     // memories that were deleted, or say something else now
+	gone   []memory.ID     // memories that were deleted
+	other  []memory.ID     // memories that say something else now
 }
 
 // finish takes away what rested on memories that are gone.
-func (t *tx) finish() error { return learn.Forget(t.ctx, factTx{t}, t.scope, t.gone) }
+func (t *tx) finish() error {
+	for done := 0; done < len(t.gone); { // it grows
+		sources := t.gone[done:]
+		done = len(t.gone)
+		if err := t.deleteDerived(sources); err != nil {
+			return err
+		}
+	}
+	return learn.Forget(t.ctx, factTx{t}, t.scope, slices.Concat(t.gone, t.other))
+}
 
 // standing is a current version and what only the store knows of it.
 type standing struct {

@@ -228,7 +228,7 @@ func (p *page) replace(old *standing, d *draft) (memory.Memory, error) {
 		m.Embedding = old.Embedding
 	}
 	if m.Content != old.Content {
-		p.gone = append(p.gone, m.ID)
+		p.other = append(p.other, m.ID)
 	}
 	p.discount(old)
 	p.remove(old)

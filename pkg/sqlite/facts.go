@@ -279,7 +279,7 @@ func (s *Facts) Change(ctx context.Context, scope memory.Scope, do func(knowledg
 // factTx are the facts of a transaction.
 type factTx struct{ *tx }
 
-func (t factTx) asks() asks { return asks{t.ctx, t.sql, t.scope} }
+func (t *tx) asks() asks { return asks{t.ctx, t.sql, t.scope} }
 
 // Now implements knowledge.FactTx.
 func (t factTx) Now() time.Time { return t.now }

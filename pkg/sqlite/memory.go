@@ -44,7 +44,8 @@ type tx struct {
 
 	head, stored memory.Seq  // the scope's head, and what the table says of it; read when first needed
 	known, begun bool        // they have been read; the scope has changed before
-	gone         []memory.ID // memories that were deleted, or say something else now
+	gone         []memory.ID // memories that were deleted
+	other        []memory.ID // memories that say something else now
 }
 
 func (d *DB) begin(ctx context.Context, sqlTx *sql.Tx, scope memory.Scope) *tx {
@@ -53,7 +54,12 @@ func (d *DB) begin(ctx context.Context, sqlTx *sql.Tx, scope memory.Scope) *tx {
 
 // finish takes away what rested on memories that are gone, and writes what the transaction kept to itself.
 func (t *tx) finish() error {
-	if err := learn.Forget(t.ctx, factTx{t}, t.scope, t.gone); err != nil {
+	for i := 0; i < len(t.gone); i++ { // it grows
+		if err := t.deleteDerived(t.gone[i]); err != nil {
+			return err
+		}
+	}
+	if err := learn.Forget(t.ctx, factTx{t}, t.scope, slices.Concat(t.gone, t.other)); err != nil {
 		return err
 	}
 	if t.head == t.stored {
@@ -241,6 +247,9 @@ func (t *tx) insert(m *memory.Entry, why memory.Why) error {
 	if err := t.tag(&m.Memory); err != nil {
 		return err
 	}
+	if err := t.cite(&memory.Memory{}, &m.Memory); err != nil {
+		return err
+	}
 	if err := t.embed(&m.Memory, m.Vectors); err != nil {
 		return err
 	}
@@ -252,6 +261,25 @@ func (t *tx) tag(m *memory.Memory) error {
 	for _, tag := range m.Tags {
 		err := t.exec("tag memory "+string(m.ID), `INSERT OR IGNORE INTO memory_tags (tenant, project, tag, memory_id)
 			VALUES (?, ?, ?, ?)`, t.scope.Tenant, t.scope.Project, tag, string(m.ID))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cite writes the side table of sources, of a version and no longer of the one before.
+func (t *tx) cite(old, m *memory.Memory) error {
+	if len(old.DerivedFrom) > 0 {
+		err := t.exec("unlink memory "+string(old.ID), `DELETE FROM memory_sources WHERE tenant = ? AND project = ? AND memory_id = ?`,
+			t.scope.Tenant, t.scope.Project, string(old.ID))
+		if err != nil {
+			return err
+		}
+	}
+	for _, c := range m.DerivedFrom {
+		err := t.exec("link memory "+string(m.ID), `INSERT OR IGNORE INTO memory_sources (tenant, project, source_id, memory_id)
+			VALUES (?, ?, ?, ?)`, t.scope.Tenant, t.scope.Project, string(c.MemoryID), string(m.ID))
 		if err != nil {
 			return err
 		}
@@ -371,7 +399,12 @@ func (t *tx) replace(old *memory.Version, m memory.Entry, why memory.Why) (memor
 		}
 	}
 	if m.Content != old.Content {
-		t.gone = append(t.gone, m.ID)
+		t.other = append(t.other, m.ID)
+	}
+	if !slices.Equal(m.DerivedFrom, old.DerivedFrom) {
+		if err := t.cite(&old.Memory, &m.Memory); err != nil {
+			return memory.Memory{}, err
+		}
 	}
 	if m.Content == old.Content {
 		err = t.exec(what, `UPDATE memory_vectors SET version = ? WHERE tenant = ? AND project = ? AND memory_id = ?`,

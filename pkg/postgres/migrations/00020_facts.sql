@@ -71,3 +71,22 @@ CREATE TABLE knowledge_operations (
 CREATE INDEX knowledge_operations_memory ON knowledge_operations (tenant, project, memory_id);
 CREATE INDEX knowledge_operations_at ON knowledge_operations (tenant, project, at, id);
 SELECT rae_protect('knowledge_operations');
+
+-- What memories are derived from, by their current versions. It is of their bodies.
+CREATE TABLE memory_sources (
+    tenant    text COLLATE "C" NOT NULL,
+    project   text COLLATE "C" NOT NULL,
+    source_id uuid NOT NULL,
+    memory_id uuid NOT NULL,
+    PRIMARY KEY (tenant, project, source_id, memory_id)
+);
+CREATE INDEX memory_sources_memory ON memory_sources (tenant, project, memory_id);
+
+-- The owner of the tables sees rows only while they are not guarded against it.
+ALTER TABLE memories NO FORCE ROW LEVEL SECURITY;
+INSERT INTO memory_sources SELECT DISTINCT m.tenant, m.project, (c ->> 'memory_id')::uuid, m.id
+    FROM memories m CROSS JOIN LATERAL json_array_elements(
+        CASE WHEN m.body LIKE '%"derived_from"%' THEN coalesce(m.body::json -> 'derived_from', '[]') ELSE '[]' END) c
+    WHERE c ->> 'memory_id' ~ '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$';
+ALTER TABLE memories FORCE ROW LEVEL SECURITY;
+SELECT rae_protect('memory_sources');

@@ -68,3 +68,15 @@ CREATE TABLE knowledge_operations (
 ) WITHOUT ROWID;
 CREATE INDEX knowledge_operations_memory ON knowledge_operations (tenant, project, memory_id);
 CREATE INDEX knowledge_operations_at ON knowledge_operations (tenant, project, at, id);
+
+-- What memories are derived from, by their current versions. It is of their bodies.
+CREATE TABLE memory_sources (
+    tenant    TEXT NOT NULL,
+    project   TEXT NOT NULL,
+    source_id TEXT NOT NULL,
+    memory_id TEXT NOT NULL,
+    PRIMARY KEY (tenant, project, source_id, memory_id)
+) WITHOUT ROWID;
+CREATE INDEX memory_sources_memory ON memory_sources (tenant, project, memory_id);
+INSERT OR IGNORE INTO memory_sources SELECT m.tenant, m.project, json_extract(c.value, '$.memory_id'), m.id
+    FROM memories m, json_each(CASE WHEN m.body LIKE '%"derived_from"%' THEN m.body ELSE '{}' END, '$.derived_from') c;
