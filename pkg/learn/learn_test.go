@@ -124,6 +124,13 @@ func TestFactsEndWhereNewOnesBegin(t *testing.T) {
 			[]string{"Ann lives_in Paris [,5)", "not Ann lives_in Paris [5,)"}},
 		"no longer, and again": {func(w *world) { w.says(t, 0, paris); w.says(t, 5, not(paris)); w.says(t, 7, paris) },
 			[]string{"Ann lives_in Paris [,5)", "Ann lives_in Paris [7,)", "not Ann lives_in Paris [5,7)"}},
+		"what is over ends nothing": {func(w *world) {
+			until := w.now.Add(-30 * day)
+			w.says(t, 0, paris)
+			over := rome
+			over.To = &until
+			w.says(t, 5, over)
+		}, []string{"Ann lives_in Paris [,)", "Ann lives_in Rome [,-30)"}},
 		"its own end": {func(w *world) {
 			until := w.now.Add(-day)
 			w.says(t, -9, paris)
@@ -245,6 +252,12 @@ func TestWhatReadsLikeACommandEndsNothing(t *testing.T) {
 		t.Errorf("%+v", learned)
 	}
 	w.holds(t, "Ann lives_in Paris [,)", "Ann lives_in Rome [,)")
+
+	quiet := statement("Bob", "lives_in", "Rome") // there is nothing yet for it to end
+	quiet.End = 5
+	w.learn(t, knowledge.Extraction{MemoryID: w.tell(t, memory.Memory{Content: "so they say", OccurredAt: &at}).ID, Version: 1, Statements: []knowledge.Statement{quiet}, Flags: []string{"injection"}})
+	w.says(t, -3, statement("Bob", "lives_in", "Paris"))
+	w.holds(t, "Ann lives_in Paris [,)", "Ann lives_in Rome [,)", "Bob lives_in Paris [,)", "Bob lives_in Rome [,)")
 }
 
 func TestWhatCannotBeLearnedIsCounted(t *testing.T) {
