@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/rae-memory/rae/pkg/knowledge"
 	"github.com/rae-memory/rae/pkg/relevance"
@@ -108,11 +109,8 @@ func distance(a, b []rune) int {
 // that has none.
 func named(t *knowledge.Thing) bool {
 	for _, word := range strings.Fields(t.Name) {
-		for _, letter := range word {
-			if unicode.IsLetter(letter) && !unicode.IsLower(letter) {
-				return true
-			}
-			break
+		if first, _ := utf8.DecodeRuneInString(word); unicode.IsLetter(first) && !unicode.IsLower(first) {
+			return true
 		}
 	}
 	return t.Type != ""

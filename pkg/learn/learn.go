@@ -3,6 +3,7 @@
 package learn
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -99,6 +100,7 @@ func (l *Learner) learn(ctx context.Context, tx knowledge.FactTx, scope memory.S
 				return all, err
 			}
 			all.add(&r.learned)
+			known = append(r.learned.Operations, known...) // the newest state of one comes first
 		}
 	}
 	return all, nil
@@ -124,8 +126,8 @@ func (l *Learner) operate(ctx context.Context, tx knowledge.FactTx, r *reading, 
 	b := newBench(r.scope, records)
 	mayClose := o.State != knowledge.Held
 	opened, confirmed, repeated, closed := r.file(b, o.ID, mayClose, tx.Now())
-	switch most := max(l.Most, 0); {
-	case most == 0 && len(closed) > Most, most > 0 && len(closed) > most:
+	switch {
+	case len(closed) > cmp.Or(l.Most, Most):
 		o.State, o.Reason = knowledge.Held, fmt.Sprintf("would have ended %d facts", len(closed))
 	case len(closed) > 0 && r.suspicious():
 		o.State, o.Reason = knowledge.Held, "reads like an attempt to command"
