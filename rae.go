@@ -24,6 +24,7 @@ import (
 	"github.com/rae-memory/rae/pkg/inference"
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/job"
+	"github.com/rae-memory/rae/pkg/learn"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/redis"
@@ -61,6 +62,7 @@ type Engine struct {
 	Ledger      budget.Ledger
 	Reflections *reflection.Service
 	Blocks      *block.Service
+	Facts       *learn.Learner    // what memories come to
 	Jobs        *job.Runner       // of every kind
 	Reembed     *embed.Reembed    // whose jobs are among them
 	Spaces      *embed.Spaces     // which models a project's vectors are of
@@ -119,6 +121,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	e.Reflections = &reflection.Service{
 		Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Uses: db.Memories, Store: db.Reflections, Log: rt.Log,
 	}
+	e.Facts = &learn.Learner{Store: db.Facts}
 	if cfg.Reflect.Decay == "off" {
 		e.Reflections.Keeper = nil
 	}
@@ -150,12 +153,14 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	if err := budgeting.Gauge(rt.Metrics); err != nil {
 		return nil, err
 	}
+	reflecting := reflectfn.New(e.Reflections, model, rt.Log)
+	reflecting.Learner = e.Facts
 	e.functions = []serve.Function{
 		storing,
 		searching,
 		embedding,
 		rerankfn.New(reranker, cfg.Rerank.RerankTimeout),
-		reflectfn.New(e.Reflections, model, rt.Log),
+		reflecting,
 		budgeting,
 		&foundation{db.Backing, e.redis},
 	}

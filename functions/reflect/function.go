@@ -11,6 +11,7 @@ import (
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/inference"
+	"github.com/rae-memory/rae/pkg/learn"
 	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/reflection"
 	"github.com/rae-memory/rae/pkg/serve"
@@ -40,6 +41,8 @@ func (c *Config) Check() error {
 type Function struct {
 	serve.Backing
 
+	// Learner keeps what memories come to; nil: the function does not tell of it.
+	Learner  *learn.Learner
 	service  *reflection.Service
 	model    llm.Model
 	endMeter func(context.Context) error // nil: whoever opened the meter ends it
@@ -79,6 +82,7 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	}
 	f := New(service, model, rt.Log)
 	f.Backing, f.endMeter = db.Backing, end
+	f.Learner = &learn.Learner{Store: db.Facts}
 	if cfg.Decay == "off" {
 		service.Keeper = nil
 	}

@@ -49,6 +49,9 @@ func (f *Function) Register(api huma.API) {
 		Description: "What is queued is not begun, what is running writes nothing more. 409 when it has already ended.",
 	}, f.cancel)
 	f.registerForgetting(api)
+	if f.Learner != nil {
+		f.registerKnowledge(api)
+	}
 }
 
 // costSchema describes what is an integer in Go and a decimal number on the wire.

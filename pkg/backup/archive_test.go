@@ -137,7 +137,7 @@ func TestArchiveThatIsDamagedIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 		at := random.IntN(len(text))
 		altered := bytes.Clone(text)
 		altered[at] ^= 1 << random.IntN(7)
-		told := refused(fmt.Sprintf("byte %d of the lines altered", at), zipped(altered), fault.Malformed, fault.Unsupported) // of a column's name it may be a later one's
+		told := refused(fmt.Sprintf("byte %d of the lines altered", at), zipped(altered), fault.Malformed, fault.Unsupported) // the latter: the name of a table or a column
 		if !strings.Contains(told, "line ") {
 			t.Errorf("no line is named: %s", told)
 		}

@@ -2,10 +2,12 @@ package inmem
 
 import (
 	"crypto/sha256"
+	"maps"
 	"slices"
 	"sort"
 	"time"
 
+	"github.com/rae-memory/rae/pkg/knowledge"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
@@ -21,6 +23,9 @@ type partition struct {
 	uses          map[memory.ID]memory.Use
 	answers       map[answerKey]answer
 	consumed      map[consumedKey]time.Time
+	derived       map[memory.ID]map[memory.ID]bool // by source: what current versions are derived from it; sets are never changed in place
+	facts         map[memory.ID]knowledge.Record
+	operations    map[memory.ID]knowledge.Operation
 }
 
 // entry is one memory: its versions, oldest first, and the vectors of the last.
@@ -62,6 +67,9 @@ func newPartition(floor memory.Seq) *partition {
 		uses:          make(map[memory.ID]memory.Use),
 		answers:       make(map[answerKey]answer),
 		consumed:      make(map[consumedKey]time.Time),
+		derived:       make(map[memory.ID]map[memory.ID]bool),
+		facts:         make(map[memory.ID]knowledge.Record),
+		operations:    make(map[memory.ID]knowledge.Operation),
 	}
 }
 
@@ -126,6 +134,14 @@ func (p *partition) put(u *undo, id memory.ID, e *entry) {
 	if m.ExternalID != "" {
 		set(u, p.byExternalID, m.ExternalID, id)
 	}
+	for _, c := range m.DerivedFrom {
+		of := maps.Clone(p.derived[c.MemoryID])
+		if of == nil {
+			of = map[memory.ID]bool{}
+		}
+		of[id] = true
+		set(u, p.derived, c.MemoryID, of)
+	}
 }
 
 // remove takes the entry of the id away.
@@ -141,6 +157,14 @@ func (p *partition) forget(u *undo, m *memory.Memory) {
 	unset(u, p.byFingerprint, m.Fingerprint())
 	if m.ExternalID != "" {
 		unset(u, p.byExternalID, m.ExternalID)
+	}
+	for _, c := range m.DerivedFrom {
+		of := maps.Clone(p.derived[c.MemoryID])
+		if delete(of, m.ID); len(of) == 0 {
+			unset(u, p.derived, c.MemoryID)
+		} else {
+			set(u, p.derived, c.MemoryID, of)
+		}
 	}
 }
 

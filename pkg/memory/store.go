@@ -70,7 +70,8 @@ type Tx interface {
 	// Replace writes m as the next version of m.ID. NotFound when it does not stand; Conflict when another memory
 	// already has its external id or fingerprint. A vector of the old content is dropped unless a new one is given.
 	Replace(ctx context.Context, m Memory, why Why, vectors ...Vector) (Memory, error)
-	// Delete removes rows, versions and vectors of the memory. NotFound when it does not stand.
+	// Delete removes rows, versions and vectors of the memory. NotFound when it does not stand. What is derived from a memory that is
+	// deleted, by whatever way, is deleted and announced when the transaction ends, and what is derived from that.
 	Delete(ctx context.Context, id ID) error
 	// DeleteWhere deletes up to limit matching memories and returns their ids.
 	DeleteWhere(ctx context.Context, f Filter, limit int) ([]ID, error)

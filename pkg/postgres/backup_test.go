@@ -58,6 +58,7 @@ func TestBackupsLoseNoColumn(t *testing.T) {
 		"tenant_accounts": {"stamp": "of the process that wrote last"},
 		"term_blocks":     {"*": "of the words"},
 		"graph_nodes":     {"*": "of the bodies"},
+		"memory_sources":  {"*": "of the bodies"},
 		"graph_edges":     {"*": "of the bodies"},
 		"outbox":          {"position": "rows are told in its order", "due_at": "a lease or a wait of this store's relay"},
 		"dead_letters":    {"position": "rows are told in its order"},

@@ -36,10 +36,12 @@ func (t *tx) Delete(_ context.Context, id memory.ID) error {
 // delete keeps back the end of a memory, its versions, vectors, words and edges.
 func (t *tx) delete(m *standing) {
 	t.next.head++
+	t.gone = append(t.gone, m.ID)
 	tenant, project, id := t.scope.Tenant, t.scope.Project, string(m.ID)
 	t.discount(m)
 	t.doom(m)
 	t.unlink(m)
+	t.cite([]*row{{old: m}})
 	for _, statement := range [...]string{
 		`DELETE FROM memory_vectors WHERE tenant = $1 AND project = $2 AND memory_id = $3`,
 		`DELETE FROM memory_versions WHERE tenant = $1 AND project = $2 AND memory_id = $3`,
@@ -50,6 +52,31 @@ func (t *tx) delete(m *standing) {
 	}
 	t.exec(`INSERT INTO tombstones (tenant, project, seq, memory_id) VALUES ($1, $2, $3, $4)`, tenant, project, t.next.head, id)
 	t.announce(outbox.MemoryDeleted, &m.Memory)
+}
+
+// deleteDerived deletes what is derived from memories.
+func (t *tx) deleteDerived(sources []memory.ID) error {
+	var derived []memory.ID
+	err := t.rows(`SELECT s.memory_id::text FROM memory_sources s WHERE s.tenant = $1 AND s.project = $2 AND s.source_id = ANY($3::uuid[])
+		ORDER BY s.source_id, s.memory_id`, []any{t.scope.Tenant, t.scope.Project, column(sources, uuidOf[memory.ID])}, func(rows pgx.Rows) error {
+		var id memory.ID
+		err := rows.Scan(&id)
+		derived = append(derived, id)
+		return err
+	})
+	if err != nil {
+		return t.failed("find what is derived from what was deleted", err)
+	}
+	for _, id := range derived {
+		stands, err := t.live(id)
+		if err != nil {
+			return err
+		}
+		if stands != nil {
+			t.delete(stands)
+		}
+	}
+	return nil
 }
 
 // DeleteWhere deletes up to limit matching memories, newest first.
@@ -121,7 +148,7 @@ func (d *DB) sweep(ctx context.Context, scope memory.Scope, ids []string) (swept
 				swept++
 			}
 		}
-		return nil
+		return t.finish()
 	})
 	if err != nil {
 		return 0, fmt.Errorf("sweep %s: %w", scope, err)

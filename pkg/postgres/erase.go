@@ -58,7 +58,8 @@ func tally(receipt *memory.Receipt, table string, rows int) {
 		receipt.Events += rows
 	case "idempotency_keys":
 		receipt.Answers += rows
-	case "scopes", "tombstones", "consumed_events", "projections", "restores", "embedding_models", "memory_use", "forgetting_policies", "term_blocks", "graph_nodes", "graph_edges": // bookkeeping of the rows already counted
+	case "scopes", "tombstones", "consumed_events", "projections", "restores", "embedding_models", "memory_use", "forgetting_policies", "term_blocks",
+		"graph_nodes", "graph_edges", "memory_sources": // bookkeeping of the rows already counted
 	default:
 		receipt.Other += rows
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/learn"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
 )
@@ -19,7 +20,11 @@ var _ memory.Store = (*DB)(nil)
 // Write runs do in one transaction of the scope, which is durable when Write returns.
 func (d *DB) Write(ctx context.Context, scope memory.Scope, do func(memory.Tx) error) error {
 	return d.write(ctx, scope, func(g *group) error {
-		if err := do(&tx{group: g, caller: ctx}); err != nil {
+		t := &tx{group: g, caller: ctx}
+		if err := do(t); err != nil {
+			return err
+		}
+		if err := t.finish(); err != nil {
 			return err
 		}
 		return ctx.Err() // nobody waits for the answer: then better nothing was done
@@ -30,6 +35,20 @@ func (d *DB) Write(ctx context.Context, scope memory.Scope, do func(memory.Tx) e
 type tx struct {
 	*group
 	caller context.Context // for the trace of its records
+	gone   []memory.ID     // memories that were deleted
+	other  []memory.ID     // memories that say something else now
+}
+
+// finish takes away what rested on memories that are gone.
+func (t *tx) finish() error {
+	for done := 0; done < len(t.gone); { // it grows
+		sources := t.gone[done:]
+		done = len(t.gone)
+		if err := t.deleteDerived(sources); err != nil {
+			return err
+		}
+	}
+	return learn.Forget(t.ctx, factTx{t}, t.scope, slices.Concat(t.gone, t.other))
 }
 
 // standing is a current version and what only the store knows of it.

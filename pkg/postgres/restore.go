@@ -202,6 +202,7 @@ func (r *restore) open(ctx context.Context, row backup.Row) error {
 // that of its last change, which no other version has.
 func (t *tx) restoreVersions(batch []backup.Row) error {
 	rows := make([]*row, len(batch))
+	var current []*row
 	for i, told := range batch {
 		m, err := memoryOf(told)
 		if err != nil {
@@ -214,9 +215,11 @@ func (t *tx) restoreVersions(batch []backup.Row) error {
 		rows[i] = &row{Memory: m, derived: found, seq: memory.Seq(told.Get("seq").(int64))}
 		if told.Table.Name == "memories" {
 			t.gain(found.length)
+			current = append(current, rows[i])
 		}
 	}
 	t.link(rows)
+	t.cite(current)
 	return insert(t.session, t.scope.Tenant, batch,
 		computed{"document", "bigint", column(rows, func(r *row) any { return int64(r.seq) })},
 		computed{"tags", "text[]", column(rows, func(r *row) any { return textArray(r.Tags) })},

@@ -116,6 +116,7 @@ func (p *page) send() {
 		p.writeNext(rows)
 	}
 	p.link(p.rows)
+	p.cite(p.rows)
 	var vectors []vectorRow
 	for _, r := range p.rows {
 		vectors = append(vectors, vectorRows(&r.Memory, r.vectors)...)
@@ -173,6 +174,27 @@ func (p *page) writeNext(rows []*row) {
 	p.exec(`UPDATE memory_vectors SET version = ($4::int[])[array_position($3::uuid[], memory_id)]
 		WHERE tenant = $1 AND project = $2 AND memory_id = ANY($3::uuid[])`,
 		tenant, project, ids, column(rows, func(r *row) int32 { return int32(r.Version) }))
+}
+
+// cite writes what versions are derived from, and no longer what the ones before were.
+func (t *tx) cite(rows []*row) {
+	var before, sources, derived []pgtype.UUID
+	for _, r := range rows {
+		if r.old != nil && len(r.old.DerivedFrom) > 0 {
+			before = append(before, uuidOf(r.old.ID))
+		}
+		for _, c := range r.DerivedFrom {
+			sources, derived = append(sources, uuidOf(c.MemoryID)), append(derived, uuidOf(r.ID))
+		}
+	}
+	if len(before) > 0 {
+		t.exec(`DELETE FROM memory_sources WHERE tenant = $1 AND project = $2 AND memory_id = ANY($3::uuid[])`, t.scope.Tenant, t.scope.Project, before)
+	}
+	if len(sources) > 0 {
+		t.exec(`INSERT INTO memory_sources (tenant, project, source_id, memory_id)
+			SELECT $1, $2, s.* FROM unnest($3::uuid[], $4::uuid[]) s(source, memory) WHERE s.source IS NOT NULL ON CONFLICT DO NOTHING`,
+			t.scope.Tenant, t.scope.Project, sources, derived)
+	}
 }
 
 const maxDimensions = memory.MaxDimensions // of pgvector's type

@@ -22,6 +22,7 @@ func TestBackupsLoseNoColumn(t *testing.T) {
 		"memories":       {"row": "numbers rows of one file"},
 		"memory_vectors": {"dim": "the vector's own"},
 		"memory_tags":    {"*": "of the bodies"},
+		"memory_sources": {"*": "of the bodies"},
 		"outbox":         {"position": "rows are told in its order", "due_at": "a lease or a wait of this store's relay"},
 		"dead_letters":   {"position": "rows are told in its order"},
 		"projections":    {"*": "of indexes elsewhere, which follow a restored feed from its beginning"},

@@ -33,6 +33,7 @@ func (t *tx) delete(m *memory.Memory) error {
 	if err != nil {
 		return err
 	}
+	t.gone = append(t.gone, m.ID)
 	what := "delete memory " + string(m.ID)
 	for _, statement := range [...]string{
 		`DELETE FROM memory_vectors WHERE tenant = ? AND project = ? AND memory_id = ?`,
@@ -45,12 +46,40 @@ func (t *tx) delete(m *memory.Memory) error {
 			return err
 		}
 	}
+	if err := t.cite(m, &memory.Memory{}); err != nil {
+		return err
+	}
 	err = t.exec(what, `INSERT INTO tombstones (tenant, project, seq, memory_id) VALUES (?, ?, ?, ?)`,
 		t.scope.Tenant, t.scope.Project, seq, string(m.ID))
 	if err != nil {
 		return err
 	}
 	return t.announce(outbox.MemoryDeleted, m)
+}
+
+// deleteDerived deletes what is derived from a memory.
+func (t *tx) deleteDerived(source memory.ID) error {
+	var derived []string
+	err := t.asks().rows("find what is derived from "+string(source), `SELECT memory_id FROM memory_sources
+		WHERE tenant = ? AND project = ? AND source_id = ? ORDER BY memory_id`, []any{string(source)}, func(scan func(...any) error) error {
+		var id string
+		err := scan(&id)
+		derived = append(derived, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range derived {
+		v, err := t.live(byID, id)
+		if err == nil && v != nil {
+			err = t.delete(&v.Memory)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // DeleteWhere deletes up to limit matching memories, newest first.

@@ -74,7 +74,8 @@ func (d *DB) erase(ctx context.Context, tx *sql.Tx, tenant string) (memory.Recei
 			receipt.Events += rows
 		case "idempotency_keys":
 			receipt.Answers += rows
-		case "scopes", "memory_tags", "tombstones", "consumed_events", "projections", "restores", "embedding_models", "memory_use", "forgetting_policies": // bookkeeping of the rows already counted
+		case "scopes", "memory_tags", "memory_sources", "tombstones", "consumed_events", "projections", "restores", "embedding_models", "memory_use",
+			"forgetting_policies": // bookkeeping of the rows already counted
 		default:
 			receipt.Other += rows
 		}

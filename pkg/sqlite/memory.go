@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/learn"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
 )
@@ -41,16 +42,26 @@ type tx struct {
 	scope memory.Scope
 	now   time.Time
 
-	head, stored memory.Seq // the scope's head, and what the table says of it; read when first needed
-	known, begun bool       // they have been read; the scope has changed before
+	head, stored memory.Seq  // the scope's head, and what the table says of it; read when first needed
+	known, begun bool        // they have been read; the scope has changed before
+	gone         []memory.ID // memories that were deleted
+	other        []memory.ID // memories that say something else now
 }
 
 func (d *DB) begin(ctx context.Context, sqlTx *sql.Tx, scope memory.Scope) *tx {
 	return &tx{db: d, ctx: context.WithoutCancel(ctx), sql: sqlTx, scope: scope, now: d.now()}
 }
 
-// finish writes what the transaction kept to itself.
+// finish takes away what rested on memories that are gone, and writes what the transaction kept to itself.
 func (t *tx) finish() error {
+	for i := 0; i < len(t.gone); i++ { // it grows
+		if err := t.deleteDerived(t.gone[i]); err != nil {
+			return err
+		}
+	}
+	if err := learn.Forget(t.ctx, factTx{t}, t.scope, slices.Concat(t.gone, t.other)); err != nil {
+		return err
+	}
 	if t.head == t.stored {
 		return nil
 	}
@@ -236,6 +247,9 @@ func (t *tx) insert(m *memory.Entry, why memory.Why) error {
 	if err := t.tag(&m.Memory); err != nil {
 		return err
 	}
+	if err := t.cite(&memory.Memory{}, &m.Memory); err != nil {
+		return err
+	}
 	if err := t.embed(&m.Memory, m.Vectors); err != nil {
 		return err
 	}
@@ -247,6 +261,25 @@ func (t *tx) tag(m *memory.Memory) error {
 	for _, tag := range m.Tags {
 		err := t.exec("tag memory "+string(m.ID), `INSERT OR IGNORE INTO memory_tags (tenant, project, tag, memory_id)
 			VALUES (?, ?, ?, ?)`, t.scope.Tenant, t.scope.Project, tag, string(m.ID))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cite writes the side table of sources, of a version and no longer of the one before.
+func (t *tx) cite(old, m *memory.Memory) error {
+	if len(old.DerivedFrom) > 0 {
+		err := t.exec("unlink memory "+string(old.ID), `DELETE FROM memory_sources WHERE tenant = ? AND project = ? AND memory_id = ?`,
+			t.scope.Tenant, t.scope.Project, string(old.ID))
+		if err != nil {
+			return err
+		}
+	}
+	for _, c := range m.DerivedFrom {
+		err := t.exec("link memory "+string(m.ID), `INSERT OR IGNORE INTO memory_sources (tenant, project, source_id, memory_id)
+			VALUES (?, ?, ?, ?)`, t.scope.Tenant, t.scope.Project, string(c.MemoryID), string(m.ID))
 		if err != nil {
 			return err
 		}
@@ -362,6 +395,14 @@ func (t *tx) replace(old *memory.Version, m memory.Entry, why memory.Why) (memor
 			return memory.Memory{}, err
 		}
 		if err := t.tag(&m.Memory); err != nil {
+			return memory.Memory{}, err
+		}
+	}
+	if m.Content != old.Content {
+		t.other = append(t.other, m.ID)
+	}
+	if !slices.Equal(m.DerivedFrom, old.DerivedFrom) {
+		if err := t.cite(&old.Memory, &m.Memory); err != nil {
 			return memory.Memory{}, err
 		}
 	}

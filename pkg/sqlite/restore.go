@@ -113,18 +113,22 @@ func restoreRow(ctx context.Context, tx *sql.Tx, tenant string, row backup.Row) 
 		return err
 	}
 	if row.Table.Name == "memories" {
-		return restoreTags(ctx, tx, tenant, row)
+		return restoreSides(ctx, tx, tenant, row)
 	}
 	return nil
 }
 
-func restoreTags(ctx context.Context, sqlTx *sql.Tx, tenant string, row backup.Row) error {
+// restoreSides writes what finds a memory by what its body says.
+func restoreSides(ctx context.Context, sqlTx *sql.Tx, tenant string, row backup.Row) error {
 	m := memory.Memory{ID: memory.ID(row.Text("id"))}
 	if err := m.DecodeBody(row.Text("body")); err != nil {
 		return err
 	}
 	t := &tx{ctx: ctx, sql: sqlTx, scope: memory.Scope{Tenant: tenant, Project: row.Project()}}
-	return t.tag(&m)
+	if err := t.tag(&m); err != nil {
+		return err
+	}
+	return t.cite(&memory.Memory{}, &m)
 }
 
 // Outnumber makes sure that a scope new to the store is numbered above the given number.

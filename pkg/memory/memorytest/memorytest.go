@@ -43,6 +43,7 @@ func Run(t *testing.T, on string, open Open) {
 		{"views", viewClauses()},
 		{"filters", filterClauses()},
 		{"deletion", deletionClauses()},
+		{"derived", derivedClauses()},
 		{"expiry", expiryClauses()},
 		{"archive", archiveClauses()},
 		{"use", useClauses()},

@@ -36,6 +36,7 @@ func announcementClauses() []clause {
 		{"every change announces itself, without the content", changesAnnounced},
 		{"a transaction that fails announces nothing", failureAnnouncesNothing},
 		{"what lapsed or was swept is announced as deleted", lapseAnnounced},
+		{"what goes with its source is announced as deleted", derivedAnnounced},
 		{"a record emitted by hand carries the scope, an id and the time", emitted},
 	}
 }
