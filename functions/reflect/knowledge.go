@@ -30,7 +30,7 @@ func (f *Function) registerKnowledge(api huma.API) {
 		Summary: "Take back what was learned", Errors: []int{http.StatusNotFound}, DefaultStatus: http.StatusOK,
 		Description: "Its evidence goes, the facts that rest on nothing else go, and what it ended goes on as before. It is not learned " +
 			"again from the same words. Doing it twice does nothing more.",
-	}, f.undo)
+	}, f.unlearn)
 }
 
 type operationsInput struct {
@@ -72,14 +72,14 @@ func (f *Function) operations(ctx context.Context, in *operationsInput) (*operat
 	return out, nil
 }
 
-type undoInput struct {
+type unlearnInput struct {
 	httpapi.Scoped
 	ID memory.ID `path:"id" doc:"Id of the operation."`
 }
 
 type operationOutput struct{ Body knowledge.Operation }
 
-func (f *Function) undo(ctx context.Context, in *undoInput) (*operationOutput, error) {
+func (f *Function) unlearn(ctx context.Context, in *unlearnInput) (*operationOutput, error) {
 	id, ok := memory.ParseID(string(in.ID))
 	if !ok {
 		return nil, fault.BadField("path.id", "must be a UUID")
