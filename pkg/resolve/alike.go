@@ -164,7 +164,7 @@ func compareSingle(a, b *name) verdict {
 	switch family := b.tokens[len(b.tokens)-1]; {
 	case one == family && a.title != "" && a.title == b.title:
 		return verdict{how: unique, reason: "same title and family name"}
-	case one == family:
+	case one == family, misspelt(one, family):
 		return verdict{how: backed, reason: "a family name alone"}
 	case a.title == "" && len([]rune(one)) > 1 && given(one, b.tokens[0]).how >= unique:
 		return verdict{how: backed, reason: "a first name alone"}
@@ -188,6 +188,9 @@ func given(a, b string) verdict {
 		return verdict{how: unique, reason: "a nickname"}
 	case misspelt(a, b):
 		return verdict{how: backed, reason: misspeltReason}
+	case slices.ContainsFunc(nicknames[a], func(root string) bool { return misspelt(root, b) }),
+		slices.ContainsFunc(nicknames[b], func(root string) bool { return misspelt(root, a) }):
+		return verdict{how: backed, reason: "a nickname of a name misspelt"}
 	}
 	return verdict{how: unlike}
 }
@@ -228,7 +231,7 @@ func between(x, y []string) verdict {
 	case at < len(x):
 		return verdict{how: unlike}
 	case left > 0:
-		return verdict{how: unique, reason: "a middle name more"}
+		return verdict{how: backed, reason: "a middle name more"}
 	}
 	return verdict{how: sure, reason: "same name but for a middle initial"}
 }

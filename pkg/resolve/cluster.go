@@ -69,8 +69,8 @@ func (s *space) score(w *weighed, partners map[*reading][]*weighed) float64 {
 			if other == side[0] {
 				other = r.b
 			}
-			if r == w || s.compare(other, side[1]).how >= backed {
-				continue // or it is one with the other, too
+			if r == w || side[0].knownAs(other) || s.compare(other, side[1]).how >= backed {
+				continue // or it may be one with the other, too
 			}
 			rivals = true
 			stronger = stronger || r.alias && !w.alias || r.how == sure || r.overlap >= enough && r.overlap > w.overlap-.15 && !w.alias
@@ -197,25 +197,29 @@ func (s *space) cluster(links []link) Resolution {
 	return r
 }
 
-// compatible reports whether nobody of x is known to be another than somebody of y. A name that the other side has as an
-// alias may look like none of its others.
+// compatible reports whether nobody of x is known to be another than somebody of y. A name that somebody among them has as
+// an alias may look like none of the others.
 func (s *space) compatible(x, y []*reading) bool {
-	covered := func(e *reading, by []*reading) bool {
-		return slices.ContainsFunc(by, func(o *reading) bool {
-			return slices.ContainsFunc(o.other, func(n name) bool { return n.squeeze == e.name.squeeze }) || o.name.short != "" && abbreviates(&e.name, &o.name)
-		})
+	covered := func(e *reading) bool {
+		return slices.ContainsFunc(slices.Concat(x, y), func(o *reading) bool { return o != e && o.knownAs(e) })
 	}
 	for _, a := range x {
 		for _, b := range y {
 			switch v := s.compare(a, b); {
 			case v.how == never:
 				return false
-			case v.how == unlike && !covered(a, y) && !covered(b, x):
+			case v.how == unlike && !covered(a) && !covered(b):
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// knownAs reports whether the other's name is an alias of e's, or what e's abbreviates to.
+func (e *reading) knownAs(other *reading) bool {
+	return slices.ContainsFunc(e.other, func(n name) bool { return n.squeeze == other.name.squeeze }) ||
+		e.kind != person && abbreviates(&other.name, &e.name)
 }
 
 // told are the ids of a cluster, that of whoever should stand for all first: who stands for a group does already, else

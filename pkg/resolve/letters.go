@@ -95,7 +95,7 @@ func skeleton(word string) string {
 
 // misspelt reports whether one word may be the other, misspelt.
 func misspelt(a, b string) bool {
-	if a == b {
+	if a == b || a+"s" == b || b+"s" == a {
 		return true
 	}
 	short := min(len([]rune(a)), len([]rune(b)))
@@ -103,7 +103,7 @@ func misspelt(a, b string) bool {
 		return short >= 3 && doubled(a, b)
 	}
 	allowed := 1
-	if short >= 7 {
+	if short >= 7 || short >= 5 && skeleton(a) == skeleton(b) {
 		allowed = 2
 	}
 	far := distance(a, b, allowed)

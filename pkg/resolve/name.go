@@ -194,7 +194,7 @@ func (n *name) thing(kind string) {
 			tokens[i] = "brothers"
 		}
 	}
-	for cut := true; cut; {
+	for cut := kind == organisation || kind == ""; cut; {
 		cut = false
 		for _, form := range forms {
 			if at := len(tokens) - len(form); at > 0 && slices.Equal(tokens[at:], form) {

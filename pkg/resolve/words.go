@@ -25,7 +25,7 @@ var patronymics = words(`ibn bin bint ben bat abu`)
 
 // forms are legal forms, as they end names.
 var forms = func() (forms [][]string) {
-	for line := range strings.SplitSeq(`inc|incorporated|corp|corporation|co|company|ltd|limited|llc|llp|lp|plc|gmbh|g m b h|ag|kg|ohg|ug|se|
+	for line := range strings.SplitSeq(`inc|incorporated|corp|corporation|co|company|ltd|limited|llc|llp|lp|plc|gmbh|gmb h|g m b h|ag|kg|ohg|ug|se|
 		gmbh and co kg|sa|s a|sas|s a s|sarl|s a r l|srl|s r l|spa|s p a|ab|as|asa|a s|aps|oy|oyj|bv|b v|nv|n v|pty|pte|sp z o o|sro|s r o|
 		kft|zrt|doo|d o o|ood|eood|pvt|kk|k k`, "|") {
 		forms = append(forms, strings.Fields(line))
