@@ -90,6 +90,7 @@ var packages = []struct {
 	{"pkg/job", capability, "long work in slices"},
 	{"pkg/reflection", capability, "deriving memories from memories"},
 	{"pkg/rerank", capability, "ordering candidates a second time"},
+	{"pkg/resolve", capability, "finding which names are of one and the same"},
 	{"pkg/search", capability, "finding memories"},
 
 	{"pkg/contract", suite, "how many clauses of a suite ran, and on what"},
@@ -158,6 +159,7 @@ var packages = []struct {
 var besides = []struct{ from, to, why string }{
 	{"pkg/reflection", "pkg/budget", "a reflection tells what its model calls cost, in the unit budgets are counted in"},
 	{"pkg/embed", "pkg/job", "embedding a whole scope anew is long work: its steps are a job's"},
+	{"pkg/resolve", "pkg/job", "comparing the entities of a scope is long work: its steps are a job's"},
 	{"pkg/auth", "pkg/httpapi", "a refused credential is a problem like any other"},
 	{"pkg/auth", "pkg/telemetry", "keys are Secrets"},
 	{"pkg/client", "pkg/httpapi", "problems are read back by the table that wrote them"},

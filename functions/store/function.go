@@ -16,6 +16,7 @@ import (
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/job"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/resolve"
 	"github.com/rae-memory/rae/pkg/serve"
 )
 
@@ -27,9 +28,10 @@ type Function struct {
 	// Drain sends what waits in the outbox; it is called for every drain.due and may end before all is sent. nil: the
 	// host drains by itself.
 	Drain  func(ctx context.Context) error
-	Jobs   *job.Runner    // nil: the function has no jobs, and no routes under /v1/jobs
-	Models *embed.Reembed // moves projects to other embedding models; nil: no routes under /v1/embedding-models
-	Log    *slog.Logger   // nil: slog.Default()
+	Jobs   *job.Runner     // nil: the function has no jobs, and no routes under /v1/jobs
+	Models *embed.Reembed  // moves projects to other embedding models; nil: no routes under /v1/embedding-models
+	Names  *resolve.Keeper // finds which entities are one; nil: nobody does
+	Log    *slog.Logger    // nil: slog.Default()
 
 	closers  []func() error // of what Open acquired, in the order to close them
 	endMeter func(context.Context) error

@@ -172,7 +172,10 @@ func compareSingle(a, b *name) verdict {
 	return verdict{how: unlike}
 }
 
-const misspeltReason = "a name misspelt"
+const (
+	misspeltReason = "a name misspelt"
+	nicknameReason = "a nickname"
+)
 
 // given compares first names.
 func given(a, b string) verdict {
@@ -185,7 +188,7 @@ func given(a, b string) verdict {
 		}
 		return verdict{how: unlike}
 	case nicknamed(a, b):
-		return verdict{how: unique, reason: "a nickname"}
+		return verdict{how: unique, reason: nicknameReason}
 	case misspelt(a, b):
 		return verdict{how: backed, reason: misspeltReason}
 	case slices.ContainsFunc(nicknames[a], func(root string) bool { return misspelt(root, b) }),

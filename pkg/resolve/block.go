@@ -15,8 +15,9 @@ const (
 	rows  = 3
 	// crowd is how many share a key before it tells too little: then each is compared with the near ones alone, in the
 	// order of their names, and who asks by an abbreviation is not answered.
-	crowd = 48
-	near  = 6
+	crowd   = 48
+	similar = 16 // the same of a band
+	near    = 6
 )
 
 // block is who shares a key. Seekers are compared with members, and with nobody by it among themselves.
@@ -62,7 +63,7 @@ func (s *space) candidates() [][2]*reading {
 	}
 	for key, b := range blocks {
 		reach := len(b.members)
-		if reach > crowd {
+		if reach > crowd || key[0] == 'm' && reach > similar {
 			slices.SortFunc(b.members, func(x, y int32) int { return compareReadings(s.all[x], s.all[y]) })
 			reach = near
 		}

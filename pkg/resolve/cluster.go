@@ -197,18 +197,25 @@ func (s *space) cluster(links []link) Resolution {
 	return r
 }
 
-// compatible reports whether nobody of x is known to be another than somebody of y. A name that somebody among them has as
-// an alias may look like none of the others.
+// compatible reports whether nobody of x is known to be another than somebody of y. A name that one among them has as an
+// alias may look like none of those it goes with.
 func (s *space) compatible(x, y []*reading) bool {
-	covered := func(e *reading) bool {
-		return slices.ContainsFunc(slices.Concat(x, y), func(o *reading) bool { return o != e && o.knownAs(e) })
+	all := slices.Concat(x, y)
+	covered := func(e, other *reading) bool {
+		return slices.ContainsFunc(all, func(o *reading) bool {
+			if o == e || !o.knownAs(e) {
+				return false
+			}
+			v := compareNames(&o.name, &other.name, cmp.Or(o.kind, other.kind))
+			return v.how >= backed && v.reason != nicknameReason // that may be anybody's
+		})
 	}
 	for _, a := range x {
 		for _, b := range y {
 			switch v := s.compare(a, b); {
 			case v.how == never:
 				return false
-			case v.how == unlike && !covered(a) && !covered(b):
+			case v.how == unlike && !covered(a, b) && !covered(b, a):
 				return false
 			}
 		}

@@ -98,6 +98,9 @@ func misspelt(a, b string) bool {
 	if a == b || a+"s" == b || b+"s" == a {
 		return true
 	}
+	if diff := len(a) - len(b); diff > 4 || diff < -4 || a == "" || b == "" || a[0] != b[0] && !strings.Contains(" ck kc jy yj jg gj fp pf sz zs vw wv iy yi ", " "+a[:1]+b[:1]+" ") {
+		return false // whoever misspells a name begins it right, or by a letter that sounds like it
+	}
 	short := min(len([]rune(a)), len([]rune(b)))
 	if short < 4 || !strings.ContainsAny(a, letters) || !strings.ContainsAny(b, letters) {
 		return short >= 3 && doubled(a, b)
