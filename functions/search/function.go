@@ -15,6 +15,7 @@ import (
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/inference"
+	"github.com/rae-memory/rae/pkg/knowledge"
 	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/search"
@@ -30,7 +31,8 @@ type Function struct {
 
 	service *search.Service
 	parts   parts
-	qdrant  *copies // in Qdrant; nil: there is none
+	names   knowledge.Register // who is who
+	qdrant  *copies            // in Qdrant; nil: there is none
 	log     *slog.Logger
 	alone   *alone // nil in a process with the other functions
 }
@@ -76,7 +78,7 @@ func New(cfg Config, db *database.DB, spaces *embed.Spaces, rt serve.Runtime) (*
 		return nil, err
 	}
 	p := partsOf(&cfg, db, spaces)
-	f := &Function{parts: p, qdrant: copied, log: rt.Log}
+	f := &Function{parts: p, names: db.Names, qdrant: copied, log: rt.Log}
 	f.service = &search.Service{
 		Legs:          []search.Leg{p.lexical, copied.before(p.dense, p.places), p.entities},
 		Weights:       weights(own.Model()),

@@ -54,6 +54,7 @@ func (f *Function) registerGraph(api huma.API, op func(id, method, path, summary
 		"Entities that memories name, most mentioned first."), f.entities)
 	httpapi.Register(api, op("get-entity", http.MethodGet, "/v1/entities/{id}", "Read an entity",
 		"The entity, what it is mentioned with, and the memories that name both.", http.StatusNotFound), f.entity)
+	f.registerNames(api, op)
 	httpapi.Register(api, op("query-graph", http.MethodPost, "/v1/graph/query", "Walk the graph of entities",
 		"From the named entity, or from every entity a question names, up to `depth` hops.", http.StatusNotFound), f.walk)
 }
@@ -111,6 +112,7 @@ type entityInput struct {
 type entityOutput struct {
 	Body struct {
 		Entity
+		Identity
 		Subgraph
 	}
 }
@@ -122,7 +124,8 @@ func (f *Function) entity(ctx context.Context, in *entityInput) (*entityOutput, 
 	}
 	out := &entityOutput{}
 	out.Body.Entity, out.Body.Subgraph = sub.Nodes[0], sub
-	return out, nil
+	out.Body.Identity, err = f.identity(ctx, in.Scope(), in.ID)
+	return out, err
 }
 
 type walkInput struct {
