@@ -97,6 +97,7 @@ var packages = []struct {
 	{"pkg/budget/budgettest", suite, "of budget.Ledger"},
 	{"pkg/embed/embedtest", suite, "of embed.Embedder"},
 	{"pkg/job/jobtest", suite, "of job.Store"},
+	{"pkg/knowledge/knowledgetest", suite, "of the ports that keep knowledge"},
 	{"pkg/memory/memorytest", suite, "of memory.Store"},
 	{"pkg/outbox/outboxtest", suite, "of outbox.Queue"},
 	{"pkg/reflection/reflectiontest", suite, "of reflection.Store"},
