@@ -28,11 +28,12 @@ var _ serve.Function = (*Function)(nil)
 type Function struct {
 	serve.Backing
 
-	service *search.Service
-	parts   parts
-	qdrant  *copies // in Qdrant; nil: there is none
-	log     *slog.Logger
-	alone   *alone // nil in a process with the other functions
+	service  *search.Service
+	explorer search.Explorer
+	parts    parts
+	qdrant   *copies // in Qdrant; nil: there is none
+	log      *slog.Logger
+	alone    *alone // nil in a process with the other functions
 }
 
 // alone is what the function opened for itself besides its database.
@@ -76,9 +77,9 @@ func New(cfg Config, db *database.DB, spaces *embed.Spaces, rt serve.Runtime) (*
 		return nil, err
 	}
 	p := partsOf(&cfg, db, spaces)
-	f := &Function{parts: p, qdrant: copied, log: rt.Log}
+	f := &Function{parts: p, explorer: search.Explorer{Mentions: p.mentions, Facts: db.Facts, Patience: cfg.StageTimeout}, qdrant: copied, log: rt.Log}
 	f.service = &search.Service{
-		Legs:          []search.Leg{p.lexical, copied.before(p.dense, p.places), p.entities},
+		Legs:          []search.Leg{p.lexical, copied.before(p.dense, p.places), search.Linked{Mentions: p.mentions}},
 		Weights:       weights(own.Model()),
 		ModelWeights:  weights,
 		Memories:      store,

@@ -9,6 +9,7 @@ import (
 	"github.com/rae-memory/rae/pkg/budget"
 	"github.com/rae-memory/rae/pkg/inmem"
 	"github.com/rae-memory/rae/pkg/job"
+	"github.com/rae-memory/rae/pkg/knowledge"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
 	"github.com/rae-memory/rae/pkg/postgres"
@@ -75,6 +76,7 @@ type DB struct {
 	serve.Backing
 
 	Memories    Memories
+	Facts       knowledge.Facts // nil where the store keeps none
 	Reflections reflection.Store
 	Jobs        job.Store
 	Ledger      func(budget.Policy) budget.Ledger
@@ -94,7 +96,7 @@ func Open(c *Config, log *slog.Logger, onCommit func()) (*DB, error) {
 		db := inmem.New(inmem.Options{OnCommit: onCommit, TraceParent: telemetry.Traceparent})
 		return &DB{
 			Backing:  serve.Backing{Ping: func(context.Context) error { return nil }},
-			Memories: db, Reflections: inmem.NewReflections(db), Jobs: inmem.NewJobs(db), Languages: languages,
+			Memories: db, Facts: inmem.NewFacts(db), Reflections: inmem.NewReflections(db), Jobs: inmem.NewJobs(db), Languages: languages,
 			Ledger: func(p budget.Policy) budget.Ledger { return inmem.NewLedger(db, p) },
 		}, nil
 	case Postgres:

@@ -8,6 +8,7 @@ import (
 	"github.com/rae-memory/rae/pkg/index"
 	"github.com/rae-memory/rae/pkg/inmem"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/search/searchtest"
 	"github.com/rae-memory/rae/pkg/sqlite"
 )
@@ -32,7 +33,7 @@ func engine(store memory.Store, clock func() time.Time) searchtest.Engine {
 	set := index.NewSet(store, searchtest.Model)
 	set.Clock = clock
 	return searchtest.Engine{
-		Store: store, Lexical: index.Lexical{Set: set}, Dense: index.Dense{Set: set}, Graph: index.Graph{Set: set},
+		Store: store, Lexical: index.Lexical{Set: set}, Dense: index.Dense{Set: set}, Graph: search.Linked{Mentions: index.Graph{Set: set}}, Mentions: index.Graph{Set: set},
 		Neighbourhood: index.Neighbourhood{Set: set}, Freshness: set, Reranker: index.Reranker{Set: set},
 	}
 }

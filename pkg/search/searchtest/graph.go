@@ -1,11 +1,14 @@
 package searchtest
 
 import (
-	"context"
+	"cmp"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/relevance"
 	"github.com/rae-memory/rae/pkg/search"
 )
 
@@ -16,6 +19,9 @@ func graphClauses() []clause {
 		{"who mentions more of the entities asked for stands higher", moreEntities},
 		{"what stands beside an entity is followed one step, and ranks behind", secondHop},
 		{"no step leads over a memory that may not be seen", hopsOverVisible},
+		{"what the other legs found leads to what mentions the same, and is not found again", fromWhatWasFound},
+		{"a name that everything mentions leads nowhere from what was found", hubsLeadNowhere},
+		{"the newest mentions of an entity are told, no more of each than asked for", newestMentions},
 		{"an entity is spelt as the first memory that can be seen spells it", spelling},
 	}
 }
@@ -73,16 +79,63 @@ func hopsOverVisible(t *testing.T, w *world) {
 	same(t, "once the bridge expired", w.found(t, w.Graph, search.Query{Text: "Anna"}), []string{"near"})
 }
 
-// lister is a graph leg that tells the entities it knows.
-type lister interface {
-	Entities(ctx context.Context, scope memory.Scope, view memory.View) ([]search.Node, error)
+func fromWhatWasFound(t *testing.T, w *world) {
+	found := w.put(t, acme, about("the answer", "Oslo"))
+	w.put(t, acme, about("beside it", "Oslo", "Bergen"), about("two links off", "Bergen"), about("named", "Anna"), about("apart", "Rome"))
+	q := search.Query{Text: "who else?", Found: []search.Hit{{ID: found[0].ID, Score: .8}}}
+	same(t, "found", w.found(t, w.Graph, q), []string{"beside it", "two links off"})
+	q.Text = "Anna?"
+	same(t, "with a name", w.found(t, w.Graph, q), []string{"named", "beside it", "two links off"})
+	q.Found[0].ID = "4d2c8a9e-9c57-5d5b-8a1c-0123456789ab"
+	same(t, "from what is nowhere", w.found(t, w.Graph, q), []string{"named"})
+}
+
+func hubsLeadNowhere(t *testing.T, w *world) {
+	memories := []memory.Memory{about("the answer", "Anna", "Oslo"), about("beside it", "Anna", "Oslo")}
+	for i := range 40 {
+		memories = append(memories, about(fmt.Sprint("said ", i), "Anna"))
+	}
+	stored := w.put(t, acme, memories...)
+	q := search.Query{Text: "what did Anna see?", Found: []search.Hit{{ID: stored[0].ID, Score: .8}}}
+	same(t, "found", w.found(t, w.Graph, q), []string{"beside it"})
+	q.Found = nil
+	same(t, "asked for the name alone", []int{len(w.found(t, w.Graph, q))}, []int{42})
+}
+
+func newestMentions(t *testing.T, w *world) {
+	stored := w.put(t, acme, about("first", "Anna"), about("second", "Anna", "Oslo"), about("third", "Anna", "Bergen"), about("fourth", "Oslo"))
+	w.advance(time.Hour)
+	stored[0].Content = "first, told anew"
+	w.replace(t, stored[0])
+	w.put(t, memory.Scope{Tenant: "other", Project: "default"}, about("foreign", "Anna"))
+	w.catchUp(t, acme)
+	anna, oslo := relevance.EntityID(acme, "anna"), relevance.EntityID(acme, "oslo")
+	near := func(q search.Query, entities []string, memories []memory.ID, most int) (told []string) {
+		t.Helper()
+		mentions, err := w.Mentions.Near(t.Context(), ready(q), entities, memories, most)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range mentions {
+			i := slices.IndexFunc(stored, func(s memory.Memory) bool { return s.ID == m.Memory })
+			told = append(told, fmt.Sprint(m.Entity == oslo, " ", i, " ", len(m.All)))
+		}
+		slices.SortStableFunc(told, func(a, b string) int { return cmp.Compare(a[:1], b[:1]) }) // by entity, as told
+		return told
+	}
+	same(t, "all", near(search.Query{}, []string{anna}, nil, 9), []string{"false 0 1", "false 2 2", "false 1 2"})
+	same(t, "two", near(search.Query{}, []string{anna}, nil, 2), []string{"false 0 1", "false 2 2"})
+	same(t, "of the entities of a memory", near(search.Query{}, nil, []memory.ID{stored[1].ID}, 2),
+		[]string{"false 0 1", "false 2 2", "true 3 1", "true 1 2"})
+	same(t, "of both", near(search.Query{}, []string{oslo, oslo}, []memory.ID{stored[0].ID}, 1), []string{"false 0 1", "true 3 1"})
+	w.remove(t, stored[2])
+	w.catchUp(t, acme)
+	same(t, "once one is deleted", near(search.Query{}, []string{anna}, nil, 2), []string{"false 0 1", "false 1 2"})
+	same(t, "as it was known", near(search.Query{View: memory.View{KnownAt: at(start)}}, []string{anna}, nil, 2), []string{"false 1 2", "false 0 1"})
+	same(t, "of nobody", near(search.Query{}, []string{relevance.EntityID(acme, "nobody")}, nil, 9), nil)
 }
 
 func spelling(t *testing.T, w *world) {
-	graph, ok := w.Graph.(lister)
-	if !ok {
-		t.Fatal("the graph leg cannot list entities")
-	}
 	spelt := func(m memory.Memory, name, kind string) memory.Memory {
 		m.Entities = []memory.Entity{{Name: name, Type: kind}}
 		return w.put(t, acme, m)[0]
@@ -90,7 +143,7 @@ func spelling(t *testing.T, w *world) {
 	named := func(when string, view memory.View, want ...string) {
 		t.Helper()
 		w.catchUp(t, acme)
-		nodes, err := graph.Entities(t.Context(), acme, view)
+		nodes, err := w.Mentions.Entities(t.Context(), acme, view)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,6 +23,7 @@ type Engine struct {
 	Lexical       search.Leg
 	Dense         search.Leg // over the vectors of Model
 	Graph         search.Leg
+	Mentions      search.Mentions // what Graph follows
 	Neighbourhood search.Neighbourhood
 	Freshness     search.Freshness
 	Reranker      search.Reranker
