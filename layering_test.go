@@ -187,7 +187,7 @@ var libraries = []struct {
 	{"expvar", nil, "metrics are Prometheus', on the host's registry"},
 	{"net/http/pprof", nil, "it registers itself with everything that serves http.DefaultServeMux"},
 	{"net/http/httptest", []string{"pkg/provider/providertest"}, "for tests and suites"},
-	{"testing", []string{"pkg/backup/backuptest", "pkg/budget/budgettest", "pkg/contract", "pkg/embed/embedtest", "pkg/job/jobtest", "pkg/memory/memorytest", "pkg/outbox/outboxtest", "pkg/provider/providertest", "pkg/qdrant/qdranttest", "pkg/reflection/reflectiontest", "pkg/rerank/reranktest", "pkg/search/cachetest", "pkg/search/searchtest", "pkg/serve/limittest", "pkg/servicetest"},
+	{"testing", []string{"pkg/backup/backuptest", "pkg/budget/budgettest", "pkg/contract", "pkg/embed/embedtest", "pkg/job/jobtest", "pkg/knowledge/knowledgetest", "pkg/memory/memorytest", "pkg/outbox/outboxtest", "pkg/provider/providertest", "pkg/qdrant/qdranttest", "pkg/reflection/reflectiontest", "pkg/rerank/reranktest", "pkg/search/cachetest", "pkg/search/searchtest", "pkg/serve/limittest", "pkg/servicetest"},
 		"for tests and suites"},
 
 	{"github.com/blevesearch/snowballstem", []string{"pkg/text"}, "one stemmer, or an index and its queries disagree"},
@@ -196,7 +196,7 @@ var libraries = []struct {
 		"routes are registered by functions, through httpapi"},
 	{"github.com/go-json-experiment/json", []string{"pkg/httpapi", "pkg/ingest", "eventing"}, "strict JSON where it comes in: bodies, import lines, events"},
 	{"github.com/golang-jwt/jwt/v5", []string{"pkg/auth"}, "tokens are read in one place"},
-	{"github.com/google/uuid", []string{"pkg/knowledge", "pkg/memory", "pkg/qdrant", "pkg/qdrant/qdranttest", "pkg/reflection", "pkg/relevance", "pkg/serve"}, "ids of memories, facts, reflections, entities and requests"},
+	{"github.com/google/uuid", []string{"pkg/knowledge", "pkg/knowledge/knowledgetest", "pkg/memory", "pkg/qdrant", "pkg/qdrant/qdranttest", "pkg/reflection", "pkg/relevance", "pkg/serve"}, "ids of memories, facts, reflections, entities and requests"},
 	{"github.com/hashicorp/golang-lru/v2", []string{"pkg/embed", "pkg/search", "pkg/serve"}, "answers kept for a while"},
 	{"github.com/jackc/pgx/v5", []string{"pkg/postgres", "pkg/servicetest"}, "a product is known to its adapter alone; a test's database is made, and a server asked whether it is ready, over its own wire"},
 	{"github.com/kelseyhightower/envconfig", []string{"pkg/serve"}, "serve.Load is the one way settings are read"},

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,11 +121,11 @@ func TestArchiveThatIsDamagedIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 	}
 	random := rand.New(rand.NewPCG(3, 4))
 	into := open(t)
-	refused := func(what string, archive io.ReadSeeker, kind fault.Kind) string {
+	refused := func(what string, archive io.ReadSeeker, kinds ...fault.Kind) string {
 		t.Helper()
 		restorer := backup.Restorer{Into: into}
 		_, err := restorer.Restore(t.Context(), archive, "")
-		if err == nil || fault.KindOf(err) != kind {
+		if err == nil || !slices.Contains(kinds, fault.KindOf(err)) {
 			t.Fatalf("%s: %v", what, err)
 		}
 		if next, err := into.NextTenant(t.Context(), ""); next != "" || err != nil {
@@ -136,7 +137,8 @@ func TestArchiveThatIsDamagedIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 		at := random.IntN(len(text))
 		altered := bytes.Clone(text)
 		altered[at] ^= 1 << random.IntN(7)
-		told := refused(fmt.Sprintf("byte %d of the lines altered", at), zipped(altered), fault.Malformed)
+		// Where a byte of a table's or a column's name is another, a newer program may have written it.
+		told := refused(fmt.Sprintf("byte %d of the lines altered", at), zipped(altered), fault.Malformed, fault.Unsupported)
 		if !strings.Contains(told, "line ") {
 			t.Errorf("no line is named: %s", told)
 		}

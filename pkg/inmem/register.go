@@ -183,19 +183,11 @@ func (d *DB) settle(u *undo, scope memory.Scope, n *names, p *knowledge.Partitio
 // Unite implements knowledge.Register.
 func (r *Register) Unite(ctx context.Context, scope memory.Scope, merges []knowledge.Merge) (outcomes []knowledge.Outcome, err error) {
 	err = r.db.write(ctx, func(u *undo) error {
-		outcomes = nil
 		n := r.db.namesFor(u, scope)
 		s := n.session(scope, r.db)
-		decisions := slices.Clone(n.decisions)
-		for i := range merges {
-			o := s.Merge(&merges[i])
-			outcomes = append(outcomes, o)
-			if o.Decision.ID != "" {
-				decisions = append(decisions, o.Decision)
-			}
-		}
-		if len(decisions) > len(n.decisions) {
-			r.db.settle(u, scope, n, s.Partition, decisions)
+		var decided []knowledge.Decision
+		if outcomes, decided = s.MergeAll(merges); len(decided) > 0 {
+			r.db.settle(u, scope, n, s.Partition, append(slices.Clone(n.decisions), decided...))
 		}
 		return nil
 	})
@@ -239,7 +231,7 @@ func (r *Register) Decisions(ctx context.Context, scope memory.Scope, q knowledg
 	defer r.db.mu.RUnlock()
 	var page []knowledge.Decision
 	for _, d := range slices.Backward(r.db.namesOf(scope).decisions) {
-		of := q.Entity == "" || slices.Contains(d.Members, q.Entity) || slices.Contains(d.Rest, q.Entity)
+		of := q.Entity == "" || d.Concerns(q.Entity)
 		if of && (q.Before == 0 || d.Number < q.Before) && len(page) < q.Limit {
 			page = append(page, d)
 		}

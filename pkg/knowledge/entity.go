@@ -60,10 +60,10 @@ const (
 
 // Grounds are who decided and why.
 type Grounds struct {
-	By     string  // a caller's name, or the job
-	Method string  // ByPerson, "rules", "judge"
-	Reason string  // at most MaxReason bytes
-	Score  float64 // 0..1: how sure; 1 of a person
+	By     string  `json:"by,omitempty"`     // a caller's name, or the job
+	Method string  `json:"method"`           // ByPerson, "rules", "judge"
+	Reason string  `json:"reason,omitempty"` // at most MaxReason bytes
+	Score  float64 `json:"score"`            // 0..1: how sure; 1 of a person
 }
 
 // ByPerson is the Method of what somebody asked for. It may unite what was kept apart before; no other may.
@@ -71,18 +71,24 @@ const ByPerson = "person"
 
 // Decision is a merge or a split as it was made. Nothing of it changes but that it may be undone.
 type Decision struct {
-	ID     string // a UUID; the same decision on the same state has the same
-	Number int64  // 1, 2, 3 …: of the scope, in the order they were made
-	Kind   DecisionKind
-	From   string // of a merge: what was asked for, which tells what it comes to where decisions before it are undone
-	Into   string
+	ID     string       `json:"id"`     // a UUID; the same decision on the same state has the same
+	Number int64        `json:"number"` // 1, 2, 3 …: of the scope, in the order they were made
+	Kind   DecisionKind `json:"kind"`
+	From   string       `json:"from,omitempty"` // of a merge: what was asked for, which tells what it comes to where decisions before it are undone
+	Into   string       `json:"into,omitempty"`
 	// Members moved, Rest stayed, as both were then: two groups that became one, or one that became two. Neither is empty,
 	// and the first of each stood, or stands, for it.
-	Members, Rest []string
+	Members []string `json:"members"`
+	Rest    []string `json:"rest"`
 	Grounds
-	At       time.Time
-	UndoneAt *time.Time // nil: it holds
-	UndoneBy string
+	At       time.Time  `json:"at"`
+	UndoneAt *time.Time `json:"undone_at,omitempty"` // nil: it holds
+	UndoneBy string     `json:"undone_by,omitempty"`
+}
+
+// Concerns reports whether the entity is among its Members or Rest.
+func (d *Decision) Concerns(entity string) bool {
+	return slices.Contains(d.Members, entity) || slices.Contains(d.Rest, entity)
 }
 
 // Merge asks for two entities, with all that are one with either, to be one.

@@ -170,6 +170,18 @@ func (s *Session) Merge(m *Merge) (o Outcome) {
 	return Outcome{Decision: s.decide(Decision{Kind: Merged, From: m.From, Into: m.Into, Members: from, Rest: into, Grounds: m.Grounds})}
 }
 
+// MergeAll makes merges one after the other and returns what became of each, and what was decided.
+func (s *Session) MergeAll(merges []Merge) (outcomes []Outcome, decided []Decision) {
+	for i := range merges {
+		o := s.Merge(&merges[i])
+		outcomes = append(outcomes, o)
+		if o.Decision.ID != "" {
+			decided = append(decided, o.Decision)
+		}
+	}
+	return outcomes, decided
+}
+
 // Split is Register.Split.
 func (s *Session) Split(order *Split) (Decision, error) {
 	if err := order.check(); err != nil {

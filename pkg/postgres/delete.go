@@ -42,6 +42,7 @@ func (t *tx) delete(m *standing) {
 	t.unlink(m)
 	for _, statement := range [...]string{
 		`DELETE FROM memory_vectors WHERE tenant = $1 AND project = $2 AND memory_id = $3`,
+		`DELETE FROM entity_mentions WHERE tenant = $1 AND project = $2 AND memory_id = $3`,
 		`DELETE FROM memory_versions WHERE tenant = $1 AND project = $2 AND memory_id = $3`,
 		`DELETE FROM memories WHERE tenant = $1 AND project = $2 AND id = $3`,
 	} {

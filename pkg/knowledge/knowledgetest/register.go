@@ -739,7 +739,7 @@ func registersApart(t *testing.T, w *registerWorld) {
 	scopes := []memory.Scope{acme, {Tenant: "acme", Project: "other"}, {Tenant: "other", Project: "default"}}
 	m := w.told(t, acme, "a", named("Ann")...)
 	d := w.merge(t, acme, id[1], id[0])
-	must(t, w.Suggest(t.Context(), acme, []knowledge.Suggestion{{A: idOf(acme, "Ann"), B: idOf(acme, "Ann") + "x", At: start}}))
+	must(t, w.Suggest(t.Context(), acme, []knowledge.Suggestion{{A: idOf(acme, "Ann"), B: idOf(acme, "Bob"), At: start}}))
 	for _, scope := range scopes[1:] {
 		w.observe(t, scope, sighting(&m, "rules", named("Bob")...))
 		same(t, "entities", w.entities(t, scope), nil)
