@@ -88,6 +88,7 @@ var packages = []struct {
 	{"pkg/eval", capability, "measuring how well an engine finds"},
 	{"pkg/ingest", capability, "taking in memories"},
 	{"pkg/job", capability, "long work in slices"},
+	{"pkg/learn", capability, "what statements come to: evidence, facts, which of them end which, and the way back"},
 	{"pkg/reflection", capability, "deriving memories from memories"},
 	{"pkg/rerank", capability, "ordering candidates a second time"},
 	{"pkg/search", capability, "finding memories"},

@@ -33,6 +33,9 @@ func (d *DB) Sweep(ctx context.Context, limit int) (int, error) {
 					swept++
 				}
 			}
+			if err := t.finish(); err != nil {
+				return err
+			}
 			maps.DeleteFunc(p.answers, func(_ answerKey, a answer) bool { return t.now.Sub(a.at) > answersKept })
 			maps.DeleteFunc(p.consumed, func(_ consumedKey, at time.Time) bool { return t.now.Sub(at) > consumedKept })
 		}

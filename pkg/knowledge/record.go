@@ -2,6 +2,7 @@ package knowledge
 
 import (
 	"cmp"
+	"reflect"
 	"slices"
 	"time"
 
@@ -156,3 +157,71 @@ func (o *Operation) Closing() bool { return len(o.Closed) > 0 || o.State == Held
 
 // Cursor is where o stands in a list.
 func (o *Operation) Cursor() OperationCursor { return OperationCursor{At: o.At, ID: o.ID} }
+
+// Changes are the rows by which a record differs from what it was.
+type Changes struct {
+	ID           memory.ID
+	GoneVersions []int // by their numbers
+	Versions     []Fact
+	GoneEvidence []memory.ID
+	Evidence     []Evidence
+}
+
+// ChangesTo are the rows to remove, and then those to write anew, so that of before there is after.
+func (r *Record) ChangesTo(after *Record) Changes {
+	c := Changes{ID: cmp.Or(r.ID(), after.ID())}
+	versions := map[int]*Fact{}
+	for i := range r.Versions {
+		versions[r.Versions[i].Version] = &r.Versions[i]
+	}
+	for i := range after.Versions {
+		v := &after.Versions[i]
+		if was := versions[v.Version]; was == nil || !reflect.DeepEqual(*was, *v) {
+			c.Versions = append(c.Versions, *v)
+		}
+		delete(versions, v.Version)
+	}
+	for version := range versions {
+		c.GoneVersions = append(c.GoneVersions, version)
+	}
+	for i := range after.Evidence {
+		e := &after.Evidence[i]
+		if was := r.Of(e.MemoryID); was == nil || !reflect.DeepEqual(*was, *e) {
+			c.Evidence = append(c.Evidence, *e)
+		}
+	}
+	for i := range r.Evidence {
+		if id := r.Evidence[i].MemoryID; after.Of(id) == nil {
+			c.GoneEvidence = append(c.GoneEvidence, id)
+		}
+	}
+	slices.Sort(c.GoneVersions)
+	return c
+}
+
+// Gather makes records of their rows: of versions by fact and number, and of the evidence of each fact in its order. Evidence
+// without a version is of no fact.
+func Gather(versions []Fact, evidence map[memory.ID][]Evidence) []Record {
+	var records []Record
+	for _, v := range versions {
+		if n := len(records); n == 0 || records[n-1].ID() != v.ID {
+			records = append(records, Record{Evidence: evidence[v.ID]})
+		}
+		r := &records[len(records)-1]
+		r.Versions = append(r.Versions, v)
+	}
+	return records
+}
+
+// Cite gives versions the evidence there was of them. One of which there is none was forgotten between two questions, and is left
+// out.
+func Cite(versions []Fact, evidence map[memory.ID][]Evidence) []Fact {
+	var cited []Fact
+	for i := range versions {
+		r := Record{Versions: versions[i : i+1], Evidence: evidence[versions[i].ID]}
+		if len(r.Evidence) > 0 {
+			cited = append(cited, r.cited(0))
+		}
+	}
+	return cited
+}
