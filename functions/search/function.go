@@ -29,12 +29,13 @@ var _ serve.Function = (*Function)(nil)
 type Function struct {
 	serve.Backing
 
-	service *search.Service
-	parts   parts
-	names   knowledge.Register // who is who
-	qdrant  *copies            // in Qdrant; nil: there is none
-	log     *slog.Logger
-	alone   *alone // nil in a process with the other functions
+	service  *search.Service
+	explorer search.Explorer
+	parts    parts
+	names    knowledge.Register // who is who
+	qdrant   *copies            // in Qdrant; nil: there is none
+	log      *slog.Logger
+	alone    *alone // nil in a process with the other functions
 }
 
 // alone is what the function opened for itself besides its database.
@@ -78,9 +79,12 @@ func New(cfg Config, db *database.DB, spaces *embed.Spaces, rt serve.Runtime) (*
 		return nil, err
 	}
 	p := partsOf(&cfg, db, spaces)
-	f := &Function{parts: p, names: db.Names, qdrant: copied, log: rt.Log}
+	f := &Function{
+		parts: p, names: db.Names, qdrant: copied, log: rt.Log,
+		explorer: search.Explorer{Mentions: p.mentions, Facts: db.Facts, Names: db.Names, Patience: cfg.StageTimeout},
+	}
 	f.service = &search.Service{
-		Legs:          []search.Leg{p.lexical, copied.before(p.dense, p.places), p.entities},
+		Legs:          []search.Leg{p.lexical, copied.before(p.dense, p.places), search.Linked{Mentions: p.mentions, Names: db.Names}},
 		Weights:       weights(own.Model()),
 		ModelWeights:  weights,
 		Memories:      store,

@@ -17,6 +17,7 @@ import (
 	"github.com/rae-memory/rae/pkg/knowledge"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/relevance"
+	"github.com/rae-memory/rae/pkg/search"
 )
 
 // Routes that cursors are made for.
@@ -90,8 +91,8 @@ func (f *Function) group(ctx context.Context, scope memory.Scope, id string) ([]
 	return groups[0].Members, nil
 }
 
-// known fails with NotFound unless memories mention the entity, or something was decided about it.
-func (f *Function) known(ctx context.Context, scope memory.Scope, id string) error {
+// exists fails with NotFound unless memories mention the entity, or something was decided about it.
+func (f *Function) exists(ctx context.Context, scope memory.Scope, id string) error {
 	members, err := f.group(ctx, scope, id)
 	if err != nil || len(members) > 1 {
 		return err
@@ -99,7 +100,7 @@ func (f *Function) known(ctx context.Context, scope memory.Scope, id string) err
 	if found, err := f.names.FindEntities(ctx, scope, members); err != nil || len(found) > 0 {
 		return err
 	}
-	_, err = f.explore(ctx, scope, memory.View{}, id, 0)
+	_, err = f.explore(ctx, search.Walk{Scope: scope, Start: []string{id}})
 	return err
 }
 
@@ -139,10 +140,10 @@ func (f *Function) merge(ctx context.Context, in *mergeInput) (*decisionOutput, 
 	if id == into {
 		return nil, fault.BadField("body.into", "must be another entity")
 	}
-	if err := f.known(ctx, scope, id); err != nil {
+	if err := f.exists(ctx, scope, id); err != nil {
 		return nil, err
 	}
-	if err := f.known(ctx, scope, into); fault.KindOf(err) == fault.NotFound {
+	if err := f.exists(ctx, scope, into); fault.KindOf(err) == fault.NotFound {
 		return nil, fault.BadField("body.into", "is no entity of this project")
 	} else if err != nil {
 		return nil, err
@@ -199,7 +200,7 @@ func (f *Function) split(ctx context.Context, in *splitInput) (*decisionOutput, 
 	if (len(in.Body.Members) == 0) == (len(in.Body.Names) == 0) {
 		return nil, fault.BadField("body.members", "or body.names must be given, and not both")
 	}
-	if err := f.known(ctx, scope, id); err != nil {
+	if err := f.exists(ctx, scope, id); err != nil {
 		return nil, err
 	}
 	group, err := f.group(ctx, scope, id)

@@ -76,6 +76,7 @@ type DB struct {
 	serve.Backing
 
 	Memories    Memories
+	Facts       knowledge.FactStore
 	Reflections reflection.Store
 	Jobs        job.Store
 	Names       knowledge.Register
@@ -96,7 +97,7 @@ func Open(c *Config, log *slog.Logger, onCommit func()) (*DB, error) {
 		db := inmem.New(inmem.Options{OnCommit: onCommit, TraceParent: telemetry.Traceparent})
 		return &DB{
 			Backing:  serve.Backing{Ping: func(context.Context) error { return nil }},
-			Memories: db, Reflections: inmem.NewReflections(db), Jobs: inmem.NewJobs(db), Names: inmem.NewRegister(db), Languages: languages,
+			Memories: db, Facts: inmem.NewFacts(db), Reflections: inmem.NewReflections(db), Jobs: inmem.NewJobs(db), Names: inmem.NewRegister(db), Languages: languages,
 			Ledger: func(p budget.Policy) budget.Ledger { return inmem.NewLedger(db, p) },
 		}, nil
 	case Postgres:
@@ -108,14 +109,14 @@ func Open(c *Config, log *slog.Logger, onCommit func()) (*DB, error) {
 		}
 		return &DB{
 			Backing:  serve.Backing{Ping: db.Ping, Release: db.Close},
-			Memories: db, Reflections: postgres.NewReflections(db), Jobs: postgres.NewJobs(db), Names: postgres.NewRegister(db), Languages: languages, Postgres: db,
+			Memories: db, Facts: postgres.NewFacts(db), Reflections: postgres.NewReflections(db), Jobs: postgres.NewJobs(db), Names: postgres.NewRegister(db), Languages: languages, Postgres: db,
 			Ledger: func(p budget.Policy) budget.Ledger { return postgres.NewLedger(db, p) },
 		}, nil
 	}
 	db := sqlite.Open(c.File(), sqlite.Options{Log: log, OnCommit: onCommit, TraceParent: telemetry.Traceparent})
 	return &DB{
 		Backing:  serve.Backing{Ping: db.Ping, Release: db.Close},
-		Memories: db, Reflections: sqlite.NewReflections(db), Jobs: sqlite.NewJobs(db), Names: sqlite.NewRegister(db), Languages: languages,
+		Memories: db, Facts: sqlite.NewFacts(db), Reflections: sqlite.NewReflections(db), Jobs: sqlite.NewJobs(db), Names: sqlite.NewRegister(db), Languages: languages,
 		Ledger: func(p budget.Policy) budget.Ledger { return sqlite.NewLedger(db, p) },
 	}, nil
 }
