@@ -60,10 +60,10 @@ const (
 
 // Grounds are who decided and why.
 type Grounds struct {
-	By     string  `json:"by,omitempty"`     // a caller's name, or the job
-	Method string  `json:"method"`           // ByPerson, "rules", "judge"
-	Reason string  `json:"reason,omitempty"` // at most MaxReason bytes
-	Score  float64 `json:"score"`            // 0..1: how sure; 1 of a person
+	By     string  `json:"by,omitempty" doc:"Who decided: a caller, or resolve."`
+	Method string  `json:"method" doc:"person, rules or judge." example:"rules"` // ByPerson is the first
+	Reason string  `json:"reason,omitempty"`                                     // at most MaxReason bytes
+	Score  float64 `json:"score" minimum:"0" maximum:"1" doc:"How sure; 1 of a person."`
 }
 
 // ByPerson is the Method of what somebody asked for. It may unite what was kept apart before; no other may.
@@ -71,18 +71,19 @@ const ByPerson = "person"
 
 // Decision is a merge or a split as it was made. Nothing of it changes but that it may be undone.
 type Decision struct {
-	ID     string       `json:"id"`     // a UUID; the same decision on the same state has the same
-	Number int64        `json:"number"` // 1, 2, 3 …: of the scope, in the order they were made
-	Kind   DecisionKind `json:"kind"`
-	From   string       `json:"from,omitempty"` // of a merge: what was asked for, which tells what it comes to where decisions before it are undone
-	Into   string       `json:"into,omitempty"`
+	ID     string       `json:"id" format:"uuid"` // the same decision on the same state has the same
+	Number int64        `json:"number" doc:"1, 2, 3 …: of the project, in the order they were made."`
+	Kind   DecisionKind `json:"kind" enum:"merge,split"`
+	// From and Into are what was asked of a merge: they tell what it comes to where decisions before it are undone.
+	From string `json:"from,omitempty" doc:"Of a merge: the entity that was to be one with into."`
+	Into string `json:"into,omitempty"`
 	// Members moved, Rest stayed, as both were then: two groups that became one, or one that became two. Neither is empty,
 	// and the first of each stood, or stands, for it.
-	Members []string `json:"members"`
-	Rest    []string `json:"rest"`
+	Members []string `json:"members" doc:"Ids of those that moved: into a group, or out of one."`
+	Rest    []string `json:"rest" doc:"Ids of those that stayed, as both sides were then. The first of each stood for it."`
 	Grounds
 	At       time.Time  `json:"at"`
-	UndoneAt *time.Time `json:"undone_at,omitempty"` // nil: it holds
+	UndoneAt *time.Time `json:"undone_at,omitempty" doc:"Without it, it holds."`
 	UndoneBy string     `json:"undone_by,omitempty"`
 }
 

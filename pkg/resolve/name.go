@@ -32,7 +32,6 @@ var folded = strings.NewReplacer("ß", "ss", "ø", "o", "ł", "l", "æ", "ae", "
 var (
 	quoted  = regexp.MustCompile(`["“”«»„]([^"“”«»„]+)["“”«»„]`)
 	bracket = regexp.MustCompile(`\(([^)]*)\)`)
-	dotted  = regexp.MustCompile(`\b(\pL)\.\s?`)
 	apart   = regexp.MustCompile(`(\p{Ll})(\p{Lu})|(\pL)(\p{Nd})|(\p{Nd})(\pL)`)
 	roman   = regexp.MustCompile(`\s(II|III|IV|VI|VII|VIII|IX)$`)
 )
@@ -77,7 +76,6 @@ func parse(written, kind string) (n name, nicks []string) {
 		n.every = fold(strings.NewReplacer("&", " and ", "-", " ", "_", " ", "/", " ").Replace(split(joinInitials(rest))))
 	}
 	if !strings.Contains(n.scripts, "Latin") && (strings.Contains(n.scripts, "Han") || strings.Contains(n.scripts, "Kana")) {
-		n.native = strings.Join(n.every, "")
 		var b strings.Builder
 		for _, r := range rest {
 			if !unicode.IsSpace(r) && !unicode.IsPunct(r) {
