@@ -36,11 +36,11 @@ func crowd(n int) []resolve.Mentioned {
 // However many there are, each is compared with so many and no more: where names are many, and where most share theirs.
 func TestEachIsComparedWithAFew(t *testing.T) {
 	t.Parallel()
-	smiths := crowd(20_000)
+	smiths := crowd(10_000)
 	for i := range smiths {
 		smiths[i].Name = strings.Fields(smiths[i].Name)[0] + []string{" Smith", " Jones", " Weber"}[i%3]
 	}
-	for name, all := range map[string][]resolve.Mentioned{"2,000": crowd(2_000), "40,000": crowd(40_000), "20,000 of three families": smiths} {
+	for name, all := range map[string][]resolve.Mentioned{"2,000": crowd(2_000), "10,000": crowd(10_000), "10,000 of three families": smiths} {
 		pairs := resolve.Candidates(all)
 		t.Logf("%s names make %d pairs", name, pairs)
 		if pairs > 100*len(all) {

@@ -28,6 +28,8 @@ const (
 	wholeAnswers = "half an answer of a language model, or one that does not follow its schema, is none"
 	exhausted    = "an exhausted budget refuses what costs something, and loses nothing"
 	onlyPriced   = "a dry run asks nobody and changes nothing"
+	undoable     = "a merge of entities that is undone leaves what there would be without it"
+	wellNamed    = "names are merged as well as committed"
 )
 
 var sabotages = []sabotage{
@@ -181,4 +183,16 @@ var sabotages = []sabotage{
 	{onlyPriced, "a route that cannot be priced is done instead", "pkg/httpapi/dry_run.go",
 		"	case !supported:\n", "	case !supported && false:\n",
 		".", "^TestADryRunTellsWhatItWouldCostAndDoesNothing$/^one_process_on_SQLite$"},
+	{undoable, "merges are played again as they moved whom they moved", "pkg/knowledge/partition.go",
+		"from, into := p.Group(d.From), p.Group(d.Into)", "from, into := p.Group(d.Members[0]), p.Group(d.Rest[0])",
+		"./pkg/inmem", "^TestRegisterKeepsTheContract$"},
+	{undoable, "what a memory mentions stays when it is deleted (SQLite)", "pkg/sqlite/delete.go",
+		"		`DELETE FROM entity_mentions WHERE tenant = ? AND project = ? AND memory_id = ?`,\n", "",
+		"./pkg/sqlite", "^TestRegisterKeepsTheContract$"},
+	{wellNamed, "what only the names allow needs no second reason", "pkg/resolve/cluster.go",
+		"back := w.overlap >= enough", "back := true",
+		"./pkg/resolve", "^TestQualityOnTheHeldOutHalf$"},
+	{wellNamed, "letters of any alphabet are compared", "pkg/resolve/alike.go",
+		"len(b.tokens) == 0 || a.scripts != b.scripts:", "len(b.tokens) == 0:",
+		"./pkg/resolve", "^TestAConfusableNameIsNotEvenSuggested$"},
 }
