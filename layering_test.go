@@ -93,6 +93,7 @@ var packages = []struct {
 	{"pkg/learn", capability, "what statements come to: evidence, facts, which of them end which, and the way back"},
 	{"pkg/reflection", capability, "deriving memories from memories"},
 	{"pkg/rerank", capability, "ordering candidates a second time"},
+	{"pkg/resolve", capability, "finding which names are of one and the same"},
 	{"pkg/search", capability, "finding memories"},
 
 	{"pkg/contract", suite, "how many clauses of a suite ran, and on what"},
@@ -101,7 +102,7 @@ var packages = []struct {
 	{"pkg/budget/budgettest", suite, "of budget.Ledger"},
 	{"pkg/embed/embedtest", suite, "of embed.Embedder"},
 	{"pkg/job/jobtest", suite, "of job.Store"},
-	{"pkg/knowledge/knowledgetest", suite, "of the ports of package knowledge"},
+	{"pkg/knowledge/knowledgetest", suite, "of the ports that keep knowledge"},
 	{"pkg/memory/memorytest", suite, "of memory.Store"},
 	{"pkg/outbox/outboxtest", suite, "of outbox.Queue"},
 	{"pkg/reflection/reflectiontest", suite, "of reflection.Store"},
@@ -162,6 +163,7 @@ var packages = []struct {
 var besides = []struct{ from, to, why string }{
 	{"pkg/reflection", "pkg/budget", "a reflection tells what its model calls cost, in the unit budgets are counted in"},
 	{"pkg/embed", "pkg/job", "embedding a whole scope anew is long work: its steps are a job's"},
+	{"pkg/resolve", "pkg/job", "comparing the entities of a scope is long work: its steps are a job's"},
 	{"pkg/auth", "pkg/httpapi", "a refused credential is a problem like any other"},
 	{"pkg/auth", "pkg/telemetry", "keys are Secrets"},
 	{"pkg/client", "pkg/httpapi", "problems are read back by the table that wrote them"},
@@ -200,7 +202,7 @@ var libraries = []struct {
 		"routes are registered by functions, through httpapi"},
 	{"github.com/go-json-experiment/json", []string{"pkg/httpapi", "pkg/ingest", "eventing"}, "strict JSON where it comes in: bodies, import lines, events"},
 	{"github.com/golang-jwt/jwt/v5", []string{"pkg/auth"}, "tokens are read in one place"},
-	{"github.com/google/uuid", []string{"pkg/block", "pkg/knowledge", "pkg/memory", "pkg/qdrant", "pkg/qdrant/qdranttest", "pkg/reflection", "pkg/relevance", "pkg/serve"}, "ids of memories, blocks, facts, reflections, entities and requests"},
+	{"github.com/google/uuid", []string{"pkg/block", "pkg/knowledge", "pkg/knowledge/knowledgetest", "pkg/memory", "pkg/qdrant", "pkg/qdrant/qdranttest", "pkg/reflection", "pkg/relevance", "pkg/serve"}, "ids of memories, blocks, facts, reflections, entities and requests"},
 	{"github.com/hashicorp/golang-lru/v2", []string{"pkg/embed", "pkg/search", "pkg/serve"}, "answers kept for a while"},
 	{"github.com/jackc/pgx/v5", []string{"pkg/postgres", "pkg/servicetest"}, "a product is known to its adapter alone; a test's database is made, and a server asked whether it is ready, over its own wire"},
 	{"github.com/kelseyhightower/envconfig", []string{"pkg/serve"}, "serve.Load is the one way settings are read"},

@@ -463,7 +463,7 @@ func TestWhatABudgetPutsOffIsDoneWhenItBeginsAnew(t *testing.T) {
 				if got := status(); got != "pending" || sold.asked != 1 {
 					t.Errorf("a second before the refill: %v, the model was asked %d times", got, sold.asked)
 				}
-				parked := w.must(200, "GET", "/v1/jobs", "")["jobs"].([]any)[0].(map[string]any)
+				parked := w.must(200, "GET", "/v1/jobs?kind=reembed", "")["jobs"].([]any)[0].(map[string]any)
 				if at, err := time.Parse(time.RFC3339, fmt.Sprint(parked["not_before"])); parked["status"] != "parked" || err != nil || math.Abs(at.Sub(c.until).Seconds()) > 15 {
 					t.Errorf("the job waits for %v: %v", c.until, parked)
 				}

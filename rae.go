@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 
@@ -29,6 +30,7 @@ import (
 	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/reflection"
+	"github.com/rae-memory/rae/pkg/resolve"
 	"github.com/rae-memory/rae/pkg/search"
 	"github.com/rae-memory/rae/pkg/serve"
 	"github.com/rae-memory/rae/pkg/tokens"
@@ -65,6 +67,7 @@ type Engine struct {
 	Facts       *learn.Learner    // what memories come to
 	Jobs        *job.Runner       // of every kind
 	Reembed     *embed.Reembed    // whose jobs are among them
+	Names       *resolve.Keeper   // who finds which entities are one, by jobs among them
 	Spaces      *embed.Spaces     // which models a project's vectors are of
 	Qdrant      *qdrant.Projector // over vectors of the deployment's model, see Copy; nil: it has no Qdrant
 	// Copy is Qdrant over the vectors of another model; nil where there is no Qdrant.
@@ -127,7 +130,9 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	}
 	e.Spaces = &embed.Spaces{Store: e.store, Resolve: embed.Resolve(embedders), Log: rt.Log}
 	e.Reembed = &embed.Reembed{Memories: e.store, Spaces: e.Spaces, Scopes: e.store, Jobs: e.Jobs}
+	e.Names = storefn.Names(db, e.Jobs)
 	e.Jobs.Handlers = e.Reembed.Handlers()
+	maps.Copy(e.Jobs.Handlers, e.Names.Handlers())
 	searching, err := searchfn.New(cfg.Search, db, e.Spaces, rt)
 	if err != nil {
 		return nil, err
@@ -147,7 +152,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	embedding.Follow(e.Reembed)
 	e.Memories.Erasers = []ingest.Eraser{searching, embedding}
 	storing := storefn.New(e.Memories, nil, rt.Log) // Run drains; a tick that waited for its turn would keep a worker from other events
-	storing.Blocks, storing.Jobs, storing.Models, storing.Letters = e.Blocks, e.Jobs, e.Reembed, e.store
+	storing.Blocks, storing.Jobs, storing.Models, storing.Letters, storing.Names = e.Blocks, e.Jobs, e.Reembed, e.store, e.Names
 	storing.Importance = &reflection.Service{Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Uses: db.Memories, Store: db.Reflections, Log: rt.Log}
 	budgeting := budgetfn.New(e.Ledger, auth.RequireAdmin, rt.Log)
 	if err := budgeting.Gauge(rt.Metrics); err != nil {

@@ -29,13 +29,15 @@ var _ serve.Function = (*Function)(nil)
 type Function struct {
 	serve.Backing
 
-	service *search.Service
-	used    *search.Used
-	facts   knowledge.Facts
-	parts   parts
-	qdrant  *copies // in Qdrant; nil: there is none
-	log     *slog.Logger
-	alone   *alone // nil in a process with the other functions
+	service  *search.Service
+	used     *search.Used
+	facts    knowledge.Facts
+	explorer search.Explorer
+	parts    parts
+	names    knowledge.Register // who is who
+	qdrant   *copies            // in Qdrant; nil: there is none
+	log      *slog.Logger
+	alone    *alone // nil in a process with the other functions
 }
 
 // alone is what the function opened for itself besides its database.
@@ -79,10 +81,13 @@ func New(cfg Config, db *database.DB, spaces *embed.Spaces, rt serve.Runtime) (*
 		return nil, err
 	}
 	p := partsOf(&cfg, db, spaces)
-	f := &Function{facts: db.Facts, parts: p, qdrant: copied, log: rt.Log}
+	f := &Function{
+		facts: db.Facts, parts: p, names: db.Names, qdrant: copied, log: rt.Log,
+		explorer: search.Explorer{Mentions: p.mentions, Facts: db.Facts, Names: db.Names, Patience: cfg.StageTimeout},
+	}
 	f.used = &search.Used{Uses: db.Memories, Log: rt.Log}
 	f.service = &search.Service{
-		Legs:          []search.Leg{p.lexical, copied.before(p.dense, p.places), p.entities},
+		Legs:          []search.Leg{p.lexical, copied.before(p.dense, p.places), search.Linked{Mentions: p.mentions, Names: db.Names}},
 		Weights:       weights(own.Model()),
 		ModelWeights:  weights,
 		Memories:      store,

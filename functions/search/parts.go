@@ -17,13 +17,13 @@ import (
 
 // parts are what a search is made of, filled by an index in this process or by the database itself.
 type parts struct {
-	lexical, dense, entities search.Leg
-	graph                    graph
-	neighbourhood            search.Neighbourhood
-	freshness                search.Freshness
-	reranker                 search.Reranker
-	sittings                 search.Sittings // nil: the parts share nothing
-	places                   qdrant.Places   // nil: hits of Qdrant don't tell where they stand in a conversation
+	lexical, dense search.Leg
+	mentions       search.Mentions
+	neighbourhood  search.Neighbourhood
+	freshness      search.Freshness
+	reranker       search.Reranker
+	sittings       search.Sittings // nil: the parts share nothing
+	places         qdrant.Places   // nil: hits of Qdrant don't tell where they stand in a conversation
 
 	// holding is the model by which a search of the scope can be answered now, when it should be by the wanted one.
 	holding func(scope memory.Scope, wanted string) string
@@ -42,8 +42,8 @@ func inProcess(cfg *Config, db *database.DB, spaces *embed.Spaces) parts {
 		return models.Active, err
 	}
 	return parts{
-		lexical: index.Lexical{Set: set}, dense: index.Dense{Set: set}, entities: index.Graph{Set: set},
-		graph: index.Graph{Set: set}, neighbourhood: index.Neighbourhood{Set: set}, freshness: set,
+		lexical: index.Lexical{Set: set}, dense: index.Dense{Set: set}, mentions: index.Graph{Set: set},
+		neighbourhood: index.Neighbourhood{Set: set}, freshness: set,
 		reranker: index.Reranker{Set: set}, places: set, holding: set.Holding, refresh: set.Refresh, forget: set.ForgetTenant,
 	}
 }
@@ -82,7 +82,7 @@ func inPostgres(db *postgres.DB, spaces *embed.Spaces) parts {
 		return err
 	}
 	return parts{
-		lexical: legs.Lexical, dense: legs.Dense, entities: legs.Graph, graph: legs.Graph,
+		lexical: legs.Lexical, dense: legs.Dense, mentions: legs.Mentions,
 		neighbourhood: legs.Neighbourhood, freshness: legs.Freshness, reranker: legs.Reranker, sittings: db,
 		holding: func(_ memory.Scope, wanted string) string { return wanted },
 		refresh: refresh, forget: func(string) int { return 0 },

@@ -93,7 +93,7 @@ func (f *Function) resume(ctx context.Context, e eventing.Event) error {
 	}
 }
 
-// drain deletes what has expired and jobs that ended long ago, looks once a day for projects to upgrade, goes on with jobs that nobody is woken for, and sends what waits in the outbox. None
+// drain deletes what has expired and jobs that ended long ago, looks once a day for projects to upgrade and now and then for such whose entities are to be told apart, goes on with jobs that nobody is woken for, and sends what waits in the outbox. None
 // keeps another from its turn, and all may leave work for the next tick.
 func (f *Function) drain(ctx context.Context, _ eventing.Event) error {
 	within, cancel := context.WithTimeout(ctx, sweepTime)
@@ -106,6 +106,9 @@ func (f *Function) drain(ctx context.Context, _ eventing.Event) error {
 		defer cancel()
 		if f.Models != nil {
 			err = errors.Join(err, f.Models.Upgrade(within))
+		}
+		if f.Names != nil {
+			err = errors.Join(err, f.Names.Wake(within))
 		}
 		_, failed = f.Jobs.RunDue(within, dueJobs)
 		err = errors.Join(err, failed)

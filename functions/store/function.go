@@ -19,6 +19,7 @@ import (
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
 	"github.com/rae-memory/rae/pkg/reflection"
+	"github.com/rae-memory/rae/pkg/resolve"
 	"github.com/rae-memory/rae/pkg/serve"
 )
 
@@ -30,10 +31,11 @@ type Function struct {
 	// Drain sends what waits in the outbox; it is called for every drain.due and may end before all is sent. nil: the
 	// host drains by itself.
 	Drain   func(ctx context.Context) error
-	Jobs    *job.Runner    // nil: the function has no jobs, and no routes under /v1/jobs
-	Blocks  *block.Service // nil: no routes under /v1/blocks
-	Letters outbox.Queue   // where dead letters are; nil: no routes under /v1/dead-letters
-	Models  *embed.Reembed // moves projects to other embedding models; nil: no routes under /v1/embedding-models
+	Jobs    *job.Runner     // nil: the function has no jobs, and no routes under /v1/jobs
+	Blocks  *block.Service  // nil: no routes under /v1/blocks
+	Letters outbox.Queue    // where dead letters are; nil: no routes under /v1/dead-letters
+	Models  *embed.Reembed  // moves projects to other embedding models; nil: no routes under /v1/embedding-models
+	Names   *resolve.Keeper // finds which entities are one; nil: nobody does
 	// Importance tells how memories are used, and what that is worth. nil: no route /v1/memories/{id}/use.
 	Importance *reflection.Service
 	Log        *slog.Logger // nil: slog.Default()

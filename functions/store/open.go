@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"maps"
 	"net/url"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/rae-memory/rae/pkg/job"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/reflection"
+	"github.com/rae-memory/rae/pkg/resolve"
 	"github.com/rae-memory/rae/pkg/serve"
 )
 
@@ -57,6 +59,14 @@ func Embedders(spaces *embed.Spaces) func(context.Context, memory.Scope) ([]inge
 	}
 }
 
+// Names keeps who is who of the store by jobs of the runner. Likeness is told by the built-in model, which costs nothing.
+func Names(db *database.DB, jobs *job.Runner) *resolve.Keeper {
+	return &resolve.Keeper{
+		Memories: db.Memories, Register: db.Names, Scopes: db.Memories, Jobs: jobs,
+		Resolver: resolve.Resolver{Embed: new(embed.Static).EmbedDocuments},
+	}
+}
+
 // Open reads the environment and opens the store it names. What changes is sent to the broker at K_SINK as soon as it
 // is committed, and again with every drain.due until the broker has it.
 func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
@@ -93,7 +103,9 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	f.Blocks = &block.Service{Store: db.Blocks}
 	f.Jobs = &job.Runner{Store: db.Jobs, Keep: cfg.JobsKeep, Log: rt.Log}
 	f.Models = &embed.Reembed{Memories: db.Memories, Spaces: spaces, Scopes: db.Memories, Jobs: f.Jobs}
+	f.Names = Names(db, f.Jobs)
 	f.Jobs.Handlers = f.Models.Handlers()
+	maps.Copy(f.Jobs.Handlers, f.Names.Handlers())
 	if cfg.Sink == "" {
 		return f, nil
 	}

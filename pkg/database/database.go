@@ -78,10 +78,11 @@ type DB struct {
 	serve.Backing
 
 	Memories    Memories
+	Facts       knowledge.FactStore
 	Reflections reflection.Store
 	Jobs        job.Store
 	Blocks      block.Store
-	Facts       knowledge.FactStore
+	Names       knowledge.Register
 	Ledger      func(budget.Policy) budget.Ledger
 	Languages   relevance.Languages
 	Postgres    *postgres.DB // what RAE_STORE=postgres opened, for searches it answers itself; nil otherwise
@@ -99,7 +100,7 @@ func Open(c *Config, log *slog.Logger, onCommit func()) (*DB, error) {
 		db := inmem.New(inmem.Options{OnCommit: onCommit, TraceParent: telemetry.Traceparent})
 		return &DB{
 			Backing:  serve.Backing{Ping: func(context.Context) error { return nil }},
-			Memories: db, Reflections: inmem.NewReflections(db), Jobs: inmem.NewJobs(db), Blocks: inmem.NewBlocks(db), Facts: inmem.NewFacts(db), Languages: languages,
+			Memories: db, Facts: inmem.NewFacts(db), Reflections: inmem.NewReflections(db), Jobs: inmem.NewJobs(db), Blocks: inmem.NewBlocks(db), Names: inmem.NewRegister(db), Languages: languages,
 			Ledger: func(p budget.Policy) budget.Ledger { return inmem.NewLedger(db, p) },
 		}, nil
 	case Postgres:
@@ -111,14 +112,14 @@ func Open(c *Config, log *slog.Logger, onCommit func()) (*DB, error) {
 		}
 		return &DB{
 			Backing:  serve.Backing{Ping: db.Ping, Release: db.Close},
-			Memories: db, Reflections: postgres.NewReflections(db), Jobs: postgres.NewJobs(db), Blocks: postgres.NewBlocks(db), Facts: postgres.NewFacts(db), Languages: languages, Postgres: db,
+			Memories: db, Facts: postgres.NewFacts(db), Reflections: postgres.NewReflections(db), Jobs: postgres.NewJobs(db), Blocks: postgres.NewBlocks(db), Names: postgres.NewRegister(db), Languages: languages, Postgres: db,
 			Ledger: func(p budget.Policy) budget.Ledger { return postgres.NewLedger(db, p) },
 		}, nil
 	}
 	db := sqlite.Open(c.File(), sqlite.Options{Log: log, OnCommit: onCommit, TraceParent: telemetry.Traceparent})
 	return &DB{
 		Backing:  serve.Backing{Ping: db.Ping, Release: db.Close},
-		Memories: db, Reflections: sqlite.NewReflections(db), Jobs: sqlite.NewJobs(db), Blocks: sqlite.NewBlocks(db), Facts: sqlite.NewFacts(db), Languages: languages,
+		Memories: db, Facts: sqlite.NewFacts(db), Reflections: sqlite.NewReflections(db), Jobs: sqlite.NewJobs(db), Blocks: sqlite.NewBlocks(db), Names: sqlite.NewRegister(db), Languages: languages,
 		Ledger: func(p budget.Policy) budget.Ledger { return sqlite.NewLedger(db, p) },
 	}, nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/relevance"
 	"github.com/rae-memory/rae/pkg/search"
@@ -14,12 +13,12 @@ import (
 // graph links the entities that memories name. Two entities are related when a memory names both; that memory is the
 // evidence.
 type graph struct {
-	byKey map[string]uint32
+	byID  map[string]uint32
 	nodes []node
 }
 
 type node struct {
-	key       string     // relevance.EntityKey
+	id        string     // relevance.EntityID
 	mentions  []uint32   // entries, versions included
 	spelt     []uint32   // how each of them spells it: an index of spellings
 	spellings []spelling // each once
@@ -28,20 +27,21 @@ type node struct {
 // spelling is how a memory writes an entity's name, and of what type it says it is.
 type spelling struct{ name, kind string }
 
-func newGraph() graph { return graph{byKey: map[string]uint32{}} }
+func newGraph() graph { return graph{byID: map[string]uint32{}} }
 
-// mention notes that entry n names the entities and returns their nodes.
-func (g *graph) mention(entities []relevance.Entity, n uint32) []uint32 {
+// mention notes that entry n of the scope names the entities and returns their nodes.
+func (g *graph) mention(of memory.Scope, entities []relevance.Entity, n uint32) []uint32 {
 	var mentioned []uint32
 	for _, entity := range entities {
-		id, known := g.byKey[entity.Key]
+		id := relevance.EntityID(of, entity.Key)
+		at, known := g.byID[id]
 		if !known {
-			id = uint32(len(g.nodes))
-			g.byKey[entity.Key] = id
-			g.nodes = append(g.nodes, node{key: entity.Key})
+			at = uint32(len(g.nodes))
+			g.byID[id] = at
+			g.nodes = append(g.nodes, node{id: id})
 		}
-		mentioned = append(mentioned, id)
-		g.nodes[id].mention(n, spelling{entity.Name, entity.Type})
+		mentioned = append(mentioned, at)
+		g.nodes[at].mention(n, spelling{entity.Name, entity.Type})
 	}
 	return mentioned
 }
@@ -55,74 +55,107 @@ func (n *node) mention(entry uint32, as spelling) {
 	n.mentions, n.spelt = append(n.mentions, entry), append(n.spelt, uint32(spelt))
 }
 
-// Graph answers by entities: which the query names, which memories mention them, and what else those mention.
+// Graph tells which memories mention which entities.
 type Graph struct{ Set *Set }
 
-// Name returns "graph".
-func (Graph) Name() string { return "graph" }
+var _ search.Mentions = Graph{}
 
-// secondHop is what a memory earns for naming an entity that only stands beside one the query names.
-const secondHop = .3
-
-// Retrieve returns the memories that mention an entity of the query (score: the share of the query's entities they
-// mention) and, behind them, those that mention an entity related to one.
-func (g Graph) Retrieve(ctx context.Context, q search.Query, depth int) ([]search.Hit, error) {
+// Near implements search.Mentions.
+func (g Graph) Near(ctx context.Context, q search.Query, entities []string, memories []memory.ID, most int) ([]search.Mention, error) {
 	s, release, err := g.Set.read(ctx, q.Scope)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	seeds := s.graph.namedIn(q.Text)
-	if len(seeds) == 0 {
-		return nil, nil
-	}
 	lens := s.lens(&q, g.Set.now())
-	scores := map[uint32]float64{}
-	related := map[uint32]bool{}
-	for _, seed := range seeds {
-		for _, n := range s.graph.nodes[seed].mentions {
-			if !lens.shows(&s.entries[n]) {
+	ids := slices.Clone(entities)
+	for _, id := range memories {
+		for _, n := range s.byID[id] {
+			if e := &s.entries[n]; lens.shows(e) {
+				ids = append(ids, s.mentioned(e)...)
+			}
+		}
+	}
+	slices.Sort(ids)
+	var near []search.Mention
+	for _, id := range slices.Compact(ids) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		at, known := s.graph.byID[id]
+		if !known {
+			continue
+		}
+		taken, scanned := 0, 0
+		for _, n := range slices.Backward(s.graph.nodes[at].mentions) {
+			e := &s.entries[n]
+			if e.removed {
 				continue
 			}
-			scores[n] += 1 / float64(len(seeds))
-			for _, other := range s.entries[n].entities {
-				if !slices.Contains(seeds, other) {
-					related[other] = true
-				}
+			if scanned++; taken == most || scanned > search.MaxScanned {
+				break
+			}
+			if lens.shows(e) {
+				taken++
+				near = append(near, search.Mention{Entity: id, Memory: e.id, All: s.mentioned(e)})
 			}
 		}
 	}
-	for other := range related {
-		for _, n := range s.graph.nodes[other].mentions {
-			if _, direct := scores[n]; !direct && lens.shows(&s.entries[n]) {
-				scores[n] = secondHop / float64(len(seeds))
-			}
-		}
+	return near, nil
+}
+
+// mentioned are the ids of an entry's entities, in their order.
+func (s *scope) mentioned(e *entry) []string {
+	ids := make([]string, len(e.entities))
+	for i, at := range e.entities {
+		ids[i] = s.graph.nodes[at].id
 	}
-	best := newTop(depth)
-	for n, score := range scores {
-		best.offer(candidate{n, min(1, score)}, s)
+	slices.Sort(ids)
+	return ids
+}
+
+// Places implements search.Mentions.
+func (g Graph) Places(ctx context.Context, q search.Query, ids []memory.ID) ([]search.Hit, error) {
+	s, release, err := g.Set.read(ctx, q.Scope)
+	if err != nil {
+		return nil, err
 	}
+	defer release()
+	lens := s.lens(&q, g.Set.now())
 	var hits []search.Hit
-	for _, c := range best.sorted(s) {
-		hits = append(hits, search.Hit{ID: s.entries[c.entry].id, Score: c.score, Place: s.place(c.entry)})
+	for _, id := range ids {
+		for _, n := range s.byID[id] {
+			if lens.shows(&s.entries[n]) {
+				hits = append(hits, search.Hit{ID: id, Place: s.place(n)})
+			}
+		}
 	}
+	slices.SortFunc(hits, func(a, b search.Hit) int { return cmp.Compare(a.ID, b.ID) })
 	return hits, nil
 }
 
-// namedIn returns the nodes whose whole name occurs in the text, in the order of their ids.
-func (g *graph) namedIn(question string) []uint32 {
-	var found []uint32
-	for name := range relevance.NamesIn(question) {
-		if id, known := g.byKey[name]; known && !slices.Contains(found, id) {
-			found = append(found, id)
+// Nodes implements search.Mentions.
+func (g Graph) Nodes(ctx context.Context, scope memory.Scope, view memory.View, ids []string) ([]search.Node, error) {
+	s, release, err := g.Set.read(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	ids = slices.Clone(ids)
+	slices.Sort(ids)
+	lens := s.lens(&search.Query{Scope: scope, View: view}, g.Set.now())
+	var nodes []search.Node
+	for _, id := range slices.Compact(ids) {
+		if at, known := s.graph.byID[id]; known {
+			if n := s.node(at, lens); n.Mentions > 0 {
+				nodes = append(nodes, n)
+			}
 		}
 	}
-	slices.Sort(found)
-	return found
+	return nodes, nil
 }
 
-// Entities lists the entities named by at least one visible memory, most mentioned first, ties by name.
+// Entities implements search.Mentions.
 func (g Graph) Entities(ctx context.Context, scope memory.Scope, view memory.View) ([]search.Node, error) {
 	s, release, err := g.Set.read(ctx, scope)
 	if err != nil {
@@ -131,8 +164,8 @@ func (g Graph) Entities(ctx context.Context, scope memory.Scope, view memory.Vie
 	defer release()
 	lens := s.lens(&search.Query{Scope: scope, View: view}, g.Set.now())
 	var nodes []search.Node
-	for id := range s.graph.nodes {
-		if n := s.node(scope, uint32(id), lens); n.Mentions > 0 {
+	for at := range s.graph.nodes {
+		if n := s.node(uint32(at), lens); n.Mentions > 0 {
 			nodes = append(nodes, n)
 		}
 	}
@@ -143,9 +176,9 @@ func (g Graph) Entities(ctx context.Context, scope memory.Scope, view memory.Vie
 }
 
 // node is the entity as visible memories tell of it: the first of them its name, the first that knows it its type.
-func (s *scope) node(scope memory.Scope, id uint32, lens *lens) search.Node {
-	n := &s.graph.nodes[id]
-	told := search.Node{ID: relevance.EntityID(scope, n.key)}
+func (s *scope) node(at uint32, lens *lens) search.Node {
+	n := &s.graph.nodes[at]
+	told := search.Node{ID: n.id}
 	var named, typed *entry
 	for i, m := range n.mentions {
 		e := &s.entries[m]
@@ -167,72 +200,4 @@ func (s *scope) node(scope memory.Scope, id uint32, lens *lens) search.Node {
 // earlier orders versions by when they were recorded, ties by id.
 func earlier(a, b *entry) int {
 	return cmp.Or(cmp.Compare(a.recorded.from, b.recorded.from), cmp.Compare(a.id, b.id))
-}
-
-// Explore walks depth hops (0..5) from the entities that start names: an entity's id, its name, or a question that
-// names entities. NotFound when it names none.
-func (g Graph) Explore(ctx context.Context, scope memory.Scope, view memory.View, start string, depth int) (search.Subgraph, error) {
-	s, release, err := g.Set.read(ctx, scope)
-	if err != nil {
-		return search.Subgraph{}, err
-	}
-	defer release()
-	lens := s.lens(&search.Query{Scope: scope, View: view}, g.Set.now())
-	frontier := s.graph.namedIn(start)
-	if len(frontier) == 0 {
-		for id := range s.graph.nodes {
-			if relevance.EntityID(scope, s.graph.nodes[id].key) == start {
-				frontier = append(frontier, uint32(id))
-			}
-		}
-	}
-	frontier = slices.DeleteFunc(frontier, func(id uint32) bool { return s.node(scope, id, lens).Mentions == 0 })
-	if len(frontier) == 0 {
-		return search.Subgraph{}, fault.New(fault.NotFound, "no entity of this project is named there")
-	}
-	reached := map[uint32]bool{}
-	var order []uint32
-	for _, id := range frontier {
-		reached[id] = true
-		order = append(order, id)
-	}
-	type pair struct{ a, b uint32 }
-	evidence := map[pair][]memory.ID{}
-	for hop := 0; hop < depth && len(frontier) > 0; hop++ {
-		var next []uint32
-		for _, id := range frontier {
-			for _, m := range s.graph.nodes[id].mentions {
-				e := &s.entries[m]
-				if !lens.shows(e) {
-					continue
-				}
-				for _, other := range e.entities {
-					if other == id {
-						continue
-					}
-					p := pair{min(id, other), max(id, other)}
-					if ids := evidence[p]; len(ids) < search.MaxEvidence && !slices.Contains(ids, e.id) {
-						evidence[p] = append(ids, e.id)
-					}
-					if !reached[other] && len(order) < search.MaxNodes {
-						reached[other] = true
-						order = append(order, other)
-						next = append(next, other)
-					}
-				}
-			}
-		}
-		frontier = next
-	}
-	var sub search.Subgraph
-	for _, id := range order {
-		sub.Nodes = append(sub.Nodes, s.node(scope, id, lens))
-	}
-	for p, ids := range evidence {
-		if reached[p.a] && reached[p.b] {
-			sub.Edges = append(sub.Edges, search.Edge{From: relevance.EntityID(scope, s.graph.nodes[p.a].key), To: relevance.EntityID(scope, s.graph.nodes[p.b].key), Relation: search.MentionedWith, Memories: ids})
-		}
-	}
-	slices.SortFunc(sub.Edges, func(a, b search.Edge) int { return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To)) })
-	return sub, nil
 }

@@ -171,7 +171,7 @@ func (s *scope) add(v *memory.Version, newest bool) uint32 {
 			s.documents[term]++
 		}
 	}
-	e.entities = s.graph.mention(document.Entities, n)
+	e.entities = s.graph.mention(v.Scope(), document.Entities, n)
 	s.entries = append(s.entries, e)
 	s.bytes += int64(400 + 4*len(e.tokens) + 8*len(counts) + 8*len(e.metadata))
 	if newest {

@@ -29,6 +29,7 @@ type DB struct {
 	erased      memory.Seq // above every number used by scopes that have been erased
 	outbox      queue
 	models      map[memory.Scope]memory.Models // where somebody chose
+	names       map[memory.Scope]*names        // who is who
 	projections map[projectionKey]projection
 	holders     int64 // locks of projections given out so far
 	// erasers let the other parts of the store take part in EraseTenant; each removes what it holds of the tenant,
@@ -41,7 +42,8 @@ func New(options Options) *DB {
 	if options.Clock == nil {
 		options.Clock = time.Now
 	}
-	return &DB{options: options, scopes: make(map[memory.Scope]*partition), projections: make(map[projectionKey]projection), models: make(map[memory.Scope]memory.Models)}
+	return &DB{options: options, scopes: make(map[memory.Scope]*partition), projections: make(map[projectionKey]projection), models: make(map[memory.Scope]memory.Models),
+		names: make(map[memory.Scope]*names)}
 }
 
 // now is the clock's time in the precision the durable stores keep.

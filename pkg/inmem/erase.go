@@ -85,6 +85,12 @@ func (d *DB) erase(ctx context.Context, tenant string) (memory.Receipt, error) {
 		d.erased = max(d.erased, p.head+1)
 		delete(d.scopes, scope)
 	}
+	for scope, n := range d.names {
+		if scope.Tenant == tenant {
+			receipt.Other += len(n.decisions)
+			delete(d.names, scope)
+		}
+	}
 	maps.DeleteFunc(d.models, func(s memory.Scope, _ memory.Models) bool { return s.Tenant == tenant })
 	maps.DeleteFunc(d.projections, func(k projectionKey, _ projection) bool { return k.scope.Tenant == tenant })
 	d.outbox.waiting = slices.DeleteFunc(d.outbox.waiting, func(w waiting) bool { // told anew below

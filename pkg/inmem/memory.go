@@ -213,6 +213,7 @@ func (t *tx) Delete(_ context.Context, id memory.ID) error {
 
 func (t *tx) delete(id memory.ID, e *entry) {
 	t.p.remove(t.u, id)
+	t.db.unname(t.u, t.scope, id)
 	t.p.next(t.u, id, 0)
 	t.gone = append(t.gone, id)
 	t.announce(outbox.MemoryDeleted, &e.current().Memory)

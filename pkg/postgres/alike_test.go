@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/index"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/postgres"
@@ -215,7 +214,7 @@ func (s *script) compare(questions int) {
 		}
 		hits := s.sameHits(q, depth, postgres.Lexical{DB: s.db}, index.Lexical{Set: set})
 		s.sameHits(q, 1+depth/4, postgres.Lexical{DB: s.db}.Sparing(), index.Lexical{Set: set})
-		s.sameHits(q, depth, postgres.Graph{DB: s.db}, index.Graph{Set: set})
+		s.sameHits(q, depth, search.Linked{Mentions: postgres.Graph{DB: s.db}}, search.Linked{Mentions: index.Graph{Set: set}})
 		s.sameNearest(q, depth, postgres.Dense{DB: s.db, Model: searchtest.Model}, index.Dense{Set: set})
 		s.sameGraph(q, postgres.Graph{DB: s.db}, index.Graph{Set: set})
 		s.sameAround(q, hits, postgres.Neighbourhood{DB: s.db}, index.Neighbourhood{Set: set})
@@ -268,28 +267,43 @@ func (s *script) sameGraph(q search.Query, got postgres.Graph, want index.Graph)
 	if !slices.Equal(untyped(found), untyped(expected)) {
 		s.Fatalf("entities at %+v:\n%v, in the index\n%v", q.View, found, expected)
 	}
-	for _, depth := range []int{0, 1, 2} {
-		sub, err := got.Explore(s.asking, acme, q.View, q.Text, depth)
-		like, likeErr := want.Explore(s.Context(), acme, q.View, q.Text, depth)
-		if fault.KindOf(err) != fault.KindOf(likeErr) || (err == nil) != (likeErr == nil) {
-			s.Fatalf("explore %q: %v, in the index %v", q.Text, err, likeErr)
-		}
-		if got, want := told(sub), told(like); !slices.Equal(got, want) {
-			s.Fatalf("explore %q at %+v, %d hops:\n%v, in the index\n%v", q.Text, q.View, depth, got, want)
+	for _, n := range expected[:min(len(expected), 3)] {
+		if got, want := s.near(s.asking, q, got, n), s.near(s.Context(), q, want, n); !reflect.DeepEqual(got, want) {
+			s.Fatalf("near %v at %+v:\n%v, in the index\n%v", n, q.View, got, want)
 		}
 	}
 }
 
-// told names the nodes and edges of a subgraph, sorted.
-func told(sub search.Subgraph) (lines []string) {
-	for _, n := range sub.Nodes {
-		lines = append(lines, fmt.Sprint(n.ID, n.Name, n.Mentions))
+// near is what is told of one entity, and of those beside it.
+func (s *script) near(ctx context.Context, q search.Query, m search.Mentions, n search.Node) (told []any) {
+	s.Helper()
+	for _, most := range []int{1, 3, 100} {
+		near, err := m.Near(ctx, q, []string{n.ID}, nil, most)
+		if err != nil {
+			s.Fatal(err)
+		}
+		var beside []memory.ID
+		for _, mention := range near {
+			beside = append(beside, mention.Memory)
+		}
+		around, err := m.Near(ctx, q, nil, beside, most)
+		if err != nil {
+			s.Fatal(err)
+		}
+		places, err := m.Places(ctx, q, beside)
+		if err != nil {
+			s.Fatal(err)
+		}
+		nodes, err := m.Nodes(ctx, q.Scope, q.View, []string{n.ID})
+		if err != nil {
+			s.Fatal(err)
+		}
+		for i := range nodes {
+			nodes[i].Type = ""
+		}
+		told = append(told, near, around, places, nodes)
 	}
-	for _, e := range sub.Edges {
-		lines = append(lines, fmt.Sprint(min(e.From, e.To), max(e.From, e.To), len(e.Memories)))
-	}
-	slices.Sort(lines)
-	return lines
+	return told
 }
 
 func (s *script) sameAround(q search.Query, hits []search.Hit, got, want search.Neighbourhood) {

@@ -44,6 +44,7 @@ func (t *tx) delete(m *standing) {
 	t.cite([]*row{{old: m}})
 	for _, statement := range [...]string{
 		`DELETE FROM memory_vectors WHERE tenant = $1 AND project = $2 AND memory_id = $3`,
+		`DELETE FROM entity_mentions WHERE tenant = $1 AND project = $2 AND memory_id = $3`,
 		`DELETE FROM memory_versions WHERE tenant = $1 AND project = $2 AND memory_id = $3`,
 		`DELETE FROM memories WHERE tenant = $1 AND project = $2 AND id = $3`,
 		`DELETE FROM memory_use WHERE tenant = $1 AND project = $2 AND memory_id = $3`, // last: Hit, which is no writer of the scope, holds the memory

@@ -1,133 +1,69 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/rae-memory/rae/pkg/memory"
-	"github.com/rae-memory/rae/pkg/relevance"
 	"github.com/rae-memory/rae/pkg/search"
 )
 
-// Graph answers by entities: which the query names, which memories mention them, and what else those mention.
+// Graph tells which memories mention which entities.
 type Graph struct{ DB *DB }
 
-var _ search.Leg = Graph{}
+var _ search.Mentions = Graph{}
 
-// Name returns "graph".
-func (Graph) Name() string { return "graph" }
-
-// Retrieve returns the memories that mention an entity of the query (score: the share of the query's entities they
-// mention) and, behind them, those that mention an entity related to one.
-func (g Graph) Retrieve(ctx context.Context, q search.Query, depth int) (hits []search.Hit, err error) {
-	if depth < 1 {
+// Near implements search.Mentions.
+func (g Graph) Near(ctx context.Context, q search.Query, entities []string, memories []memory.ID, most int) (near []search.Mention, err error) {
+	if len(entities)+len(memories) == 0 || most < 1 {
 		return nil, ctx.Err()
 	}
 	err = g.DB.look(ctx, q.Scope, func(in *session) error {
-		hits = nil
-		seeds, err := in.namedIn(q.Scope, q.Text)
-		if err != nil || len(seeds) == 0 {
-			return err
-		}
+		near = nil
 		s := sightOf(&q)
 		if err := s.settle(in); err != nil {
 			return err
 		}
-		m := mentions{session: in, sight: s, seeds: seeds, depth: depth}
-		hits, err = m.run()
-		return err
-	})
-	if err != nil {
-		return nil, g.DB.failed(ctx, "search entities in "+q.Scope.String(), err)
-	}
-	return hits, nil
-}
-
-// namedIn returns the ids of the entities whose whole name occurs in the text.
-func (in *session) namedIn(scope memory.Scope, question string) (seeds []string, err error) {
-	named := map[string]bool{}
-	for name := range relevance.NamesIn(question) {
-		named[name] = true
-	}
-	ids := make([]string, 0, len(named))
-	for name := range named {
-		ids = append(ids, relevance.EntityID(scope, name))
-	}
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	err = in.rows(`SELECT id::text FROM graph_nodes WHERE tenant = $1 AND project = $2 AND id = ANY($3::uuid[]) ORDER BY since, id`,
-		[]any{scope.Tenant, scope.Project, ids}, func(rows pgx.Rows) error {
-			var id string
-			err := rows.Scan(&id)
-			seeds = append(seeds, id)
+		return in.rows(s.near(entities, memories, most), s.args, func(rows pgx.Rows) error {
+			var m search.Mention
+			err := rows.Scan(&m.Entity, &m.Memory, &m.All)
+			near = append(near, m)
 			return err
 		})
-	return seeds, err
-}
-
-// secondHop is what a memory earns for naming an entity that only stands beside one the query names.
-const secondHop = .3
-
-// mentions is a search for what mentions the seeds, or an entity that a memory mentions beside one.
-type mentions struct {
-	*session
-	*sight
-	seeds     []string
-	depth     int
-	documents []memory.Seq // what mentions a seed
-	ids       []string     // their memories
-	hits      []search.Hit
-}
-
-func (m *mentions) run() ([]search.Hit, error) {
-	if err := m.direct(); err != nil {
-		return nil, err
+	})
+	if err != nil {
+		return nil, g.DB.failed(ctx, "follow mentions in "+q.Scope.String(), err)
 	}
-	if 0 < len(m.hits) && len(m.hits) < m.depth { // then these are all, and whatever stands beside them ranks behind
-		if err := m.beside(); err != nil {
-			return nil, err
-		}
+	return near, nil
+}
+
+// near selects the newest mentions of each entity: an entity, a memory, and all entities the memory mentions.
+func (s *sight) near(entities []string, memories []memory.ID, most int) string {
+	from := `unnest(` + s.arg(entities) + `::uuid[])`
+	if len(memories) > 0 {
+		from = `(SELECT * FROM ` + from + ` UNION SELECT e.node_id FROM unnest(` + s.arg(memories) + `::uuid[]) k(id) CROSS JOIN LATERAL ` +
+			edgesFrom("k.id") + ` e CROSS JOIN LATERAL ` + s.versionAt("e.document") + ` m` + s.where() +
+			` AND m.id = e.memory_id AND m.document = e.document)`
 	}
-	return m.hits, nil
-}
-
-// shown looks, one after the other and in their order, which of the versions selected as d may be seen.
-func (m *mentions) shown(query string, s *sight, score func(named int) float64) error {
-	before := len(m.hits)
-	var named int
-	var document memory.Seq
-	seats, err := m.placedRows(s, "a.named, a.document", `SELECT d.named, d.document, m.* FROM (`+query+`) d
-		CROSS JOIN LATERAL (SELECT `+placedColumns+` FROM `+s.versionAt("d.document")+` m`+s.where()+`
-		AND m.id = d.memory_id AND m.document = d.document OFFSET 0) m LIMIT `+s.arg(m.depth-len(m.hits)),
-		func() []any { return []any{&named, &document} }, func(p *placed) error {
-			m.documents, m.ids = append(m.documents, document), append(m.ids, p.id)
-			m.hits = append(m.hits, p.hit(score(named)))
-			return nil
-		})
-	seats.seat(m.hits[before:])
-	slices.SortFunc(m.hits[before:], byScore)
-	return err
-}
-
-// direct finds what mentions the seeds, by how many.
-func (m *mentions) direct() error {
-	s := *m.sight
-	return m.shown(`SELECT e.memory_id, e.document, count(*) AS named FROM unnest(`+s.arg(m.seeds)+`::uuid[]) w(id) CROSS JOIN LATERAL
-		`+edgesOf("w.id")+` e GROUP BY e.memory_id, e.document ORDER BY named DESC, e.memory_id`, &s,
-		func(named int) (score float64) {
-			for range named { // as other indexes add it up
-				score += 1 / float64(len(m.seeds))
-			}
-			return min(1, score)
-		})
+	return `SELECT w.id::text, m.id::text, (SELECT array_agg(b.node_id::text ORDER BY b.node_id) FROM ` + edgesFrom("m.id") + ` b WHERE b.document = m.document)
+		FROM ` + from + ` w(id) CROSS JOIN LATERAL (SELECT m.id, m.document FROM ` + newestEdgesOf("w.id") + ` e CROSS JOIN LATERAL ` + s.versionAt("e.document") + ` m` +
+		s.where() + ` AND m.id = e.memory_id AND m.document = e.document ORDER BY e.document DESC LIMIT ` + s.arg(most) + `) m
+		ORDER BY w.id, m.document DESC`
 }
 
 // edgesOf selects the edges of the node with the id, an expression.
 func edgesOf(id string) string {
 	return `(SELECT x.* FROM graph_edges x WHERE x.tenant = $1 AND x.project = $2 AND x.node_id = ` + id + ` ORDER BY x.node_id, x.document)`
+}
+
+// newestEdgesOf selects the newest search.MaxScanned of them. In this order only one index has them, see edgesFrom.
+func newestEdgesOf(id string) string {
+	return `(SELECT x.* FROM graph_edges x WHERE x.tenant = $1 AND x.project = $2 AND x.node_id >= ` + id + ` AND x.node_id <= ` + id +
+		` ORDER BY x.node_id DESC, x.document DESC LIMIT ` + strconv.Itoa(search.MaxScanned) + `)`
 }
 
 // edgesFrom selects the edges of the memory with the id, an expression. In its order only one index has them, see pick.go,
@@ -137,14 +73,73 @@ func edgesFrom(id string) string {
 		` ORDER BY x.memory_id)`
 }
 
-// beside finds what mentions an entity that is mentioned beside a seed. All of it is equally good.
-func (m *mentions) beside() error {
-	s := *m.sight
-	seeds, documents, ids := s.arg(m.seeds), s.arg(m.documents), s.arg(m.ids)
-	return m.shown(`SELECT DISTINCT e.memory_id, e.document, 0 AS named FROM (
-			SELECT DISTINCT r.node_id FROM unnest(`+ids+`::uuid[], `+documents+`::bigint[]) w(id, document) CROSS JOIN LATERAL
-				`+edgesFrom("w.id")+` r WHERE r.document = w.document AND r.node_id <> ALL(`+seeds+`::uuid[]) OFFSET 0) r
-		CROSS JOIN LATERAL `+edgesOf("r.node_id")+` e
-		WHERE e.document <> ALL(`+documents+`::bigint[]) ORDER BY e.memory_id`, &s,
-		func(int) float64 { return secondHop / float64(len(m.seeds)) })
+// Places implements search.Mentions.
+func (g Graph) Places(ctx context.Context, q search.Query, ids []memory.ID) (hits []search.Hit, err error) {
+	if len(ids) == 0 {
+		return nil, ctx.Err()
+	}
+	wanted := make([]string, len(ids))
+	for i, id := range ids {
+		wanted[i] = string(id)
+	}
+	err = g.DB.look(ctx, q.Scope, func(in *session) (err error) {
+		s := sightOf(&q)
+		if err := s.settle(in); err != nil {
+			return err
+		}
+		hits, err = in.hits(s, `SELECT 0::float8 AS score, `+placedColumns+` FROM `+s.byID(wanted))
+		return err
+	})
+	if err != nil {
+		return nil, g.DB.failed(ctx, "place what mentions lead to in "+q.Scope.String(), err)
+	}
+	slices.SortFunc(hits, func(a, b search.Hit) int { return cmp.Compare(a.ID, b.ID) })
+	return hits, nil
+}
+
+// Nodes implements search.Mentions.
+func (g Graph) Nodes(ctx context.Context, scope memory.Scope, view memory.View, ids []string) (nodes []search.Node, err error) {
+	if len(ids) == 0 {
+		return nil, ctx.Err()
+	}
+	err = g.DB.look(ctx, scope, func(in *session) (err error) {
+		s := sightOf(&search.Query{Scope: scope, View: view})
+		nodes, err = in.nodes(s, `(SELECT x.* FROM graph_nodes x WHERE x.tenant = $1 AND x.project = $2 AND x.id = ANY(`+s.arg(ids)+`::uuid[]) ORDER BY x.id) n
+			CROSS JOIN LATERAL `+edgesOf("n.id")+` e CROSS JOIN LATERAL `+s.versionAt("e.document")+` m`)
+		return err
+	})
+	if err != nil {
+		return nil, g.DB.failed(ctx, "read entities of "+scope.String(), err)
+	}
+	slices.SortFunc(nodes, func(a, b search.Node) int { return cmp.Compare(a.ID, b.ID) })
+	return nodes, nil
+}
+
+// Entities implements search.Mentions.
+func (g Graph) Entities(ctx context.Context, scope memory.Scope, view memory.View) (nodes []search.Node, err error) {
+	s := sightOf(&search.Query{Scope: scope, View: view})
+	err = g.DB.look(ctx, scope, func(in *session) (err error) {
+		in.exec(`SET LOCAL enable_nestloop = off`) // all of everything: each table is read once
+		nodes, err = in.nodes(s, `graph_nodes n JOIN graph_edges e ON e.tenant = $1 AND e.project = $2 AND e.node_id = n.id JOIN `+s.from+` ON true`)
+		return err
+	})
+	if err != nil {
+		return nil, g.DB.failed(ctx, "list entities of "+scope.String(), err)
+	}
+	return nodes, nil
+}
+
+// nodes reads the entities n that visible memories m mention, by their edges e. The first of these memories tells the
+// name, the first that knows it the type.
+func (in *session) nodes(s *sight, from string) (nodes []search.Node, err error) {
+	err = in.rows(`SELECT n.id::text, (array_agg(e.name ORDER BY m.updated_at, m.id))[1] COLLATE "C" AS name,
+		coalesce((array_agg(e.type ORDER BY m.updated_at, m.id) FILTER (WHERE e.type <> ''))[1], ''), count(*) FROM `+from+s.where()+` AND m.id = e.memory_id AND m.document = e.document
+		AND n.tenant = $1 AND n.project = $2 GROUP BY n.id
+		ORDER BY 4 DESC, name, n.id`, s.args, func(rows pgx.Rows) error {
+		var n search.Node
+		err := rows.Scan(&n.ID, &n.Name, &n.Type, &n.Mentions)
+		nodes = append(nodes, n)
+		return err
+	})
+	return nodes, err
 }

@@ -221,7 +221,8 @@ func confined(t *testing.T, conn *pgx.Conn, tt table, all int) {
 // the log of costs it reads the numbers, to sum them across tenants, and not which request or reservation they belong to.
 const systemReads = `block_versions(tenant) blocks(tenant) budget_accounts(day,project,tenant) budget_usage(tenant) budgets(project,tenant) consumed_events(*)
 	cost_logs(cache_hit,cached_tokens,calls,cost,latency_ms,model,operation,overrun,price_known,project,provider,saved,saved_tokens,settled_at,tenant,tokens_in,tokens_out)
-	dead_letters(*) embedding_models(tenant) forgetting_policies(project,tenant) goose_db_version(*) idempotency_keys(answered_at,key,project,route,tenant)
+	dead_letters(*) embedding_models(tenant) entity_decisions(tenant) entity_members(tenant) entity_mentions(tenant) entity_suggestions(tenant)
+	forgetting_policies(project,tenant) goose_db_version(*) idempotency_keys(answered_at,key,project,route,tenant)
 	jobs(due_at,id,kind,project,status,tenant) memories(expires_at,id,project,tenant) outbox(*) prices(tenant)
 	projections(tenant) reflection_gatherings(project,tenant) reflections(created_at,id,leased_to,project,status,tenant)
 	reservations(expires_at,project,status,tenant) restores(tenant) scopes(floor,head,project,tenant) tenant_accounts(tenant)

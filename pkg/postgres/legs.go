@@ -11,7 +11,8 @@ import (
 type Legs struct {
 	Lexical       Lexical
 	Dense         Dense
-	Graph         Graph
+	Graph         search.Linked
+	Mentions      Graph
 	Neighbourhood Neighbourhood
 	Freshness     Freshness
 	Reranker      Reranker
@@ -19,7 +20,7 @@ type Legs struct {
 
 // Legs returns the parts of a search, the dense one over the vectors of the model.
 func (d *DB) Legs(model string) Legs {
-	return Legs{Lexical{DB: d}, Dense{DB: d, Model: model}, Graph{d}, Neighbourhood{d}, Freshness{d}, Reranker{d}}
+	return Legs{Lexical{DB: d}, Dense{DB: d, Model: model}, search.Linked{Mentions: Graph{d}, Names: NewRegister(d)}, Graph{d}, Neighbourhood{d}, Freshness{d}, Reranker{d}}
 }
 
 // Freshness tells how far the legs see: as far as the store, for they look into nothing else.

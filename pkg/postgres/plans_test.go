@@ -3,7 +3,6 @@ package postgres_test
 import (
 	"testing"
 
-	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/postgres"
 	"github.com/rae-memory/rae/pkg/search"
@@ -124,7 +123,7 @@ func (l *library) askEverything(t *testing.T, db *postgres.DB, scope memory.Scop
 			q.Filter.Layers = memory.Layers()
 		}
 		askLegs(t, db, q)
-		if _, err := db.Legs(model).Graph.Explore(t.Context(), scope, q.View, l.words[i], 2); err != nil && fault.KindOf(err) != fault.NotFound {
+		if _, err := db.Legs(model).Mentions.Nodes(t.Context(), scope, q.View, search.NamedIn(scope, l.words[i])); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -152,6 +151,10 @@ func askLegs(t *testing.T, db *postgres.DB, q search.Query) {
 	if hits, err := legs.Dense.Retrieve(t.Context(), q, 100); err != nil || len(hits) == 0 {
 		t.Fatalf("%d hits, %v", len(hits), err)
 	}
+	if _, err := legs.Graph.Retrieve(t.Context(), q, 100); err != nil {
+		t.Fatal(err)
+	}
+	q.Found = hits
 	if _, err := legs.Graph.Retrieve(t.Context(), q, 100); err != nil {
 		t.Fatal(err)
 	}

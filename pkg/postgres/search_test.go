@@ -14,7 +14,7 @@ func TestTheLegsKeepTheContractOfSearch(t *testing.T) {
 		db := open(t, postgres.Options{Clock: clock})
 		legs := db.Legs(searchtest.Model)
 		return searchtest.Engine{
-			Store: db, Lexical: legs.Lexical, Dense: legs.Dense, Graph: legs.Graph,
+			Store: db, Lexical: legs.Lexical, Dense: legs.Dense, Graph: legs.Graph, Names: postgres.NewRegister(db), Mentions: legs.Mentions,
 			Neighbourhood: legs.Neighbourhood, Freshness: legs.Freshness, Reranker: legs.Reranker,
 		}
 	})

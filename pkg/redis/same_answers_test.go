@@ -103,7 +103,7 @@ func (w *world) put(t *testing.T, scope memory.Scope, content string) {
 // service searches the world with the caches given; nil is none.
 func (w *world) service(cache search.Cache, embedder search.Embedder) *search.Service {
 	return &search.Service{
-		Legs:    []search.Leg{index.Lexical{Set: w.set}, index.Dense{Set: w.set}, index.Graph{Set: w.set}},
+		Legs:    []search.Leg{index.Lexical{Set: w.set}, index.Dense{Set: w.set}, search.Linked{Mentions: index.Graph{Set: w.set}}},
 		Weights: search.Weights{"lexical": 1, "graph": .1, "dense": .3}, Memories: w.db, Freshness: w.set, Cache: cache,
 		Neighbourhood: index.Neighbourhood{Set: w.set}, Reranker: index.Reranker{Set: w.set}, Embedder: embedder,
 		Clock: func() time.Time { return w.now }, StageTimeout: 20 * time.Second,

@@ -27,6 +27,7 @@ type Query struct {
 	Model  string    // that made Vector; a leg compares it with vectors of the same model only. "": the leg's own
 	Filter memory.Filter
 	View   memory.View
+	Found  []Hit // by the legs asked before, best first, for one that goes on from there; nil where it is asked alone
 }
 
 // Hit is a candidate. Score lies in 0..1 and is comparable between queries of the same leg.

@@ -55,14 +55,18 @@ func (q *inquiry) lexicalShare(found map[string][]Hit) float64 {
 	return words / total
 }
 
-// retrieve asks the legs of the mode: first those that weigh in, all at once, then, when they found too little, those
-// that only help out. A leg that fails is named, one that the budget does not pay for like any other: reads are never refused
+// retrieve asks the legs of the mode: first those that weigh in, all at once, then, where it counts at all, the one that
+// goes on from what they found, and, when they found too little, those that only help out. A leg that fails is named, one that the budget does not pay for like any other: reads are never refused
 // for want of money. Only when all fail is there no answer.
 func (s *Service) retrieve(ctx context.Context, r *inquiry) (found map[string][]Hit, degraded []string, err error) {
-	var main, helping []Leg
+	var main, next, helping []Leg
 	for _, leg := range s.Legs {
 		switch {
 		case r.Mode != Hybrid && string(r.Mode) != leg.Name():
+		case r.Mode == Hybrid && leg.Name() == string(Graph):
+			if r.weights[leg.Name()] > 0 {
+				next = append(next, leg)
+			}
 		case r.Mode == Hybrid && r.weights[leg.Name()] < 0:
 			helping = append(helping, leg)
 		default:
@@ -81,6 +85,10 @@ func (s *Service) retrieve(ctx context.Context, r *inquiry) (found map[string][]
 	if len(failure) == 0 {
 		failure = s.askWithin(ctx, r, q, main, found)
 	}
+	if len(next) > 0 {
+		q.Found = best(fuse(found, r.weights))
+		failure = append(failure, s.ask(ctx, r, &q, next, found)...)
+	}
 	if distinct(found) < r.Limit {
 		failure = append(failure, s.ask(ctx, r, &q, helping, found)...)
 	}
@@ -96,6 +104,15 @@ func (s *Service) retrieve(ctx context.Context, r *inquiry) (found map[string][]
 		return nil, nil, fault.Wrap(fault.Unavailable, failure[0].err, "no way of searching is available: %s", strings.Join(degraded, ", "))
 	}
 	return found, degraded, nil
+}
+
+// best are candidates as a leg is told of them.
+func best(candidates []*candidate) []Hit {
+	hits := make([]Hit, len(candidates))
+	for i, c := range candidates {
+		hits[i] = Hit{ID: c.id, Score: c.fused}
+	}
+	return hits
 }
 
 // askWithin asks the legs once more for what lies in the time the question names, if they gave as much as they were asked

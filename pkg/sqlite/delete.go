@@ -38,6 +38,7 @@ func (t *tx) delete(m *memory.Memory) error {
 	for _, statement := range [...]string{
 		`DELETE FROM memory_vectors WHERE tenant = ? AND project = ? AND memory_id = ?`,
 		`DELETE FROM memory_tags WHERE tenant = ? AND project = ? AND memory_id = ?`,
+		`DELETE FROM entity_mentions WHERE tenant = ? AND project = ? AND memory_id = ?`,
 		`DELETE FROM memory_versions WHERE tenant = ? AND project = ? AND memory_id = ?`,
 		`DELETE FROM memory_use WHERE tenant = ? AND project = ? AND memory_id = ?`,
 		`DELETE FROM memories WHERE tenant = ? AND project = ? AND id = ?`,

@@ -30,6 +30,8 @@ const (
 	onlyPriced   = "a dry run asks nobody and changes nothing"
 	unforged     = "no text in a context is taken for another block, heading or memory"
 	revocable    = "a block is changed by who has seen what it says, and every change can be undone"
+	undoable     = "a merge of entities that is undone leaves what there would be without it"
+	wellNamed    = "names are merged as well as committed"
 )
 
 var sabotages = []sabotage{
@@ -205,4 +207,16 @@ var sabotages = []sabotage{
 	{undisturbed, "another user's blocks are in a context (SQLite)", "pkg/sqlite/blocks.go",
 		"AND user_id IN ('', ?) AND change <> ?`", "AND user_id IN ('', ?, user_id) AND change <> ?`",
 		"./pkg/sqlite", "^TestBlocksKeepTheContract$"},
+	{undoable, "merges are played again as they moved whom they moved", "pkg/knowledge/partition.go",
+		"from, into := p.Group(d.From), p.Group(d.Into)", "from, into := p.Group(d.Members[0]), p.Group(d.Rest[0])",
+		"./pkg/inmem", "^TestRegisterKeepsTheContract$"},
+	{undoable, "what a memory mentions stays when it is deleted (SQLite)", "pkg/sqlite/delete.go",
+		"		`DELETE FROM entity_mentions WHERE tenant = ? AND project = ? AND memory_id = ?`,\n", "",
+		"./pkg/sqlite", "^TestRegisterKeepsTheContract$"},
+	{wellNamed, "what only the names allow needs no second reason", "pkg/resolve/cluster.go",
+		"back := w.overlap >= enough", "back := true",
+		"./pkg/resolve", "^TestQualityOnTheHeldOutHalf$"},
+	{wellNamed, "letters of any alphabet are compared", "pkg/resolve/alike.go",
+		"len(b.tokens) == 0 || a.scripts != b.scripts:", "len(b.tokens) == 0:",
+		"./pkg/resolve", "^TestAConfusableNameIsNotEvenSuggested$"},
 }

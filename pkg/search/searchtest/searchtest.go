@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/pkg/contract"
+	"github.com/rae-memory/rae/pkg/knowledge"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/search"
 )
@@ -23,6 +24,8 @@ type Engine struct {
 	Lexical       search.Leg
 	Dense         search.Leg // over the vectors of Model
 	Graph         search.Leg
+	Mentions      search.Mentions    // what Graph follows
+	Names         knowledge.Register // who is one with whom, as Graph is told
 	Neighbourhood search.Neighbourhood
 	Freshness     search.Freshness
 	Reranker      search.Reranker

@@ -1,0 +1,4 @@
+package resolve
+
+// Candidates is how many pairs are compared.
+func Candidates(all []Mentioned) int { return len(newSpace(all, &Resolver{}).candidates()) }
