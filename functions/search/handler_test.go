@@ -120,7 +120,7 @@ func TestSearch(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		turns := w.conversation()
-		status, answer := w.call("POST", "/v1/search", `{"query":"Which animal did Mara adopt from the shelter?","explain":true}`)
+		status, answer := w.call("POST", "/v1/search", `{"query":"Which animal did Mara adopt from the shelter?","explain":true,"profile":"relational"}`)
 		if status != 200 {
 			t.Fatalf("%d %v", status, answer)
 		}
