@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,7 +115,7 @@ type maze struct {
 }
 
 func drawMaze(rt *rapid.T) (m maze) {
-	name := rapid.Custom(func(rt *rapid.T) string { return fmt.Sprintf("e%02d", rapid.IntRange(0, 14).Draw(rt, "entity")) })
+	name := rapid.Custom(func(rt *rapid.T) string { return fmt.Sprintf("e%02d", rapid.IntRange(0, 8).Draw(rt, "entity")) })
 	for range rapid.IntRange(0, 8).Draw(rt, "memories") {
 		list := rapid.SliceOfNDistinct(name, 1, 3, rapid.ID).Draw(rt, "mentioned")
 		slices.Sort(list)
@@ -326,5 +327,21 @@ func TestFactsAreToldAsOfATime(t *testing.T) {
 	sub, err := x.Explore(t.Context(), search.Walk{Start: []string{"ann"}, Depth: 1, Relations: []string{"works_at"}})
 	if err != nil || len(sub.Edges) != 1 || sub.Edges[0].To != "tarn" || sub.Edges[0].Evidence[0].Start != 1 || len(sub.Nodes) != 2 {
 		t.Errorf("%v %+v", err, sub)
+	}
+}
+
+func TestOfManyWaysTheShortestAreTold(t *testing.T) {
+	t.Parallel()
+	m := mentions{lists: [][]string{{"a", "b"}, {"a", "c"}, {"b", "c"}, {"b", "d"}, {"c", "d"}, {"d", "e"}, {"a", "x"}, {"x", "y"}, {"y", "e"}}}
+	paths, err := explorer(m, nil).Path(t.Context(), search.Walk{Depth: 6}, "a", "e")
+	var got []string
+	for _, p := range paths.Paths {
+		got = append(got, strings.Join(p.Nodes, ""))
+	}
+	if want := []string{"abde", "acde", "axye"}; err != nil || !slices.Equal(got, want) || paths.Truncated {
+		t.Errorf("%v, %v, want %v", err, got, want)
+	}
+	if paths, err = explorer(m, nil).Path(t.Context(), search.Walk{Depth: 2}, "a", "e"); err != nil || len(paths.Paths) != 0 {
+		t.Errorf("%v, %v within two hops", err, paths.Paths)
 	}
 }
