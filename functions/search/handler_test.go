@@ -20,6 +20,7 @@ import (
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/httpapi"
+	"github.com/rae-memory/rae/pkg/knowledge"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/serve"
 	counter "github.com/rae-memory/rae/pkg/tokens"
@@ -121,7 +122,7 @@ func TestSearch(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		turns := w.conversation()
-		status, answer := w.call("POST", "/v1/search", `{"query":"Which animal did Mara adopt from the shelter?","explain":true}`)
+		status, answer := w.call("POST", "/v1/search", `{"query":"Which animal did Mara adopt from the shelter?","explain":true,"profile":"relational"}`)
 		if status != 200 {
 			t.Fatalf("%d %v", status, answer)
 		}
@@ -368,6 +369,137 @@ func TestEntities(t *testing.T) {
 	}
 	if status, _ := w.call("POST", "/v1/graph/query", `{"entity":"nobody"}`); status != 404 {
 		t.Errorf("unknown entity: %d", status)
+	}
+}
+
+// tell keeps a fact with its evidence.
+func (w *world) tell(scope memory.Scope, subject, relation, object string, from, to *time.Time, evidence memory.Memory) knowledge.Fact {
+	w.t.Helper()
+	thing := func(name string) knowledge.Thing {
+		return knowledge.Thing{ID: knowledge.ThingID(scope, name), Name: name}
+	}
+	f := knowledge.Fact{
+		TenantID: scope.Tenant, ProjectID: scope.Project, Kind: knowledge.Told, Subject: thing(subject), Relation: relation, Object: thing(object),
+		ValidFrom: from, ValidTo: to, Confidence: .9, Observed: evidence.CreatedAt, Method: "rules", Edition: "rules/1", Version: 1,
+	}
+	f.ID = knowledge.FactID(scope, "", f.Subject.ID, relation, f.Object.ID, false, 0)
+	f.Operation = knowledge.OperationID(scope, evidence.ID, 1, f.Method, f.Edition)
+	err := w.db.Facts.Change(w.t.Context(), scope, func(tx knowledge.FactTx) error {
+		f.RecordedFrom = tx.Now()
+		e := knowledge.Evidence{
+			Citation: memory.Citation{MemoryID: evidence.ID, Start: 1, End: 5}, Version: 1, Told: evidence.CreatedAt, Confidence: .9,
+			Method: f.Method, Edition: f.Edition, Operation: f.Operation, RecordedAt: tx.Now(),
+		}
+		return tx.Save(w.t.Context(), knowledge.Record{}, knowledge.Record{Versions: []knowledge.Fact{f}, Evidence: []knowledge.Evidence{e}})
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return f
+}
+
+// names are those of nodes, in order.
+func names(nodes any) (list []string) {
+	for _, n := range nodes.([]any) {
+		list = append(list, n.(map[string]any)["name"].(string))
+	}
+	return list
+}
+
+func TestTheGraphTellsFactsWithTheirEvidence(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	turns := w.conversation()
+	moved := time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)
+	w.tell(here, "Mara", "works_at", "Helio", nil, &moved, turns[0])
+	w.tell(here, "Mara", "works_at", "Tarn", &moved, nil, turns[2])
+	w.tell(here, "Tarn", "based_in", "Oslo", nil, nil, turns[1])
+	elsewhere := memory.Scope{Tenant: "other", Project: "default"}
+	w.tell(elsewhere, "Mara", "owns", "Canary", nil, nil, w.put(elsewhere, memory.Memory{Content: "canary", Entities: []memory.Entity{{Name: "Mara"}, {Name: "Canary"}}}))
+
+	mara := "/v1/entities/" + knowledge.ThingID(here, "Mara")
+	objects := func(page map[string]any, key string) (list []string) {
+		for _, f := range page[key].([]any) {
+			list = append(list, f.(map[string]any)["object"].(map[string]any)["name"].(string))
+		}
+		return list
+	}
+	status, page := w.call("GET", mara, "")
+	if status != 200 || !slices.Equal(objects(page, "facts"), []string{"Tarn"}) || !slices.Equal(objects(page, "former"), []string{"Helio"}) {
+		t.Errorf("now: %d %v", status, page)
+	}
+	if got := names(page["nodes"]); len(got) != 3 || got[0] != "Mara" || len(page["memories"].([]any)) != 3 || page["truncated"] != false {
+		t.Errorf("%v", page)
+	}
+	if status, page = w.call("GET", mara+"?as_of=2026-03-01T00:00:00Z", ""); status != 200 || !slices.Equal(objects(page, "facts"), []string{"Helio"}) || len(page["former"].([]any)) != 0 {
+		t.Errorf("then: %d %v", status, page)
+	}
+	if status, page = w.call("GET", mara+"?known_at=2020-01-01T00:00:00Z", ""); status != 404 {
+		t.Errorf("before it was known: %d %v", status, page)
+	}
+
+	status, found := w.call("POST", "/v1/graph/path", `{"from":"Biscuit","to":"Oslo"}`)
+	paths := found["paths"].([]any)
+	if status != 200 || len(paths) != 1 {
+		t.Fatalf("%d %v", status, found)
+	}
+	hops := paths[0].(map[string]any)["hops"].([]any)
+	var relations []string
+	for _, hop := range hops {
+		e := hop.([]any)[0].(map[string]any)
+		relations = append(relations, e["relation"].(string))
+		if len(e["memories"].([]any)) == 0 {
+			t.Errorf("a hop without evidence: %v", e)
+		}
+	}
+	if !slices.Equal(relations, []string{"mentioned_with", "works_at", "based_in"}) {
+		t.Errorf("relations %v", relations)
+	}
+	if span := hops[1].([]any)[0].(map[string]any)["evidence"].([]any)[0].(map[string]any); span["start"] != 1.0 || span["end"] != 5.0 {
+		t.Errorf("span %v", span)
+	}
+	for body, want := range map[string]int{
+		`{"from":"Biscuit","to":"Oslo","max_depth":2}`:                       0,
+		`{"from":"Biscuit","to":"Oslo","relations":["works_at","based_in"]}`: 0,
+		`{"from":"Mara","to":"Oslo","relations":["works_at","based_in"]}`:    1,
+		`{"from":"Mara","to":"Oslo","as_of":"2026-03-01T00:00:00Z"}`:         0,
+		`{"from":"Mara","to":"mara"}`:                                        1,
+	} {
+		if status, found := w.call("POST", "/v1/graph/path", body); status != 200 || len(found["paths"].([]any)) != want {
+			t.Errorf("%s: %d %v, want %d paths", body, status, found, want)
+		}
+	}
+	status, sub := w.call("POST", "/v1/graph/subgraph", `{"entities":["Mara","Oslo"],"depth":1}`)
+	if got := names(sub["nodes"]); status != 200 || !slices.Equal(got, []string{"Mara", "Oslo", "Biscuit", "Tarn"}) || len(sub["edges"].([]any)) != 3 {
+		t.Errorf("%d %v", status, sub)
+	}
+	if status, sub = w.call("POST", "/v1/graph/subgraph", `{"entities":["Mara","Oslo"],"depth":0}`); status != 200 || len(sub["nodes"].([]any)) != 2 || len(sub["edges"].([]any)) != 0 {
+		t.Errorf("%d %v", status, sub)
+	}
+	if status, sub = w.call("POST", "/v1/graph/query", `{"entity":"Mara","depth":2,"relations":["works_at"]}`); status != 200 || !slices.Equal(names(sub["nodes"]), []string{"Mara", "Tarn"}) {
+		t.Errorf("%d %v", status, sub)
+	}
+	if status, sub = w.call("POST", "/v1/graph/query", `{"entity":"Mara","limit":2}`); status != 200 || sub["truncated"] != true || len(sub["nodes"].([]any)) != 2 {
+		t.Errorf("%d %v", status, sub)
+	}
+	for _, c := range []struct {
+		name, path, body string
+		status           int
+	}{
+		{"an unknown end", "/v1/graph/path", `{"from":"Mara","to":"Canary"}`, 404},
+		{"an unknown entity of several", "/v1/graph/subgraph", `{"entities":["Mara","Canary"]}`, 404},
+		{"another tenant's", "/v1/graph/query", `{"entity":"Canary"}`, 404},
+		{"too far", "/v1/graph/path", `{"from":"Mara","to":"Oslo","max_depth":7}`, 422},
+		{"nothing to begin with", "/v1/graph/subgraph", `{"entities":[]}`, 422},
+		{"an empty relation", "/v1/graph/query", `{"entity":"Mara","relations":[""]}`, 422},
+		{"a name that is none", "/v1/graph/subgraph", `{"entities":[""]}`, 422},
+	} {
+		if status, answer := w.call("POST", c.path, c.body); status != c.status || strings.Contains(fmt.Sprint(answer), "owns") {
+			t.Errorf("%s: %d %v", c.name, status, answer)
+		}
+	}
+	if status, page := w.call("GET", mara, "", "X-Project-ID", "side"); status != 404 {
+		t.Errorf("another project's: %d %v", status, page)
 	}
 }
 

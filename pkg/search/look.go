@@ -63,6 +63,7 @@ func (q *inquiry) look(ctx context.Context, candidates []*candidate, results []s
 		results[i].final = results[i].features.score()
 	}
 	q.addTimes(results)
+	q.addRevisions(results)
 }
 
 // score reads the candidates and gives each its features and what they make of it.

@@ -289,9 +289,9 @@ func TestProfilesAndWeightsOfARequest(t *testing.T) {
 		request search.Request
 		want    search.Weights
 	}{
-		{"of its kind", search.Request{Query: "What did she paint?"}, search.Weights{"lexical": 1, "dense": .4, "graph": .1}},
+		{"of its kind", search.Request{Query: "What did she paint?"}, search.Weights{"lexical": 1, "dense": .4, "graph": 0}},
 		{"of the profile it names", search.Request{Profile: search.Relational}, search.Weights{"lexical": 1, "dense": .4, "graph": .1 * 3.0}},
-		{"its own", search.Request{Weights: search.Weights{"dense": .9, "lexical": 0}}, search.Weights{"lexical": 0, "dense": .9, "graph": .1}},
+		{"its own", search.Request{Weights: search.Weights{"dense": .9, "lexical": 0}}, search.Weights{"lexical": 0, "dense": .9, "graph": 0}},
 	} {
 		c.request.Query = "What did she paint?"
 		got := ask(t, s, c.request).Results[0].Explain.Weights

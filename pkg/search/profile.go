@@ -11,7 +11,7 @@ import (
 )
 
 // A Profile says how much more or less each leg counts for one type of question than the deployment's Weights say. A leg
-// it does not name counts as they say.
+// it does not name counts as they say. Links are followed only where a request names the profile, or their weight, itself.
 type Profile struct {
 	Name   string
 	Of     string             // which questions it is for
@@ -21,11 +21,11 @@ type Profile struct {
 // Profiles are the types of questions. The first that fits is taken; the last fits all.
 func Profiles() []Profile {
 	return []Profile{
-		{Temporal, "names a time, or asks for one", nil},
+		{Temporal, "names a time, or asks for one", map[string]float64{"graph": 0}},
 		{Relational, "names two or more, or asks how things belong together", map[string]float64{"graph": 3}},
-		{Keyword, "a few words, a name, an identifier or code, and no question", map[string]float64{"dense": .6}},
-		{Conceptual, "asks why or how, or to explain", map[string]float64{"dense": 1.5}},
-		{Factual, "everything else", nil},
+		{Keyword, "a few words, a name, an identifier or code, and no question", map[string]float64{"dense": .6, "graph": 0}},
+		{Conceptual, "asks why or how, or to explain", map[string]float64{"dense": 1.5, "graph": 0}},
+		{Factual, "everything else", map[string]float64{"graph": 0}},
 	}
 }
 
@@ -53,7 +53,12 @@ func (u *understanding) profile(named string) (Profile, error) {
 		}
 		return Profile{}, fault.BadField("body.profile", "%q is none of %s", named, strings.Join(names, ", "))
 	}
-	return all[i], nil
+	p := all[i]
+	if named == "" { // nothing shows that links help a question that does not ask for them: docs/adr/0069
+		p.Factor = maps.Clone(p.Factor)
+		p.Factor[string(Graph)] = 0
+	}
+	return p, nil
 }
 
 // kind is the type of the question.
