@@ -33,11 +33,7 @@ type Times struct {
 	KnownAt time.Time `query:"known_at" doc:"What RAE held at this time, in the versions it held."`
 }
 
-func (in *Times) view() memory.View {
-	view := viewAt(in.AsOf)
-	view.KnownAt = viewAt(in.KnownAt).AsOf
-	return view
-}
+func (in *Times) view() memory.View { return viewAt(in.AsOf, in.KnownAt) }
 
 type factsInput struct {
 	httpapi.Scoped
