@@ -86,6 +86,7 @@ var packages = []struct {
 	{"pkg/budget", capability, "spending within limits"},
 	{"pkg/embed", capability, "turning texts into vectors"},
 	{"pkg/eval", capability, "measuring how well an engine finds"},
+	{"pkg/extract", capability, "reading out of memories what they say"},
 	{"pkg/ingest", capability, "taking in memories"},
 	{"pkg/job", capability, "long work in slices"},
 	{"pkg/reflection", capability, "deriving memories from memories"},
