@@ -75,8 +75,10 @@ type Reflection struct {
 	TokensIn  int         `json:"tokens_in"`
 	TokensOut int         `json:"tokens_out"`
 	Cost      budget.Cost `json:"cost"`
+	Edition   string      `json:"edition,omitempty"` // of the prompt a language model was asked by: "insight/1"
 
-	Error      string     `json:"error,omitempty"`
+	Error      string     `json:"error,omitempty"`      // why it failed, waits, or had to do without a language model
+	NotBefore  *time.Time `json:"not_before,omitempty"` // until when a queued or parked one waits at least
 	CreatedAt  time.Time  `json:"created_at"`
 	FinishedAt *time.Time `json:"finished_at,omitempty"`
 

@@ -40,6 +40,8 @@ func Run(t *testing.T, on string, open Open) {
 		{"a lease that ended unclaimed may still finish", finishesLate},
 		{"finishing keeps what is the store's and tells its records", finishes},
 		{"work given back is claimed again with its progress", givesBack},
+		{"what waits for its time is claimed from then on", waits},
+		{"what is parked is claimed when its time comes or it is resumed", parks},
 		{"a cancelled reflection is not worked on", cancels},
 		{"an event counts once and every so many queue one reflection", gathers},
 		{"events told together count as if told one by one", gathersTogether},
