@@ -29,27 +29,48 @@ type Offset struct {
 	Unit int // days of the unit it was told in: how exact it is
 }
 
+// Told is a stretch of time and the words that name it: Source[Start:End].
+type Told struct {
+	text.Span
+	Time  Span
+	Date  Date // for words that name a date; zero for others
+	Fixed bool // the words mean the same whenever they are said: they name a year
+}
+
 // Spans finds the stretches of time a text names for somebody who says it at now, in the order of the text. A month or
 // a day without its year is the last one that has begun. English, and the commonest words of Chinese and Japanese.
 func Spans(s string, now time.Time) []Span {
+	var spans []Span
+	for _, told := range Find(s, now) {
+		spans = append(spans, told.Time)
+	}
+	for _, c := range unspaced {
+		if strings.Contains(s, c.word) {
+			spans = append(spans, around(now.UTC(), c.unit, c.steps))
+		}
+	}
+	return spans
+}
+
+// Find is Spans with the words that name them. It knows English alone.
+func Find(s string, now time.Time) []Told {
 	now = now.UTC()
 	words := text.Words(s)
-	var spans []Span
+	var all []Told
 	for i := 0; i < len(words); {
 		span, used := spanAt(words[i:], now)
 		if used == 0 {
 			i++
 			continue
 		}
-		spans = append(spans, span)
+		told := Told{Span: text.Span{Start: words[i].Start, End: words[i+used-1].End}, Time: span}
+		if d, n := dateAt(words[i:]); n == used {
+			told.Date, told.Fixed = d, d.Year > 0
+		}
+		all = append(all, told)
 		i += used
 	}
-	for _, c := range unspaced {
-		if strings.Contains(s, c.word) {
-			spans = append(spans, around(now, c.unit, c.steps))
-		}
-	}
-	return spans
+	return all
 }
 
 // Offsets finds times told from something that happened.

@@ -1,6 +1,7 @@
 package when_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -51,6 +52,19 @@ func TestSpans(t *testing.T) {
 		if want := (when.Span{From: day(c.from), To: day(c.to)}); len(spans) != 1 || spans[0] != want {
 			t.Errorf("%q names %v, want %v", c.said, spans, want)
 		}
+	}
+}
+
+func TestFindTellsTheWords(t *testing.T) {
+	t.Parallel()
+	const in = "Born 7 May 1990, moved last May, back on 3 June"
+	var words []string
+	var fixed []bool
+	for _, told := range when.Find(in, now) {
+		words, fixed = append(words, in[told.Start:told.End]), append(fixed, told.Fixed)
+	}
+	if want := []string{"7 May 1990", "last May", "3 June"}; !slices.Equal(words, want) || !slices.Equal(fixed, []bool{true, false, false}) {
+		t.Errorf("%q %v, want %q", words, fixed, want)
 	}
 }
 
