@@ -32,8 +32,9 @@ var commanding = sync.OnceValue(func() []*regexp.Regexp {
 	return all
 })
 
-// injected reports whether a text tries to tell whoever reads it what to do.
-func injected(s string) bool {
+// Commands reports whether a text tries to tell whoever reads it what to do: by what Suspicious names, or by speaking of the
+// machinery that reads it.
+func Commands(s string) bool {
 	if len(Suspicious(s)) > 0 {
 		return true
 	}

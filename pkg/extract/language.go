@@ -142,8 +142,7 @@ func (l *Language) without(ctx context.Context, scope memory.Scope, told []memor
 func (l *Language) ask(ctx context.Context, told []memory.Memory, batch []int, all []knowledge.Extraction, dropped drops) error {
 	s := sheet{}
 	for _, at := range batch {
-		text, _ := clip(told[at].Content)
-		s.memories, s.texts = append(s.memories, &told[at]), append(s.texts, llm.Inert(text))
+		s.memories, s.texts = append(s.memories, &told[at]), append(s.texts, llm.Inert(clip(told[at].Content)))
 	}
 	response, err := l.Model.Complete(ctx, s.request())
 	if err != nil {
@@ -155,7 +154,7 @@ func (l *Language) ask(ctx context.Context, told []memory.Memory, batch []int, a
 	}
 	found := s.verify(&said, dropped)
 	for i, at := range batch {
-		all[at].Mentions, all[at].Statements = found[i].Mentions, found[i].Statements
+		all[at].Mentions, all[at].Statements, all[at].Language = found[i].Mentions, found[i].Statements, identify(told[at].Content)
 		slices.SortStableFunc(all[at].Statements, func(a, b knowledge.Statement) int { return a.Start - b.Start })
 	}
 	return nil

@@ -81,8 +81,8 @@ func turn(n int, name, content string) memory.Memory {
 	}
 }
 
-// read has the memories read by the model, and the fallback if need be.
-func read(t *testing.T, m llm.Model, told ...memory.Memory) []knowledge.Extraction {
+// ask has the memories read by the model, and the fallback if need be.
+func ask(t *testing.T, m llm.Model, told ...memory.Memory) []knowledge.Extraction {
 	t.Helper()
 	all, err := (&extract.Language{Model: m, Fallback: new(plain)}).Extract(t.Context(), acme, told)
 	if err != nil {
@@ -101,7 +101,7 @@ func TestTheWholeRequestIsAsItWasAgreed(t *testing.T) {
 	}
 	told[3].SessionID, told[3].OccurredAt = "s2", nil
 	m := saying(t, map[string]any{"statements": []any{}, "names": []any{}})
-	all := read(t, m, told...)
+	all := ask(t, m, told...)
 	if len(m.asked) != 1 || len(all) != 4 || m.paid[0] != acme {
 		t.Fatalf("%d calls, paid by %v, %d extractions", len(m.asked), m.paid, len(all))
 	}
@@ -109,7 +109,7 @@ func TestTheWholeRequestIsAsItWasAgreed(t *testing.T) {
 		t.Error(err)
 	}
 	golden(t, "extract.1.request.json", m.asked[0])
-	read(t, m, told...)
+	ask(t, m, told...)
 	if !reflect.DeepEqual(m.asked[0], m.asked[1]) {
 		t.Error("the same memories are asked about in other words")
 	}
@@ -145,8 +145,8 @@ func golden(t *testing.T, name string, r llm.Request) {
 	}
 }
 
-// says is a statement as a model writes it.
-func says(memory int, kind, subject, relation, object, quote string, more ...any) map[string]any {
+// claimed is a statement as a model writes it.
+func claimed(memory int, kind, subject, relation, object, quote string, more ...any) map[string]any {
 	c := map[string]any{
 		"memory": memory, "kind": kind, "subject": subject, "subject_type": "person", "relation": relation, "object": object, "object_type": "",
 		"literal": false, "negated": false, "from": nil, "to": nil, "confidence": 0.9, "quote": quote,
@@ -167,44 +167,44 @@ func TestWhatTheMemoriesDontSayIsDropped(t *testing.T) {
 		claim map[string]any
 		want  string // subject relation object from to quote, "" = dropped
 	}{
-		"the speaker":                         {says(1, "fact", "Ann Smith", "movedTo", "Łódź", "I moved to Łódź"), "Ann Smith moved_to Łódź|I moved to Łódź"},
-		"other capitals":                      {says(1, "fact", "ANN smith", "Moved to", "łódź", "I moved to Łódź"), "ANN smith moved_to łódź|I moved to Łódź"},
-		"a part of a word":                    {says(1, "fact", "Ann Smith", "moved_to", "Łód", "I moved to Łódź"), ""},
-		"another name in it":                  {says(1, "fact", "Mara", "gave_to", "Ann Smith", "Mara gave me a greyhound"), "Mara gave_to Ann Smith|Mara gave me a greyhound"},
-		"a pronoun":                           {says(2, "fact", "Mara", "lives_in", "Paris", "She lives in Paris."), "Mara lives_in Paris|She lives in Paris."},
-		"a pronoun of nobody":                 {says(2, "fact", "Zoe", "lives_in", "Paris", "She lives in Paris."), ""},
-		"you":                                 {says(2, "fact", "Ann Smith", "is_good_at", "chess", "You are good at chess."), "Ann Smith is_good_at chess|You are good at chess."},
-		"you who does not speak":              {says(2, "fact", "Mara", "is_good_at", "chess", "You are good at chess."), ""},
-		"no pronoun":                          {says(2, "fact", "Mara", "eats", "vegetarian food", "I eat vegetarian food."), ""},
-		"another's words":                     {says(2, "fact", "Ann Smith", "eats", "vegetarian food", "I eat vegetarian food."), ""},
-		"an object from elsewhere":            {says(2, "fact", "Bob", "loves", "Łódź", "I eat vegetarian food."), ""},
-		"a value":                             {says(2, "fact", "Bob", "has_budget", "500 euros", "My budget is 500 euros.", "literal", true), "Bob has_budget 500 euros|My budget is 500 euros."},
-		"another value":                       {says(2, "fact", "Bob", "has_budget", "600 euros", "My budget is 500 euros.", "literal", true), ""},
-		"a value put plainly":                 {says(2, "preference", "Bob", "prefers", "food that is vegetarian", "I eat vegetarian food.", "literal", true), "Bob prefers food that is vegetarian|I eat vegetarian food."},
-		"no such words":                       {says(1, "fact", "Ann Smith", "moved_to", "Łódź", "I moved to  Łódź"), ""},
-		"another text's words":                {says(2, "fact", "Ann Smith", "moved_to", "Łódź", "I moved to Łódź"), ""},
-		"a text it was not given":             {says(3, "fact", "Ann Smith", "moved_to", "Łódź", "I moved to Łódź"), ""},
-		"no text":                             {says(0, "fact", "Ann Smith", "moved_to", "Łódź", "I moved to Łódź"), ""},
-		"no words":                            {says(1, "fact", "Ann Smith", "moved_to", "Łódź", " "), ""},
-		"no relation":                         {says(1, "fact", "Ann Smith", "→", "Łódź", "I moved to Łódź"), ""},
-		"itself":                              {says(1, "fact", "Ann Smith", "is", "Ann Smith", "Mara gave me a greyhound"), ""},
-		"a month it says":                     {says(1, "fact", "Ann Smith", "moved_to", "Łódź", "I moved to Łódź in March 2024", "from", "2024-03"), "Ann Smith moved_to Łódź 2024-03-01|I moved to Łódź in March 2024"},
-		"a day in the month it says":          {says(1, "fact", "Ann Smith", "moved_to", "Łódź", "I moved to Łódź in March 2024", "from", "2024-03-15"), "Ann Smith moved_to Łódź 2024-03-15|I moved to Łódź in March 2024"},
-		"another month":                       {says(1, "fact", "Ann Smith", "moved_to", "Łódź", "I moved to Łódź in March 2024", "from", "2024-05-01"), "Ann Smith moved_to Łódź|I moved to Łódź in March 2024"},
-		"a month the quote leaves out":        {says(1, "fact", "Ann Smith", "moved_to", "Łódź", "I moved to Łódź", "from", "2024-03-01"), "Ann Smith moved_to Łódź|I moved to Łódź"},
-		"last week, from when it was said":    {says(1, "fact", "Mara", "gave", "greyhound", "Mara gave me a greyhound last week", "from", "2025-05-06"), "Mara gave greyhound 2025-05-06|Mara gave me a greyhound last week"},
-		"last week, from today":               {says(1, "fact", "Mara", "gave", "greyhound", "Mara gave me a greyhound last week", "from", "2026-11-21"), "Mara gave greyhound|Mara gave me a greyhound last week"},
-		"no time at all":                      {says(1, "fact", "Mara", "gave", "greyhound", "Mara gave me a greyhound last week", "from", "soon"), "Mara gave greyhound|Mara gave me a greyhound last week"},
-		"an end before the beginning":         {says(1, "fact", "Ann Smith", "moved_to", "Łódź", "I moved to Łódź in March 2024", "from", "2024-03-15", "to", "2024-03-02"), "Ann Smith moved_to Łódź|I moved to Łódź in March 2024"},
-		"markup":                              {says(1, "fact", "<b>Ann</b>", "moved_to", "Łódź", "I moved to Łódź"), ""},
-		"a line break":                        {says(1, "fact", "Ann\nSmith", "moved_to", "Łódź", "I moved to Łódź"), ""},
-		"a relation in another script":        {says(1, "fact", "Ann Smith", "переехала", "Łódź", "I moved to Łódź"), ""},
-		"a relation of many words":            {says(1, "fact", "Ann Smith", strings.Repeat("moved ", 40), "Łódź", "I moved to Łódź"), "Ann Smith moved_moved_moved_moved_moved_moved_moved_moved_moved_moved Łódź|I moved to Łódź"},
-		"a quote with the wish to be trimmed": {says(1, "fact", "Ann Smith", "moved_to", "Łódź", " I moved to Łódź "), "Ann Smith moved_to Łódź|I moved to Łódź"},
+		"the speaker":                         {claimed(1, "fact", "Ann Smith", "movedTo", "Łódź", "I moved to Łódź"), "Ann Smith moved_to Łódź|I moved to Łódź"},
+		"other capitals":                      {claimed(1, "fact", "ANN smith", "Moved to", "łódź", "I moved to Łódź"), "ANN smith moved_to łódź|I moved to Łódź"},
+		"a part of a word":                    {claimed(1, "fact", "Ann Smith", "moved_to", "Łód", "I moved to Łódź"), ""},
+		"another name in it":                  {claimed(1, "fact", "Mara", "gave_to", "Ann Smith", "Mara gave me a greyhound"), "Mara gave_to Ann Smith|Mara gave me a greyhound"},
+		"a pronoun":                           {claimed(2, "fact", "Mara", "lives_in", "Paris", "She lives in Paris."), "Mara lives_in Paris|She lives in Paris."},
+		"a pronoun of nobody":                 {claimed(2, "fact", "Zoe", "lives_in", "Paris", "She lives in Paris."), ""},
+		"you":                                 {claimed(2, "fact", "Ann Smith", "is_good_at", "chess", "You are good at chess."), "Ann Smith is_good_at chess|You are good at chess."},
+		"you who does not speak":              {claimed(2, "fact", "Mara", "is_good_at", "chess", "You are good at chess."), ""},
+		"no pronoun":                          {claimed(2, "fact", "Mara", "eats", "vegetarian food", "I eat vegetarian food."), ""},
+		"another's words":                     {claimed(2, "fact", "Ann Smith", "eats", "vegetarian food", "I eat vegetarian food."), ""},
+		"an object from elsewhere":            {claimed(2, "fact", "Bob", "loves", "Łódź", "I eat vegetarian food."), ""},
+		"a value":                             {claimed(2, "fact", "Bob", "has_budget", "500 euros", "My budget is 500 euros.", "literal", true), "Bob has_budget 500 euros|My budget is 500 euros."},
+		"another value":                       {claimed(2, "fact", "Bob", "has_budget", "600 euros", "My budget is 500 euros.", "literal", true), ""},
+		"a value put plainly":                 {claimed(2, "preference", "Bob", "prefers", "food that is vegetarian", "I eat vegetarian food.", "literal", true), "Bob prefers food that is vegetarian|I eat vegetarian food."},
+		"no such words":                       {claimed(1, "fact", "Ann Smith", "moved_to", "Łódź", "I moved to  Łódź"), ""},
+		"another text's words":                {claimed(2, "fact", "Ann Smith", "moved_to", "Łódź", "I moved to Łódź"), ""},
+		"a text it was not given":             {claimed(3, "fact", "Ann Smith", "moved_to", "Łódź", "I moved to Łódź"), ""},
+		"no text":                             {claimed(0, "fact", "Ann Smith", "moved_to", "Łódź", "I moved to Łódź"), ""},
+		"no words":                            {claimed(1, "fact", "Ann Smith", "moved_to", "Łódź", " "), ""},
+		"no relation":                         {claimed(1, "fact", "Ann Smith", "→", "Łódź", "I moved to Łódź"), ""},
+		"itself":                              {claimed(1, "fact", "Ann Smith", "is", "Ann Smith", "Mara gave me a greyhound"), ""},
+		"a month it says":                     {claimed(1, "fact", "Ann Smith", "moved_to", "Łódź", "I moved to Łódź in March 2024", "from", "2024-03"), "Ann Smith moved_to Łódź 2024-03-01|I moved to Łódź in March 2024"},
+		"a day in the month it says":          {claimed(1, "fact", "Ann Smith", "moved_to", "Łódź", "I moved to Łódź in March 2024", "from", "2024-03-15"), "Ann Smith moved_to Łódź 2024-03-15|I moved to Łódź in March 2024"},
+		"another month":                       {claimed(1, "fact", "Ann Smith", "moved_to", "Łódź", "I moved to Łódź in March 2024", "from", "2024-05-01"), "Ann Smith moved_to Łódź|I moved to Łódź in March 2024"},
+		"a month the quote leaves out":        {claimed(1, "fact", "Ann Smith", "moved_to", "Łódź", "I moved to Łódź", "from", "2024-03-01"), "Ann Smith moved_to Łódź|I moved to Łódź"},
+		"last week, from when it was said":    {claimed(1, "fact", "Mara", "gave", "greyhound", "Mara gave me a greyhound last week", "from", "2025-05-06"), "Mara gave greyhound 2025-05-06|Mara gave me a greyhound last week"},
+		"last week, from today":               {claimed(1, "fact", "Mara", "gave", "greyhound", "Mara gave me a greyhound last week", "from", "2026-11-21"), "Mara gave greyhound|Mara gave me a greyhound last week"},
+		"no time at all":                      {claimed(1, "fact", "Mara", "gave", "greyhound", "Mara gave me a greyhound last week", "from", "soon"), "Mara gave greyhound|Mara gave me a greyhound last week"},
+		"an end before the beginning":         {claimed(1, "fact", "Ann Smith", "moved_to", "Łódź", "I moved to Łódź in March 2024", "from", "2024-03-15", "to", "2024-03-02"), "Ann Smith moved_to Łódź|I moved to Łódź in March 2024"},
+		"markup":                              {claimed(1, "fact", "<b>Ann</b>", "moved_to", "Łódź", "I moved to Łódź"), ""},
+		"a line break":                        {claimed(1, "fact", "Ann\nSmith", "moved_to", "Łódź", "I moved to Łódź"), ""},
+		"a relation in another script":        {claimed(1, "fact", "Ann Smith", "переехала", "Łódź", "I moved to Łódź"), ""},
+		"a relation of many words":            {claimed(1, "fact", "Ann Smith", strings.Repeat("moved ", 40), "Łódź", "I moved to Łódź"), "Ann Smith moved_moved_moved_moved_moved_moved_moved_moved_moved_moved Łódź|I moved to Łódź"},
+		"a quote with the wish to be trimmed": {claimed(1, "fact", "Ann Smith", "moved_to", "Łódź", " I moved to Łódź "), "Ann Smith moved_to Łódź|I moved to Łódź"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			all := read(t, saying(t, map[string]any{"statements": []any{c.claim}, "names": []any{}}), told...)
+			all := ask(t, saying(t, map[string]any{"statements": []any{c.claim}, "names": []any{}}), told...)
 			got := ""
 			for i, e := range all {
 				for _, s := range e.Statements {
@@ -235,12 +235,12 @@ func TestWhatTheMemoriesDontSayIsDropped(t *testing.T) {
 func TestConfidencesAreClampedAndNamesMerged(t *testing.T) {
 	t.Parallel()
 	told := []memory.Memory{turn(1, "Ann", "Robert, or Bob as we say, plays the cello and the piano."), turn(2, "Bob", "True.")}
-	all := read(t, saying(t, map[string]any{
+	all := ask(t, saying(t, map[string]any{
 		"statements": []any{
-			says(1, "fact", "Robert", "plays", "cello", "Robert, or Bob as we say, plays the cello", "confidence", 7),
-			says(1, "fact", "Robert", "plays", "cello", "Robert, or Bob as we say, plays the cello and the piano."),
-			says(1, "fact", "Robert", "plays", "piano", "plays the cello and the piano.", "confidence", -1),
-			says(1, "fact", "Robert", "plays", "piano", "Robert, or Bob as we say, plays the cello and the piano.", "confidence", -1),
+			claimed(1, "fact", "Robert", "plays", "cello", "Robert, or Bob as we say, plays the cello", "confidence", 7),
+			claimed(1, "fact", "Robert", "plays", "cello", "Robert, or Bob as we say, plays the cello and the piano."),
+			claimed(1, "fact", "Robert", "plays", "piano", "plays the cello and the piano.", "confidence", -1),
+			claimed(1, "fact", "Robert", "plays", "piano", "Robert, or Bob as we say, plays the cello and the piano.", "confidence", -1),
 		},
 		"names": []any{map[string]any{"name": "robert", "type": "Person", "aliases": []string{"Bob", "Rob", "Bob", "robert", "<b>"}}},
 	}), told...)
@@ -263,8 +263,8 @@ func TestBatchesAreOfOneOwnerAndNoLargerThanTheyMay(t *testing.T) {
 		}
 		told = append(told, m)
 	}
-	m := saying(t, map[string]any{"statements": []any{says(1, "fact", "Ann", "saw", "film", "I saw film")}, "names": []any{}})
-	all := read(t, m, told...)
+	m := saying(t, map[string]any{"statements": []any{claimed(1, "fact", "Ann", "saw", "film", "I saw film")}, "names": []any{}})
+	all := ask(t, m, told...)
 	var sizes []int
 	for _, r := range m.asked {
 		sizes = append(sizes, strings.Count(r.Messages[1].Content, "told on"))
@@ -279,11 +279,11 @@ func TestBatchesAreOfOneOwnerAndNoLargerThanTheyMay(t *testing.T) {
 	}
 	long := strings.Repeat("I like long stories. ", 60_000)
 	m = saying(t, map[string]any{"statements": []any{}, "names": []any{}})
-	all = read(t, m, turn(1, "Ann", long), turn(2, "Ann", long), turn(3, "Ann", long), turn(4, "Ann", long), turn(5, "Ann", long), turn(6, "Ann", "\xff\xfe"), turn(7, "Ann", ""))
+	all = ask(t, m, turn(1, "Ann", long), turn(2, "Ann", long), turn(3, "Ann", long), turn(4, "Ann", long), turn(5, "Ann", long), turn(6, "Ann", "\xff\xfe"), turn(7, "Ann", ""))
 	if len(m.asked) != 2 || len(m.asked[0].Messages[1].Content) > 34<<10 || !slices.Equal(all[0].Flags, []string{"truncated"}) || !slices.Equal(all[5].Flags, []string{"no_prose"}) {
 		t.Errorf("%d requests, the first of %d bytes; %v", len(m.asked), len(m.asked[0].Messages[1].Content), all[0].Flags)
 	}
-	if nothing := read(t, m); len(nothing) != 0 || len(m.asked) != 2 {
+	if nothing := ask(t, m); len(nothing) != 0 || len(m.asked) != 2 {
 		t.Errorf("of nothing came %v", nothing)
 	}
 }
@@ -393,12 +393,12 @@ func TestAModelThatObeysEveryTextSaysNoMoreThanTheTextsDo(t *testing.T) {
 			t.Parallel()
 			told := []memory.Memory{turn(1, "Mallory", attempt.Content), turn(2, "Bob", "I had lunch with Ann today and she paid for it.")}
 			m := &model{says: func(int, llm.Request) (string, error) { return string(attempt.Obeyed), nil }}
-			all := read(t, m, told...)
+			all := ask(t, m, told...)
 			if len(m.asked) != 1 || len(m.asked[0].Messages) != 2 {
 				t.Fatalf("asked %+v", m.asked)
 			}
 			sent := m.asked[0].Messages[1].Content
-			if strings.Count(sent, "<<<") != 3 || strings.Count(sent, ">>>") != 3 || strings.Contains(sent, "<|") || strings.Contains(sent, "[INST]") {
+			if shown := strings.Count(sent, ", said by "); strings.Count(sent, "<<<") != 1+shown || strings.Count(sent, ">>>") != 1+shown || shown == 0 || strings.Contains(sent, "<|") || strings.Contains(sent, "[INST]") {
 				t.Errorf("the text leaves its fence:\n%s", sent)
 			}
 			if !slices.Contains(all[0].Flags, "injection") || len(all[1].Flags) != 0 {

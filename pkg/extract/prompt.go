@@ -77,16 +77,16 @@ type sheet struct {
 	texts    []string // what is sent of each, inert
 }
 
-// clip is what is read of a content, and whether that is all.
-func clip(content string) (string, bool) {
+// clip is what is read of a content.
+func clip(content string) string {
 	if len(content) <= maxTextBytes {
-		return content, true
+		return content
 	}
 	end := maxTextBytes
 	for end > 0 && !utf8.RuneStart(content[end]) {
 		end--
 	}
-	return content[:end], false
+	return content[:end]
 }
 
 // request asks for the statements of the sheet. Equal memories make equal requests.

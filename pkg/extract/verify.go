@@ -18,24 +18,23 @@ import (
 
 // Why something a model said was dropped.
 const (
-	dropForeign  = "memory"    // it names a text it was not given
-	dropQuote    = "quote"     // the text has no such words
-	dropSubject  = "subject"   // nobody of this name is meant there
-	dropObject   = "object"    // nor is this said of it
-	dropRelation = "relation"  // no relation
-	dropTime     = "time"      // the words tell no such time; the statement stays, without it
-	dropAlias    = "alias"     // no text has this name
-	dropInjected = "injection" // an instruction of a text that tries to instruct
-	dropRepeated = "repeated"
-	dropMany     = "too_many"
+	dropForeign   = "memory"    // it names a text it was not given
+	dropQuote     = "quote"     // the text has no such words
+	dropSubject   = "subject"   // nobody of this name is meant there
+	dropObject    = "object"    // nor is this said of it
+	dropRelation  = "relation"  // no relation
+	dropTime      = "time"      // the words tell no such time; the statement stays, without it
+	dropAlias     = "alias"     // no text has this name
+	dropAssistant = "assistant" // what an assistant says is no evidence
+	dropInjected  = "injection" // an instruction of a text that tries to instruct
+	dropRepeated  = "repeated"
+	dropMany      = "too_many"
 )
 
 // Bounds of what is believed of one memory.
 const (
-	maxStatements    = 16
+	mostStatements   = 16
 	maxQuoteBytes    = 1000
-	maxNameBytes     = 200
-	maxObjectBytes   = 400
 	maxRelationBytes = 64
 	maxAliases       = 8
 )
@@ -62,7 +61,7 @@ func (s *sheet) verify(said *answer, dropped drops) []knowledge.Extraction {
 		if why == "" && slices.ContainsFunc(found[at].Statements, func(other knowledge.Statement) bool { return sameStatement(&st, &other) }) {
 			why = dropRepeated
 		}
-		if why == "" && len(found[at].Statements) == maxStatements {
+		if why == "" && len(found[at].Statements) == mostStatements {
 			why = dropMany
 		}
 		if why != "" {
@@ -104,6 +103,9 @@ func sameStatement(a, b *knowledge.Statement) bool {
 // statement is what holds of a claim about the memory, or why nothing does.
 func (s *sheet) statement(at int, c *claim, dropped drops) (st knowledge.Statement, why string) {
 	m, sent := s.memories[at], s.texts[at]
+	if _, silent := sayer(m); silent {
+		return st, dropAssistant
+	}
 	quote := strings.TrimSpace(c.Quote)
 	start := strings.Index(sent, quote)
 	if start < 0 {
@@ -116,7 +118,7 @@ func (s *sheet) statement(at int, c *claim, dropped drops) (st knowledge.Stateme
 	st.Start, st.End = start, start+len(quote)
 	quote = m.Content[st.Start:st.End]
 	st.Kind = knowledge.Kind(c.Kind)
-	if st.Kind == knowledge.Instruction && injected(m.Content) {
+	if st.Kind == knowledge.Instruction && Commands(clip(m.Content)) {
 		return st, dropInjected
 	}
 	if st.Relation = relation(c.Relation); st.Relation == "" {
@@ -144,7 +146,7 @@ func (s *sheet) statement(at int, c *claim, dropped drops) (st knowledge.Stateme
 // subject is whom the claim is about.
 func (s *sheet) subject(at int, c *claim, st *knowledge.Statement, words map[string]bool) (knowledge.Mention, bool) {
 	m := knowledge.Mention{Name: strings.TrimSpace(c.Subject), Type: kindOf(c.SubjectType)}
-	if !isName(m.Name, maxNameBytes) {
+	if !isName(m.Name) {
 		return m, false
 	}
 	if m.Start, m.End = locate(s.memories[at].Content, m.Name, st.Start, st.End); m.End > 0 {
@@ -163,11 +165,7 @@ var third = []string{"he", "she", "they", "it", "him", "her", "them", "his", "he
 // object is what the claim says of its subject.
 func (s *sheet) object(at int, c *claim, st *knowledge.Statement, words map[string]bool) (knowledge.Mention, bool) {
 	m := knowledge.Mention{Name: strings.TrimSpace(c.Object), Type: kindOf(c.ObjectType)}
-	longest := maxNameBytes
-	if st.Literal {
-		longest = maxObjectBytes
-	}
-	if !isName(m.Name, longest) {
+	if !isName(m.Name) {
 		return m, false
 	}
 	if m.Start, m.End = locate(s.memories[at].Content, m.Name, st.Start, st.End); m.End > 0 {
@@ -199,7 +197,7 @@ func (s *sheet) aliases(names []named, dropped drops) map[string]named {
 		for _, alias := range n.Aliases {
 			alias = strings.TrimSpace(alias)
 			_, there := s.knows(alias)
-			if !isName(alias, maxNameBytes) || !there || len(kept.Aliases) == maxAliases {
+			if !isName(alias) || !there || len(kept.Aliases) == maxAliases {
 				dropped[dropAlias]++
 				continue
 			}
@@ -272,8 +270,8 @@ func isoTime(s string) (time.Time, bool) {
 }
 
 // isName reports whether s may name something: printable words in one line, no markup.
-func isName(s string, longest int) bool {
-	return s != "" && len(s) <= longest && utf8.ValidString(s) && len(text.Words(s)) > 0 &&
+func isName(s string) bool {
+	return s != "" && len(s) <= maxName && utf8.ValidString(s) && len(text.Words(s)) > 0 &&
 		!strings.ContainsFunc(s, func(r rune) bool { return r == '<' || r == '>' || r != ' ' && !unicode.IsPrint(r) })
 }
 
