@@ -113,12 +113,7 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 		return nil, err
 	}
 	e.Jobs = &job.Runner{Store: db.Jobs, Keep: cfg.Store.JobsKeep, Log: rt.Log}
-	e.Reflections = &reflection.Service{
-		Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Store: db.Reflections, Log: rt.Log,
-	}
-	if cfg.Reflect.Decay == "off" {
-		e.Reflections.Keeper = nil
-	}
+	e.Reflections = cfg.Reflect.Service(db, model, rt.Log)
 	e.Spaces = &embed.Spaces{Store: e.store, Resolve: embed.Resolve(embedders), Log: rt.Log}
 	e.Reembed = &embed.Reembed{Memories: e.store, Spaces: e.Spaces, Scopes: e.store, Jobs: e.Jobs}
 	e.Jobs.Handlers = e.Reembed.Handlers()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/database"
+	"github.com/rae-memory/rae/pkg/extract"
 	"github.com/rae-memory/rae/pkg/inference"
 	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/reflection"
@@ -26,6 +27,7 @@ type Config struct {
 	inference.Budget
 
 	Decay string `envconfig:"RAE_REFLECT_DECAY" default:"on" allowed:"on|off"`
+	Model string `envconfig:"RAE_REFLECT_MODEL" default:"auto" allowed:"auto|off"` // auto: the language model, where there is one
 }
 
 // Check implements serve.Checker.
@@ -46,10 +48,24 @@ type Function struct {
 	log      *slog.Logger
 }
 
-// New returns the function over a service whose stores somebody else opens, watches and closes. Reflections quote, and
-// none asks the model.
+// New returns the function over a service whose stores somebody else opens, watches and closes.
 func New(service *reflection.Service, model llm.Model, log *slog.Logger) *Function {
 	return &Function{service: service, model: model, log: log}
+}
+
+// Service reflects over the stores of db, with the model unless the environment says to do without.
+func (c *Config) Service(db *database.DB, model llm.Model, log *slog.Logger) *reflection.Service {
+	s := &reflection.Service{
+		Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Store: db.Reflections, Scopes: db.Memories, Log: log,
+		Suspicious: extract.Commands,
+	}
+	if c.Decay == "off" {
+		s.Keeper = nil
+	}
+	if c.Model == "auto" {
+		s.Model = model
+	}
+	return s
 }
 
 // Open reads the environment and opens the store it names.
@@ -74,14 +90,8 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	service := &reflection.Service{
-		Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Store: db.Reflections, Log: rt.Log,
-	}
-	f := New(service, model, rt.Log)
+	f := New(cfg.Service(db, model, rt.Log), model, rt.Log)
 	f.Backing, f.endMeter = db.Backing, end
-	if cfg.Decay == "off" {
-		service.Keeper = nil
-	}
 	return f, nil
 }
 

@@ -245,14 +245,16 @@ func TestEveryOutcomeOfAModelShows(t *testing.T) {
 		calls int // in the end
 		end   string
 	}{
-		"away, then there":  {func(n int) (string, error) { return fine, []error{fault.New(fault.Unavailable, "away"), nil}[n-1] }, "queued away", 10 * time.Second, 2, "succeeded llm []"},
-		"busy, then there":  {func(n int) (string, error) { return fine, []error{fault.New(fault.RateLimited, "busy"), nil}[n-1] }, "queued busy", 10 * time.Second, 2, "succeeded llm []"},
-		"slow for ever":     {func(int) (string, error) { return "", fault.New(fault.Timeout, "late") }, "queued late", 10 * time.Second, 3, "succeeded extractive [llm] late"},
-		"away for ever":     {func(int) (string, error) { return "", fault.New(fault.Unavailable, "away") }, "queued away", 10 * time.Second, 3, "succeeded extractive [llm] away"},
-		"no JSON":           {func(int) (string, error) { return "Sure!", nil }, "queued a language model's insights could not be read", 10 * time.Second, 3, "succeeded extractive [llm] a language model's insights could not be read"},
-		"a refusal":         {func(int) (string, error) { return "", llm.Refused("acme-ai", "safety") }, "succeeded the model of acme-ai will not answer this (safety)", 0, 1, "succeeded extractive [llm] the model of acme-ai will not answer this (safety)"},
-		"an accident":       {func(int) (string, error) { return "", fmt.Errorf("secret") }, "succeeded internal error", 0, 1, "succeeded extractive [llm] internal error"},
-		"over, degrading":   {func(int) (string, error) { return "", &budget.ExceededError{Period: budget.Daily, OnExhausted: budget.Degrade} }, "succeeded", 0, 1, "succeeded extractive [budget]"},
+		"away, then there": {func(n int) (string, error) { return fine, []error{fault.New(fault.Unavailable, "away"), nil}[n-1] }, "queued away", 10 * time.Second, 2, "succeeded llm []"},
+		"busy, then there": {func(n int) (string, error) { return fine, []error{fault.New(fault.RateLimited, "busy"), nil}[n-1] }, "queued busy", 10 * time.Second, 2, "succeeded llm []"},
+		"slow for ever":    {func(int) (string, error) { return "", fault.New(fault.Timeout, "late") }, "queued late", 10 * time.Second, 3, "succeeded extractive [llm] late"},
+		"away for ever":    {func(int) (string, error) { return "", fault.New(fault.Unavailable, "away") }, "queued away", 10 * time.Second, 3, "succeeded extractive [llm] away"},
+		"no JSON":          {func(int) (string, error) { return "Sure!", nil }, "queued a language model's insights could not be read", 10 * time.Second, 3, "succeeded extractive [llm] a language model's insights could not be read"},
+		"a refusal":        {func(int) (string, error) { return "", llm.Refused("acme-ai", "safety") }, "succeeded the model of acme-ai will not answer this (safety)", 0, 1, "succeeded extractive [llm] the model of acme-ai will not answer this (safety)"},
+		"an accident":      {func(int) (string, error) { return "", fmt.Errorf("secret") }, "succeeded internal error", 0, 1, "succeeded extractive [llm] internal error"},
+		"over, degrading": {func(int) (string, error) {
+			return "", &budget.ExceededError{Period: budget.Daily, OnExhausted: budget.Degrade}
+		}, "succeeded", 0, 1, "succeeded extractive [budget]"},
 		"over, then filled": {func(n int) (string, error) { return fine, []error{over(refill), nil}[n-1] }, "parked " + over(refill).PublicMessage(), time.Hour, 2, "succeeded llm []"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package reflection
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -31,7 +32,8 @@ type Service struct {
 	Memories Reader
 	Writer   Writer
 	Store    Store
-	Keeper   Keeper // nil: nothing decays, and a reflection that should ends failed
+	Scopes   memory.Directory // nil: what the budget of a whole tenant put off waits for its time
+	Keeper   Keeper           // nil: nothing decays, and a reflection that should ends failed
 	// Model puts insights into words; nil or llm.None: they are quoted.
 	Model llm.Model
 	// Suspicious reports whether a text tries to command a model that reads it: none is shown it, and what quotes it says so;
@@ -140,14 +142,40 @@ func (s *Service) RunQueued(ctx context.Context, limit int) (int, error) {
 	return limit, nil
 }
 
-// Resume has the work of the scope done that a budget put off, and returns how much of it. What the budget still refuses is
-// put off again.
+// Resume has the work of the scope done that a budget put off, without a project that of all projects of the tenant, and
+// returns how much of it. What the budget still refuses is put off again.
 func (s *Service) Resume(ctx context.Context, scope memory.Scope) (int, error) {
-	wake, err := due(scope)
-	if err != nil {
-		return 0, err
+	if scope.Project != "" {
+		wake, err := due(scope)
+		if err != nil {
+			return 0, err
+		}
+		return s.Store.Resume(ctx, scope, wake)
 	}
-	return s.Store.Resume(ctx, scope, wake)
+	resumed := 0
+	if s.Scopes == nil {
+		return 0, nil
+	}
+	const page = 100
+	for after := scope; ; {
+		scopes, err := s.Scopes.Scopes(ctx, after, page)
+		if err != nil {
+			return resumed, fmt.Errorf("list the projects of a tenant: %w", err)
+		}
+		for _, of := range scopes {
+			if of.Tenant != scope.Tenant {
+				return resumed, nil
+			}
+			n, err := s.Resume(ctx, of)
+			if resumed += n; err != nil {
+				return resumed, err
+			}
+		}
+		if len(scopes) < page {
+			return resumed, nil
+		}
+		after = scopes[len(scopes)-1]
+	}
 }
 
 // Get reads one reflection and whether it is stale.
