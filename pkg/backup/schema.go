@@ -116,6 +116,7 @@ func Tables() []*Table {
 		keyed("reflections", 2, text("project"), uuid("id"), text("kind"), text("status"), at("created_at"), number("attempts"),
 			text("cursor"), number("fence"), at("leased_to"), text("route"), text("key"), text("fingerprint"), text("body")),
 		keyed("reflection_gatherings", 1, text("project"), number("count")),
+		keyed("reflection_readings", 2, text("project"), uuid("id"), number("version"), text("edition"), text("owner"), optional(uuid("reflection"))),
 		keyed("jobs", 2, text("project"), uuid("id"), text("kind"), text("status"), at("due_at"), number("fence"),
 			text("arguments"), text("cursor"), text("route"), text("key"), text("fingerprint"), text("body")),
 	}

@@ -21,6 +21,7 @@ type Reflections struct {
 	rows     map[reflectionID]reflectionRow
 	keys     map[reflectionKey]memory.ID
 	gathered map[memory.Scope]int
+	readings map[reflectionID]readingRow // by the memory's id
 }
 
 type reflectionID struct {
@@ -53,7 +54,7 @@ type reflectionRow struct {
 func NewReflections(db *DB) *Reflections {
 	s := &Reflections{
 		db: db, rows: map[reflectionID]reflectionRow{}, keys: map[reflectionKey]memory.ID{},
-		gathered: map[memory.Scope]int{},
+		gathered: map[memory.Scope]int{}, readings: map[reflectionID]readingRow{},
 	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -77,6 +78,11 @@ func (s *Reflections) erase(tenant string) int {
 	for scope := range s.gathered {
 		if scope.Tenant == tenant {
 			delete(s.gathered, scope)
+		}
+	}
+	for id := range s.readings {
+		if id.Tenant == tenant {
+			delete(s.readings, id)
 		}
 	}
 	return n - len(s.rows) - len(s.gathered)

@@ -58,7 +58,7 @@ func tally(receipt *memory.Receipt, table string, rows int) {
 		receipt.Events += rows
 	case "idempotency_keys":
 		receipt.Answers += rows
-	case "scopes", "tombstones", "consumed_events", "projections", "restores", "embedding_models", "term_blocks", "graph_nodes", "graph_edges": // bookkeeping of the rows already counted
+	case "scopes", "tombstones", "consumed_events", "projections", "restores", "embedding_models", "reflection_readings", "term_blocks", "graph_nodes", "graph_edges": // bookkeeping of the rows already counted
 	default:
 		receipt.Other += rows
 	}

@@ -223,7 +223,7 @@ const systemReads = `budget_accounts(day,project,tenant) budget_usage(tenant) bu
 	cost_logs(cache_hit,cached_tokens,calls,cost,latency_ms,model,operation,overrun,price_known,project,provider,saved,saved_tokens,settled_at,tenant,tokens_in,tokens_out)
 	dead_letters(*) embedding_models(tenant) goose_db_version(*) idempotency_keys(answered_at,key,project,route,tenant)
 	jobs(due_at,id,kind,project,status,tenant) memories(expires_at,id,project,tenant) outbox(*) prices(tenant)
-	projections(tenant) reflection_gatherings(project,tenant) reflections(created_at,id,leased_to,project,status,tenant)
+	projections(tenant) reflection_gatherings(project,tenant) reflection_readings(tenant) reflections(created_at,id,leased_to,project,status,tenant)
 	reservations(expires_at,project,status,tenant) restores(tenant) scopes(floor,head,project,tenant) tenant_accounts(tenant)
 	tenant_budgets(tenant) tenant_usage(tenant)`
 

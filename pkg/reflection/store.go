@@ -11,6 +11,8 @@ import (
 // Store is the port of everything that keeps reflections. A missing and a foreign id are the same NotFound; scopes
 // are kept apart in every method. Package reflectiontest holds its contract.
 type Store interface {
+	Readings
+
 	// Create stores r as a new reflection of the scope together with the records, or returns the one created under
 	// the same key before (and false). Conflict when the key was used for another fingerprint. The zero Key is no
 	// key. r must have an ID and a Status.

@@ -74,7 +74,7 @@ func (d *DB) erase(ctx context.Context, tx *sql.Tx, tenant string) (memory.Recei
 			receipt.Events += rows
 		case "idempotency_keys":
 			receipt.Answers += rows
-		case "scopes", "memory_tags", "tombstones", "consumed_events", "projections", "restores", "embedding_models": // bookkeeping of the rows already counted
+		case "scopes", "memory_tags", "tombstones", "consumed_events", "projections", "restores", "embedding_models", "reflection_readings": // bookkeeping of the rows already counted
 		default:
 			receipt.Other += rows
 		}

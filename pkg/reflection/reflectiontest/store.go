@@ -47,6 +47,8 @@ func Run(t *testing.T, on string, open Open) {
 		{"events told together count as if told one by one", gathersTogether},
 		{"a scope whose reflection waits is given no second one", gathersBehindQueued},
 		{"a scope that has not rested queues without a word", gathersInRest},
+		{"memories wait together, and are due when there are enough", awaits},
+		{"what has been read waits no more, unless it is changed", reads},
 		{"scopes that gathered are listed in order", listsScopes},
 		{"of many claiming at once each gets another reflection", claimsAtOnce},
 	}

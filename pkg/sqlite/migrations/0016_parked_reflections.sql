@@ -6,3 +6,16 @@
 UPDATE reflections SET leased_to = 0 WHERE status = 'queued';
 DROP INDEX reflections_open;
 CREATE INDEX reflections_open ON reflections (created_at, id) WHERE status IN ('queued', 'running', 'parked');
+
+-- Which memories have been read, and by what; and which wait, and for what.
+CREATE TABLE reflection_readings (
+    tenant     TEXT NOT NULL,
+    project    TEXT NOT NULL,
+    id         TEXT NOT NULL,    -- of the memory
+    version    INTEGER NOT NULL, -- of it that was read, or waits
+    edition    TEXT NOT NULL,    -- of the rules or the prompt that read it; '' while it waits
+    owner      TEXT NOT NULL,    -- whose memories it waits with; '' when it does not
+    reflection TEXT,             -- that it waits for
+    PRIMARY KEY (tenant, project, id)
+) WITHOUT ROWID;
+CREATE INDEX reflection_readings_waiting ON reflection_readings (tenant, project, owner, reflection) WHERE edition = '';
