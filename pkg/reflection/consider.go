@@ -100,6 +100,9 @@ func (s *Service) consider(ctx context.Context, scope memory.Scope, told []*cand
 	if err != nil {
 		return false, fmt.Errorf("read what is told: %w", err)
 	}
+	if err := s.await(ctx, scope, found); err != nil {
+		return false, err
+	}
 	worthy := make(map[memory.ID]bool, len(found))
 	for i := range found {
 		worthy[found[i].ID] = found[i].Scope() == scope && toldBySomebody(&found[i]) && Worth(&found[i]) >= worthwhile

@@ -65,11 +65,15 @@ type Reflection struct {
 
 	Status   Status   `json:"status" enum:"queued,running,succeeded,failed,parked,cancelled"`
 	Method   Method   `json:"method" enum:"llm,extractive"`
-	Degraded []string `json:"degraded"` // what was cut short: "window", "long_content", "grounding", "memory_ids"
+	Degraded []string `json:"degraded"` // what was cut short or done without: "window", "long_content", "grounding", "memory_ids", "llm", "budget", "refused"
 
 	Sources   []memory.Citation `json:"sources"`    // every span quoted by the memories below
 	MemoryIDs []memory.ID       `json:"memory_ids"` // memories this reflection stands for; for decay, those it lowered
 	Stale     bool              `json:"stale"`      // a source has gone or no longer says what was quoted; computed on reading
+
+	Read       int `json:"read,omitempty"`       // memories that were read for what they say
+	Statements int `json:"statements,omitempty"` // that they say
+	Suspicious int `json:"suspicious,omitempty"` // of the memories read: those that try to command whoever reads them
 
 	Calls     int         `json:"calls"` // of a language model
 	TokensIn  int         `json:"tokens_in"`

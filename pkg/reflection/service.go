@@ -29,11 +29,12 @@ type Keeper interface {
 
 // Service reflects. Memories, Writer and Store are required.
 type Service struct {
-	Memories Reader
-	Writer   Writer
-	Store    Store
-	Scopes   memory.Directory // nil: what the budget of a whole tenant put off waits for its time
-	Keeper   Keeper           // nil: nothing decays, and a reflection that should ends failed
+	Memories   Reader
+	Writer     Writer
+	Store      Store
+	Scopes     memory.Directory // nil: what the budget of a whole tenant put off waits for its time
+	Keeper     Keeper           // nil: nothing decays, and a reflection that should ends failed
+	Extraction *Extraction      // nil: memories are not read, and Extract quotes alone
 	// Model puts insights into words; nil or llm.None: they are quoted.
 	Model llm.Model
 	// Suspicious reports whether a text tries to command a model that reads it: none is shown it, and what quotes it says so;
@@ -287,7 +288,9 @@ func (s *Service) perform(ctx context.Context, scope memory.Scope, r *Reflection
 	switch r.Kind {
 	case Decay:
 		return s.decay(ctx, scope, r)
-	case Insight, Consolidate, Extract:
+	case Extract:
+		return s.extract(ctx, scope, r)
+	case Insight, Consolidate:
 		return s.derive(ctx, scope, r)
 	}
 	return found{}, fault.New(fault.Invalid, "reflection %s has an unknown kind", r.ID)
