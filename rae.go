@@ -23,6 +23,7 @@ import (
 	"github.com/rae-memory/rae/pkg/inference"
 	"github.com/rae-memory/rae/pkg/ingest"
 	"github.com/rae-memory/rae/pkg/job"
+	"github.com/rae-memory/rae/pkg/learn"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/redis"
@@ -59,6 +60,7 @@ type Engine struct {
 	Search      *search.Service
 	Ledger      budget.Ledger
 	Reflections *reflection.Service
+	Facts       *learn.Learner    // what memories come to
 	Jobs        *job.Runner       // of every kind
 	Reembed     *embed.Reembed    // whose jobs are among them
 	Spaces      *embed.Spaces     // which models a project's vectors are of
@@ -113,7 +115,8 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 		return nil, err
 	}
 	e.Jobs = &job.Runner{Store: db.Jobs, Keep: cfg.Store.JobsKeep, Log: rt.Log}
-	e.Reflections = cfg.Reflect.Service(db, model, rt.Log)
+	e.Facts = &learn.Learner{Store: db.Facts}
+	e.Reflections = cfg.Reflect.Service(db, model, e.Facts, rt.Log)
 	e.Spaces = &embed.Spaces{Store: e.store, Resolve: embed.Resolve(embedders), Log: rt.Log}
 	e.Reembed = &embed.Reembed{Memories: e.store, Spaces: e.Spaces, Scopes: e.store, Jobs: e.Jobs}
 	e.Jobs.Handlers = e.Reembed.Handlers()
@@ -141,12 +144,14 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	if err := budgeting.Gauge(rt.Metrics); err != nil {
 		return nil, err
 	}
+	reflecting := reflectfn.New(e.Reflections, model, rt.Log)
+	reflecting.Learner = e.Facts
 	e.functions = []serve.Function{
 		storing,
 		searching,
 		embedding,
 		rerankfn.New(reranker, cfg.Rerank.RerankTimeout),
-		reflectfn.New(e.Reflections, model, rt.Log),
+		reflecting,
 		budgeting,
 		&foundation{db.Backing, e.redis},
 	}

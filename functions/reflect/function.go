@@ -7,12 +7,16 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/extract"
 	"github.com/rae-memory/rae/pkg/inference"
+	"github.com/rae-memory/rae/pkg/knowledge"
+	"github.com/rae-memory/rae/pkg/learn"
 	"github.com/rae-memory/rae/pkg/llm"
+	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/reflection"
 	"github.com/rae-memory/rae/pkg/serve"
 	"github.com/rae-memory/rae/pkg/tokens"
@@ -28,6 +32,10 @@ type Config struct {
 
 	Decay string `envconfig:"RAE_REFLECT_DECAY" default:"on" allowed:"on|off"`
 	Model string `envconfig:"RAE_REFLECT_MODEL" default:"auto" allowed:"auto|off"` // auto: the language model, where there is one
+
+	Extract string        `envconfig:"RAE_REFLECT_EXTRACT" default:"on" allowed:"on|off"`
+	Turns   int           `envconfig:"RAE_REFLECT_TURNS" default:"25" min:"1" max:"100"`   // read by one call of the model
+	Wait    time.Duration `envconfig:"RAE_REFLECT_WAIT" default:"24h" min:"1s" max:"720h"` // after which the model reads fewer
 }
 
 // Check implements serve.Checker.
@@ -42,6 +50,8 @@ func (c *Config) Check() error {
 type Function struct {
 	serve.Backing
 
+	// Learner keeps what memories come to; nil: the function does not tell of it.
+	Learner  *learn.Learner
 	service  *reflection.Service
 	model    llm.Model
 	endMeter func(context.Context) error // nil: whoever opened the meter ends it
@@ -53,8 +63,9 @@ func New(service *reflection.Service, model llm.Model, log *slog.Logger) *Functi
 	return &Function{service: service, model: model, log: log}
 }
 
-// Service reflects over the stores of db, with the model unless the environment says to do without.
-func (c *Config) Service(db *database.DB, model llm.Model, log *slog.Logger) *reflection.Service {
+// Service reflects over the stores of db, with the model unless the environment says to do without, and has what memories say
+// learned.
+func (c *Config) Service(db *database.DB, model llm.Model, learner *learn.Learner, log *slog.Logger) *reflection.Service {
 	s := &reflection.Service{
 		Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Store: db.Reflections, Scopes: db.Memories, Log: log,
 		Suspicious: extract.Commands,
@@ -62,11 +73,24 @@ func (c *Config) Service(db *database.DB, model llm.Model, log *slog.Logger) *re
 	if c.Decay == "off" {
 		s.Keeper = nil
 	}
-	if c.Model == "auto" {
+	plain := extract.Rules{}
+	reading := &reflection.Extraction{By: plain, Plain: plain, Turns: c.Turns, Wait: min(c.Wait, ruleWait)}
+	reading.Learn = func(ctx context.Context, scope memory.Scope, read []knowledge.Extraction, why memory.Why) error {
+		_, err := learner.Learn(ctx, scope, read, why)
+		return err
+	}
+	if _, none := model.(llm.None); !none && c.Model == "auto" {
 		s.Model = model
+		reading.By, reading.Wait = &extract.Language{Model: model, Fallback: plain, Turns: c.Turns, Log: log}, c.Wait
+	}
+	if c.Extract == "on" {
+		s.Extraction = reading
 	}
 	return s
 }
+
+// ruleWait is how long memories wait for others to be read by rules, which cost nothing.
+const ruleWait = 10 * time.Second
 
 // Open reads the environment and opens the store it names.
 func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
@@ -90,8 +114,10 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := New(cfg.Service(db, model, rt.Log), model, rt.Log)
+	learner := &learn.Learner{Store: db.Facts}
+	f := New(cfg.Service(db, model, learner, rt.Log), model, rt.Log)
 	f.Backing, f.endMeter = db.Backing, end
+	f.Learner = learner
 	return f, nil
 }
 

@@ -47,6 +47,9 @@ func (f *Function) Register(api huma.API) {
 		Summary: "Call off a reflection", Errors: []int{http.StatusNotFound, http.StatusConflict}, DefaultStatus: http.StatusOK,
 		Description: "What is queued is not begun, what is running writes nothing more. 409 when it has already ended.",
 	}, f.cancel)
+	if f.Learner != nil {
+		f.registerKnowledge(api)
+	}
 }
 
 // costSchema describes what is an integer in Go and a decimal number on the wire.

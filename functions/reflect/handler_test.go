@@ -18,6 +18,7 @@ import (
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/httpapi"
 	"github.com/rae-memory/rae/pkg/inmem"
+	"github.com/rae-memory/rae/pkg/learn"
 	"github.com/rae-memory/rae/pkg/llm"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
@@ -30,6 +31,7 @@ type world struct {
 	url     string
 	db      *inmem.DB
 	service *reflection.Service
+	learner *learn.Learner
 }
 
 func newWorld(t *testing.T) *world {
@@ -37,6 +39,8 @@ func newWorld(t *testing.T) *world {
 	w := &world{T: t, db: inmem.New(inmem.Options{})}
 	w.service = &reflection.Service{Memories: w.db, Writer: w.db, Keeper: w.db, Store: inmem.NewReflections(w.db)}
 	f := function.New(w.service, llm.None{}, slog.New(slog.DiscardHandler))
+	w.learner = &learn.Learner{Store: inmem.NewFacts(w.db)}
+	f.Learner = w.learner
 	mux := http.NewServeMux()
 	f.Register(httpapi.New(mux, "test"))
 	mux.Handle("/{$}", f.Events())

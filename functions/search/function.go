@@ -15,6 +15,7 @@ import (
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/embed"
 	"github.com/rae-memory/rae/pkg/inference"
+	"github.com/rae-memory/rae/pkg/knowledge"
 	"github.com/rae-memory/rae/pkg/qdrant"
 	"github.com/rae-memory/rae/pkg/redis"
 	"github.com/rae-memory/rae/pkg/search"
@@ -29,6 +30,7 @@ type Function struct {
 	serve.Backing
 
 	service *search.Service
+	facts   knowledge.Facts
 	parts   parts
 	qdrant  *copies // in Qdrant; nil: there is none
 	log     *slog.Logger
@@ -76,7 +78,7 @@ func New(cfg Config, db *database.DB, spaces *embed.Spaces, rt serve.Runtime) (*
 		return nil, err
 	}
 	p := partsOf(&cfg, db, spaces)
-	f := &Function{parts: p, qdrant: copied, log: rt.Log}
+	f := &Function{facts: db.Facts, parts: p, qdrant: copied, log: rt.Log}
 	f.service = &search.Service{
 		Legs:          []search.Leg{p.lexical, copied.before(p.dense, p.places), p.entities},
 		Weights:       weights(own.Model()),

@@ -28,6 +28,7 @@ func (f *Function) Register(api huma.API) {
 		"The text never exceeds `max_tokens`, counted as cl100k_base and o200k_base do, whichever counts more. Repeats are "+
 			"left out. Every line that is no date has a citation, which names the bytes of the memory and the same bytes of the text.", http.StatusServiceUnavailable), f.context)
 	f.registerGraph(api, op)
+	f.registerFacts(api, op)
 }
 
 // Question is what search and context have in common. It is exported because only exported structs lend their fields

@@ -119,6 +119,15 @@ func Tables() []*Table {
 		keyed("reflection_readings", 2, text("project"), uuid("id"), number("version"), text("edition"), text("owner"), optional(uuid("reflection"))),
 		keyed("jobs", 2, text("project"), uuid("id"), text("kind"), text("status"), at("due_at"), number("fence"),
 			text("arguments"), text("cursor"), text("route"), text("key"), text("fingerprint"), text("body")),
+		keyed("facts", 3, text("project"), uuid("id"), number("version"), text("user_id"), text("kind"), uuid("subject_id"),
+			text("subject_name"), text("subject_type"), text("relation"), uuid("object_id"), text("object_name"), text("object_type"),
+			boolean("literal"), boolean("negated"), optional(at("valid_from")), optional(at("valid_to")), float("confidence"),
+			at("observed_at"), text("method"), text("edition"), optional(uuid("closed_by")), uuid("operation_id"), at("recorded_from"),
+			optional(at("recorded_to"))),
+		keyed("fact_evidence", 3, text("project"), uuid("fact_id"), uuid("memory_id"), number("memory_version"), number("start_byte"),
+			number("end_byte"), at("told_at"), optional(at("valid_from")), optional(at("valid_to")), float("confidence"),
+			boolean("closes"), text("method"), text("edition"), uuid("operation_id"), at("recorded_at")),
+		keyed("knowledge_operations", 2, text("project"), uuid("id"), uuid("memory_id"), at("at"), boolean("closing"), text("body")),
 	}
 }
 

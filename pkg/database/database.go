@@ -9,6 +9,7 @@ import (
 	"github.com/rae-memory/rae/pkg/budget"
 	"github.com/rae-memory/rae/pkg/inmem"
 	"github.com/rae-memory/rae/pkg/job"
+	"github.com/rae-memory/rae/pkg/knowledge"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
 	"github.com/rae-memory/rae/pkg/postgres"
@@ -77,6 +78,7 @@ type DB struct {
 	Memories    Memories
 	Reflections reflection.Store
 	Jobs        job.Store
+	Facts       knowledge.FactStore
 	Ledger      func(budget.Policy) budget.Ledger
 	Languages   relevance.Languages
 	Postgres    *postgres.DB // what RAE_STORE=postgres opened, for searches it answers itself; nil otherwise
@@ -94,7 +96,7 @@ func Open(c *Config, log *slog.Logger, onCommit func()) (*DB, error) {
 		db := inmem.New(inmem.Options{OnCommit: onCommit, TraceParent: telemetry.Traceparent})
 		return &DB{
 			Backing:  serve.Backing{Ping: func(context.Context) error { return nil }},
-			Memories: db, Reflections: inmem.NewReflections(db), Jobs: inmem.NewJobs(db), Languages: languages,
+			Memories: db, Reflections: inmem.NewReflections(db), Jobs: inmem.NewJobs(db), Facts: inmem.NewFacts(db), Languages: languages,
 			Ledger: func(p budget.Policy) budget.Ledger { return inmem.NewLedger(db, p) },
 		}, nil
 	case Postgres:
@@ -106,14 +108,14 @@ func Open(c *Config, log *slog.Logger, onCommit func()) (*DB, error) {
 		}
 		return &DB{
 			Backing:  serve.Backing{Ping: db.Ping, Release: db.Close},
-			Memories: db, Reflections: postgres.NewReflections(db), Jobs: postgres.NewJobs(db), Languages: languages, Postgres: db,
+			Memories: db, Reflections: postgres.NewReflections(db), Jobs: postgres.NewJobs(db), Facts: postgres.NewFacts(db), Languages: languages, Postgres: db,
 			Ledger: func(p budget.Policy) budget.Ledger { return postgres.NewLedger(db, p) },
 		}, nil
 	}
 	db := sqlite.Open(c.File(), sqlite.Options{Log: log, OnCommit: onCommit, TraceParent: telemetry.Traceparent})
 	return &DB{
 		Backing:  serve.Backing{Ping: db.Ping, Release: db.Close},
-		Memories: db, Reflections: sqlite.NewReflections(db), Jobs: sqlite.NewJobs(db), Languages: languages,
+		Memories: db, Reflections: sqlite.NewReflections(db), Jobs: sqlite.NewJobs(db), Facts: sqlite.NewFacts(db), Languages: languages,
 		Ledger: func(p budget.Policy) budget.Ledger { return sqlite.NewLedger(db, p) },
 	}, nil
 }

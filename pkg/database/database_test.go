@@ -10,6 +10,7 @@ import (
 	"github.com/rae-memory/rae/pkg/budget"
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/job"
+	"github.com/rae-memory/rae/pkg/knowledge"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/postgres"
 	"github.com/rae-memory/rae/pkg/reflection"
@@ -73,6 +74,9 @@ func TestEveryStoreIsOpenedWhole(t *testing.T) {
 			}
 			if page, err := db.Reflections.List(t.Context(), here, reflection.Query{Limit: 10}); err != nil || len(page.Reflections) != 0 {
 				t.Errorf("reflections %+v, %v", page, err)
+			}
+			if page, err := db.Facts.List(t.Context(), here, knowledge.FactQuery{Limit: 10}); err != nil || len(page.Facts) != 0 {
+				t.Errorf("facts %+v, %v", page, err)
 			}
 			if _, err := db.Ledger(budget.Policy{}).Current(t.Context(), here); err != nil {
 				t.Errorf("budget: %v", err)

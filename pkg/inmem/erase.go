@@ -33,6 +33,9 @@ func (d *DB) Sweep(ctx context.Context, limit int) (int, error) {
 					swept++
 				}
 			}
+			if err := t.finish(); err != nil {
+				return err
+			}
 			maps.DeleteFunc(p.answers, func(_ answerKey, a answer) bool { return t.now.Sub(a.at) > answersKept })
 			maps.DeleteFunc(p.consumed, func(_ consumedKey, at time.Time) bool { return t.now.Sub(at) > consumedKept })
 		}
@@ -75,6 +78,10 @@ func (d *DB) erase(ctx context.Context, tenant string) (memory.Receipt, error) {
 			receipt.Vectors += len(e.vectors)
 		}
 		receipt.Answers += len(p.answers)
+		receipt.Other += len(p.operations)
+		for _, r := range p.facts {
+			receipt.Other += len(r.Versions) + len(r.Evidence)
+		}
 		d.erased = max(d.erased, p.head+1)
 		delete(d.scopes, scope)
 	}

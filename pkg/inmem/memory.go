@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/learn"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
 )
@@ -17,7 +18,13 @@ func (d *DB) Write(ctx context.Context, scope memory.Scope, do func(memory.Tx) e
 	if err := scope.Check(); err != nil {
 		return err
 	}
-	return d.write(ctx, func(u *undo) error { return do(d.begin(ctx, u, scope)) })
+	return d.write(ctx, func(u *undo) error {
+		t := d.begin(ctx, u, scope)
+		if err := do(t); err != nil {
+			return err
+		}
+		return t.finish()
+	})
 }
 
 // tx is one transaction of one scope; the lock is held while it lives.
@@ -28,7 +35,11 @@ type tx struct {
 	scope memory.Scope
 	p     *partition
 	now   time.Time
+	gone  []memory.ID // memories that were deleted, or say something else now
 }
+
+// finish takes away what rested on memories that are gone.
+func (t *tx) finish() error { return learn.Forget(t.ctx, factTx{t}, t.scope, t.gone) }
 
 func (d *DB) begin(ctx context.Context, u *undo, scope memory.Scope) *tx {
 	return &tx{db: d, ctx: ctx, u: u, scope: scope, p: d.partition(u, scope), now: d.now()}
@@ -171,6 +182,9 @@ func (t *tx) replace(e *entry, m memory.Entry, why memory.Why) memory.Memory {
 		seq:     t.p.next(t.u, m.ID, m.Version),
 	})
 	t.p.put(t.u, m.ID, &entry{versions: versions, vectors: kept})
+	if m.Content != old.Content {
+		t.gone = append(t.gone, m.ID)
+	}
 	t.announce(outbox.MemoryUpdated, &m.Memory)
 	return m.Clone()
 }
@@ -188,6 +202,7 @@ func (t *tx) Delete(_ context.Context, id memory.ID) error {
 func (t *tx) delete(id memory.ID, e *entry) {
 	t.p.remove(t.u, id)
 	t.p.next(t.u, id, 0)
+	t.gone = append(t.gone, id)
 	t.announce(outbox.MemoryDeleted, &e.current().Memory)
 }
 

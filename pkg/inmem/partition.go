@@ -6,6 +6,7 @@ import (
 	"sort"
 	"time"
 
+	"github.com/rae-memory/rae/pkg/knowledge"
 	"github.com/rae-memory/rae/pkg/memory"
 )
 
@@ -20,6 +21,8 @@ type partition struct {
 	feed          []mark // ascending; some are stale, for what they point at has changed again
 	answers       map[answerKey]answer
 	consumed      map[consumedKey]time.Time
+	facts         map[memory.ID]knowledge.Record
+	operations    map[memory.ID]knowledge.Operation
 }
 
 // entry is one memory: its versions, oldest first, and the vectors of the last.
@@ -60,6 +63,8 @@ func newPartition(floor memory.Seq) *partition {
 		byExternalID:  make(map[string]memory.ID),
 		answers:       make(map[answerKey]answer),
 		consumed:      make(map[consumedKey]time.Time),
+		facts:         make(map[memory.ID]knowledge.Record),
+		operations:    make(map[memory.ID]knowledge.Operation),
 	}
 }
 

@@ -36,6 +36,7 @@ func (t *tx) Delete(_ context.Context, id memory.ID) error {
 // delete keeps back the end of a memory, its versions, vectors, words and edges.
 func (t *tx) delete(m *standing) {
 	t.next.head++
+	t.gone = append(t.gone, m.ID)
 	tenant, project, id := t.scope.Tenant, t.scope.Project, string(m.ID)
 	t.discount(m)
 	t.doom(m)
@@ -120,7 +121,7 @@ func (d *DB) sweep(ctx context.Context, scope memory.Scope, ids []string) (swept
 				swept++
 			}
 		}
-		return nil
+		return t.finish()
 	})
 	if err != nil {
 		return 0, fmt.Errorf("sweep %s: %w", scope, err)

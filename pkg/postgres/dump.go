@@ -39,7 +39,7 @@ func (d *DB) NextTenant(ctx context.Context, after string) (string, error) {
 		var each []string
 		for _, t := range tables {
 			switch t.Name {
-			case "memories", "memory_versions", "memory_vectors", "tombstones":
+			case "memories", "memory_versions", "memory_vectors", "tombstones", "facts", "fact_evidence", "knowledge_operations":
 			default:
 				each = append(each, `(SELECT tenant FROM `+t.Name+` WHERE tenant > $1`+t.Where()+` ORDER BY tenant LIMIT 1)`)
 			}

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/learn"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
 )
@@ -17,7 +18,11 @@ var _ memory.Store = (*DB)(nil)
 // Write runs do in one transaction of the scope, which is durable when Write returns.
 func (d *DB) Write(ctx context.Context, scope memory.Scope, do func(memory.Tx) error) error {
 	return d.write(ctx, scope, func(g *group) error {
-		if err := do(&tx{group: g, caller: ctx}); err != nil {
+		t := &tx{group: g, caller: ctx}
+		if err := do(t); err != nil {
+			return err
+		}
+		if err := t.finish(); err != nil {
 			return err
 		}
 		return ctx.Err() // nobody waits for the answer: then better nothing was done
@@ -28,7 +33,11 @@ func (d *DB) Write(ctx context.Context, scope memory.Scope, do func(memory.Tx) e
 type tx struct {
 	*group
 	caller context.Context // for the trace of its records
+	gone   []memory.ID     // memories that were deleted, or say something else now
 }
+
+// finish takes away what rested on memories that are gone.
+func (t *tx) finish() error { return learn.Forget(t.ctx, factTx{t}, t.scope, t.gone) }
 
 // standing is a current version and what only the store knows of it.
 type standing struct {

@@ -227,6 +227,9 @@ func (p *page) replace(old *standing, d *draft) (memory.Memory, error) {
 	if m.Content == old.Content {
 		m.Embedding = old.Embedding
 	}
+	if m.Content != old.Content {
+		p.gone = append(p.gone, m.ID)
+	}
 	p.discount(old)
 	p.remove(old)
 	return p.version(d, old)

@@ -33,6 +33,7 @@ func (t *tx) delete(m *memory.Memory) error {
 	if err != nil {
 		return err
 	}
+	t.gone = append(t.gone, m.ID)
 	what := "delete memory " + string(m.ID)
 	for _, statement := range [...]string{
 		`DELETE FROM memory_vectors WHERE tenant = ? AND project = ? AND memory_id = ?`,

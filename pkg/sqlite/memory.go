@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	"github.com/rae-memory/rae/pkg/learn"
 	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/outbox"
 )
@@ -41,16 +42,20 @@ type tx struct {
 	scope memory.Scope
 	now   time.Time
 
-	head, stored memory.Seq // the scope's head, and what the table says of it; read when first needed
-	known, begun bool       // they have been read; the scope has changed before
+	head, stored memory.Seq  // the scope's head, and what the table says of it; read when first needed
+	known, begun bool        // they have been read; the scope has changed before
+	gone         []memory.ID // memories that were deleted, or say something else now
 }
 
 func (d *DB) begin(ctx context.Context, sqlTx *sql.Tx, scope memory.Scope) *tx {
 	return &tx{db: d, ctx: context.WithoutCancel(ctx), sql: sqlTx, scope: scope, now: d.now()}
 }
 
-// finish writes what the transaction kept to itself.
+// finish takes away what rested on memories that are gone, and writes what the transaction kept to itself.
 func (t *tx) finish() error {
+	if err := learn.Forget(t.ctx, factTx{t}, t.scope, t.gone); err != nil {
+		return err
+	}
 	if t.head == t.stored {
 		return nil
 	}
@@ -364,6 +369,9 @@ func (t *tx) replace(old *memory.Version, m memory.Entry, why memory.Why) (memor
 		if err := t.tag(&m.Memory); err != nil {
 			return memory.Memory{}, err
 		}
+	}
+	if m.Content != old.Content {
+		t.gone = append(t.gone, m.ID)
 	}
 	if m.Content == old.Content {
 		err = t.exec(what, `UPDATE memory_vectors SET version = ? WHERE tenant = ? AND project = ? AND memory_id = ?`,
