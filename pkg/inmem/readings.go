@@ -21,17 +21,8 @@ type readingRow struct {
 // Await implements reflection.Store.
 func (s *Reflections) Await(
 	ctx context.Context, scope memory.Scope, w reflection.Waiting, next reflection.Reflection, records ...outbox.Record,
-) (made bool, err error) {
+) (dealt int, err error) {
 	err = s.db.write(ctx, func(u *undo) error {
-		var fresh []reflection.Reading
-		for _, m := range w.Memories {
-			if row, there := s.readings[reflectionID{scope, m.Memory}]; !there || row.Version < m.Version {
-				fresh = append(fresh, m)
-			}
-		}
-		if len(fresh) == 0 {
-			return nil
-		}
 		waiting := map[memory.ID]int{}
 		for id, row := range s.readings {
 			if id.Scope == scope && row.owner == w.Owner && row.Edition == "" {
@@ -44,7 +35,12 @@ func (s *Reflections) Await(
 				open = id
 			}
 		}
-		if made = open == ""; made {
+		var fresh []reflection.Reading
+		fresh, dealt = w.Fresh(w.Full-waiting[open], func(id memory.ID) int { return s.readings[reflectionID{scope, id}].Version })
+		if len(fresh) == 0 {
+			return nil
+		}
+		if open == "" {
 			if _, err := s.insert(u, scope, next, ""); err != nil {
 				return err
 			}
@@ -61,7 +57,10 @@ func (s *Reflections) Await(
 		}
 		return nil
 	})
-	return made && err == nil, err
+	if err != nil {
+		return 0, err
+	}
+	return dealt, nil
 }
 
 // Assigned implements reflection.Store.

@@ -15,9 +15,8 @@ import (
 // Await implements reflection.Store. Those who tell of one owner take turns.
 func (s *Reflections) Await(
 	ctx context.Context, scope memory.Scope, w reflection.Waiting, next reflection.Reflection, records ...outbox.Record,
-) (made bool, err error) {
+) (dealt int, err error) {
 	err = s.db.amend(ctx, scope, func(tx *session) error {
-		made = false
 		var open memory.ID
 		waiting := 0
 		tx.exec(`SELECT pg_advisory_xact_lock(hashtextextended(length($1)::text || ':' || $1 || length($2)::text || ':' || $2 || $3, 7))`, scope.Tenant, scope.Project, w.Owner)
@@ -32,28 +31,43 @@ func (s *Reflections) Await(
 		if waiting >= w.Full || err != nil {
 			open, waiting = next.ID, 0
 		}
-		var fresh int64
-		tx.affect(&fresh, `INSERT INTO reflection_readings AS r (tenant, project, id, version, edition, owner, reflection)
-			SELECT DISTINCT ON (m.id) $1, $2, m.id, m.version, '', $3, $4::uuid FROM unnest($5::text[]::uuid[], $6::int[]) m(id, version) ORDER BY m.id, m.version DESC
-			ON CONFLICT (tenant, project, id) DO UPDATE SET version = excluded.version, edition = '', owner = excluded.owner,
-			reflection = excluded.reflection WHERE r.version < excluded.version`,
-			scope.Tenant, scope.Project, w.Owner, string(open), column(w.Memories, func(r reflection.Reading) string { return string(r.Memory) }),
-			column(w.Memories, func(r reflection.Reading) int32 { return int32(r.Version) })) //nolint:gosec // versions are counted one by one
-		if err := tx.flush(); err != nil || fresh == 0 {
+		standing := map[memory.ID]int{}
+		err = tx.rows(`SELECT id::text, version FROM reflection_readings WHERE tenant = $1 AND project = $2 AND id = ANY ($3::text[]::uuid[])`,
+			[]any{scope.Tenant, scope.Project, column(w.Memories, func(r reflection.Reading) string { return string(r.Memory) })}, func(rows pgx.Rows) error {
+				var id memory.ID
+				var version int
+				err := rows.Scan(&id, &version)
+				standing[id] = version
+				return err
+			})
+		if err != nil {
 			return err
 		}
-		if made = open == next.ID; made {
+		var fresh []reflection.Reading
+		fresh, dealt = w.Fresh(w.Full-waiting, func(id memory.ID) int { return standing[id] })
+		if len(fresh) == 0 {
+			return nil
+		}
+		if open == next.ID {
 			if err := insertReflection(tx, scope, next, memory.Key{}, new(int64)); err != nil {
 				return err
 			}
 		}
-		if waiting+int(fresh) >= w.Full {
+		tx.exec(`INSERT INTO reflection_readings (tenant, project, id, version, edition, owner, reflection)
+			SELECT DISTINCT ON (m.id) $1, $2, m.id, m.version, '', $3, $4::text::uuid FROM unnest($5::text[]::uuid[], $6::int[]) m(id, version) ORDER BY m.id, m.version DESC
+			ON CONFLICT (tenant, project, id) DO UPDATE SET version = excluded.version, edition = '', owner = excluded.owner, reflection = excluded.reflection`,
+			scope.Tenant, scope.Project, w.Owner, string(open), column(fresh, func(r reflection.Reading) string { return string(r.Memory) }),
+			column(fresh, func(r reflection.Reading) int32 { return int32(r.Version) })) //nolint:gosec // versions are counted one by one
+		if waiting+len(fresh) >= w.Full {
 			tx.exec(`UPDATE reflections SET leased_to = '-infinity' WHERE tenant = $1 AND project = $2 AND id = $3`, scope.Tenant, scope.Project, string(open))
 			s.db.emit(ctx, tx, scope, records...)
 		}
 		return nil
 	})
-	return made && err == nil, s.db.failed(ctx, "have memories wait to be read", err)
+	if err != nil {
+		return 0, s.db.failed(ctx, "have memories wait to be read", err)
+	}
+	return dealt, nil
 }
 
 // Assigned implements reflection.Store.

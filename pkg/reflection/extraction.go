@@ -61,11 +61,15 @@ func (s *Service) await(ctx context.Context, scope memory.Scope, told []memory.M
 		owners[at].Memories = append(owners[at].Memories, Reading{Memory: m.ID, Version: m.Version})
 	}
 	for _, w := range owners {
-		next := s.queued(scope, Request{Kind: Extract, Filters: filters[w.Owner]})
-		later := s.now().Add(s.Extraction.Wait)
-		next.Cursor, next.NotBefore = assigned, &later
-		if _, err := s.Store.Await(ctx, scope, w, next, wake); err != nil {
-			return fmt.Errorf("have memories wait to be read: %w", err)
+		for len(w.Memories) > 0 {
+			next := s.queued(scope, Request{Kind: Extract, Filters: filters[w.Owner]})
+			later := s.now().Add(s.Extraction.Wait)
+			next.Cursor, next.NotBefore = assigned, &later
+			dealt, err := s.Store.Await(ctx, scope, w, next, wake)
+			if err != nil {
+				return fmt.Errorf("have memories wait to be read: %w", err)
+			}
+			w.Memories = w.Memories[dealt:]
 		}
 	}
 	return nil

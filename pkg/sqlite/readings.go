@@ -15,10 +15,9 @@ import (
 // Await implements reflection.Store.
 func (s *Reflections) Await(
 	ctx context.Context, scope memory.Scope, w reflection.Waiting, next reflection.Reflection, records ...outbox.Record,
-) (made bool, err error) {
+) (dealt int, err error) {
 	err = s.db.write(ctx, func(tx *sql.Tx) error {
 		ctx := context.WithoutCancel(ctx)
-		made = false
 		const newest = `SELECT r.id, (SELECT count(*) FROM reflection_readings n WHERE n.tenant = r.tenant AND n.project = r.project AND n.owner = w.owner
 				AND n.reflection = r.id AND n.edition = '') FROM reflection_readings w JOIN reflections r
 			ON r.tenant = w.tenant AND r.project = w.project AND r.id = w.reflection
@@ -32,29 +31,28 @@ func (s *Reflections) Await(
 		if waiting >= w.Full || err != nil {
 			open, waiting = next.ID, 0
 		}
-		const wait = `INSERT INTO reflection_readings (tenant, project, id, version, edition, owner, reflection) VALUES (?, ?, ?, ?, '', ?, ?)
-			ON CONFLICT (tenant, project, id) DO UPDATE SET version = excluded.version, edition = '', owner = excluded.owner,
-			reflection = excluded.reflection WHERE version < excluded.version`
-		fresh := int64(0)
-		for _, m := range w.Memories {
-			result, err := tx.ExecContext(ctx, wait, scope.Tenant, scope.Project, m.Memory, m.Version, w.Owner, open)
-			if err != nil {
-				return fmt.Errorf("have a memory wait: %w", err)
-			}
-			n, err := result.RowsAffected()
-			if fresh += n; err != nil {
-				return err
-			}
+		standing, err := standingReadings(ctx, tx, scope, w.Memories)
+		if err != nil {
+			return err
 		}
-		if fresh == 0 {
+		var fresh []reflection.Reading
+		fresh, dealt = w.Fresh(w.Full-waiting, func(id memory.ID) int { return standing[id] })
+		if len(fresh) == 0 {
 			return nil
 		}
-		if made = open == next.ID; made {
+		if open == next.ID {
 			if err := s.insert(ctx, tx, scope, next, memory.Key{}); err != nil {
 				return err
 			}
 		}
-		if waiting+int(fresh) < w.Full {
+		const wait = `INSERT INTO reflection_readings (tenant, project, id, version, edition, owner, reflection) VALUES (?, ?, ?, ?, '', ?, ?)
+			ON CONFLICT (tenant, project, id) DO UPDATE SET version = excluded.version, edition = '', owner = excluded.owner, reflection = excluded.reflection`
+		for _, m := range fresh {
+			if _, err := tx.ExecContext(ctx, wait, scope.Tenant, scope.Project, m.Memory, m.Version, w.Owner, open); err != nil {
+				return fmt.Errorf("have a memory wait: %w", err)
+			}
+		}
+		if waiting+len(fresh) < w.Full {
 			return nil
 		}
 		const due = `UPDATE reflections SET leased_to = 0 WHERE tenant = ? AND project = ? AND id = ?`
@@ -63,7 +61,24 @@ func (s *Reflections) Await(
 		}
 		return s.db.emitAll(ctx, tx, scope, records)
 	})
-	return made && err == nil, err
+	if err != nil {
+		return 0, err
+	}
+	return dealt, nil
+}
+
+// standingReadings are the versions of the memories that wait or have been read.
+func standingReadings(ctx context.Context, tx *sql.Tx, scope memory.Scope, of []reflection.Reading) (map[memory.ID]int, error) {
+	standing := map[memory.ID]int{}
+	for _, m := range of {
+		var version int
+		err := tx.QueryRowContext(ctx, "SELECT version FROM reflection_readings WHERE tenant = ? AND project = ? AND id = ?", scope.Tenant, scope.Project, m.Memory).Scan(&version)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return nil, fmt.Errorf("read what has been read: %w", err)
+		}
+		standing[m.Memory] = version
+	}
+	return standing, nil
 }
 
 // Assigned implements reflection.Store.
