@@ -1,11 +1,8 @@
 package extract
 
 import (
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/rae-memory/rae/pkg/knowledge"
 	"github.com/rae-memory/rae/pkg/text"
@@ -41,13 +38,12 @@ type party struct {
 }
 
 // read takes the statements out of one sentence.
-func (r *reader) read(p passage) {
-	s := &sentence{r.content, tokenize(r.content, p.Start, p.End, r.forms)}
+func (r *reader) read(p passage, s *sentence) {
 	if len(s.tokens) == 0 || len(s.tokens) > 160 {
 		return
 	}
 	r.speaker, r.hasSpeaker = r.speakerOf(p.speaker)
-	r.s, r.times, r.pending = s, r.timesIn(p), r.pending[:0]
+	r.pending = r.pending[:0]
 	r.relatives()
 	asked := s.low(len(s.tokens)-1) == "?"
 	if !asked && !slices.ContainsFunc(s.tokens, func(t token) bool { return t.word && unsure[t.low] }) {
@@ -199,11 +195,11 @@ func (r *reader) opening(i int) int {
 	return i
 }
 
-const boundaries = "|,|;|:|-|–|—|(|)|and|but|so|because|!|.|"
+const boundaries = ",|;|:|-|–|—|(|)|and|but|so|because|!|."
 
 // toBoundary is the next token at which a clause may end.
 func (r *reader) toBoundary(i int) int {
-	for i < len(r.s.tokens) && !strings.Contains(boundaries, "|"+r.s.low(i)+"|") {
+	for i < len(r.s.tokens) && !oneOf(boundaries, r.s.low(i)) {
 		i++
 	}
 	return i
@@ -212,7 +208,7 @@ func (r *reader) toBoundary(i int) int {
 // boundary is behind the boundary at i.
 func (r *reader) boundary(i int) int {
 	i = r.toBoundary(i)
-	for i < len(r.s.tokens) && strings.Contains(boundaries, "|"+r.s.low(i)+"|") {
+	for i < len(r.s.tokens) && oneOf(boundaries, r.s.low(i)) {
 		i++
 	}
 	return i
@@ -287,7 +283,7 @@ func (r *reader) relatives() {
 		if !s.at(j).upper() {
 			continue
 		}
-		if strings.HasSuffix(kind, "s") || kind == "children" {
+		if severalOf(kind) {
 			names, _ := s.list(j, read)
 			r.related(owner, kind, names, from)
 		} else if name, _ := s.person(j); !name.empty() {
@@ -309,6 +305,12 @@ func (r *reader) related(owner knowledge.Mention, kind string, names []run, from
 		r.say(pending{Statement: knowledge.Statement{Kind: knowledge.Told, Subject: owner, Relation: kin[kind], Object: one,
 			Negated: strings.HasPrefix(kind, "ex-"), Confidence: .9}}, from, name.to)
 	}
+}
+
+// severalOf reports whether a kind of relatives or pets is a plural.
+func severalOf(kind string) bool {
+	one, plural := strings.CutSuffix(kind, "s")
+	return kind == "children" || kind == "puppies" || plural && (kin[one] != "" || pets[one])
 }
 
 func relativeKey(owner knowledge.Mention, kind string) string {
@@ -372,6 +374,9 @@ func (r *reader) subject(i int) (party, int, bool) {
 	if name.empty() || !r.isPerson(name, i) {
 		return party{}, i, false
 	}
+	if s.match(next, ",") && !s.match(next+1, "who|my|our") { // somebody is addressed
+		return party{}, i, false
+	}
 	who := party{Mention: r.mention(name, "person"), from: i, named: true}
 	if s.match(next, ",", "my|our") { // "Anna, my wife, …"
 		if owner, j, ok := r.possessor(next + 1); ok {
@@ -416,7 +421,7 @@ func (r *reader) isPerson(name run, i int) bool {
 	if orgSuffixes[last] || languages[first] || places[strings.ToLower(r.s.written(name.from, name.to))] {
 		return false
 	}
-	if name.from > i { // behind a title or label
+	if name.from > i { // behind a title or role
 		return true
 	}
 	written := r.s.written(name.from, name.to)
@@ -425,13 +430,23 @@ func (r *reader) isPerson(name run, i int) bool {
 	}
 	if name.to-name.from > 1 {
 		for k := name.from; k < name.to; k++ {
-			if w := r.s.low(k); jobs[w] || events[w] || text.StopWord(w) || text.Filler(w) || strings.ToUpper(r.s.at(k).raw) == r.s.at(k).raw && len(w) > 2 {
+			if w := r.s.low(k); jobs[w] || events[w] || text.StopWord(w) || text.Filler(w) || strings.ToUpper(r.s.at(k).raw) == r.s.at(k).raw && len(w) > 2 || w == "ii" || !namelike(r.s.at(k).raw) {
 				return false
 			}
 		}
 		return name.to-name.from < 4
 	}
 	return r.persons[strings.ToLower(written)]
+}
+
+// namelike reports whether a capitalised word is written as names are: no digits, and capitals behind its hyphens.
+func namelike(word string) bool {
+	for part := range strings.SplitSeq(word, "-") {
+		if !isUpper(part) || strings.ContainsAny(part, "0123456789") {
+			return false
+		}
+	}
+	return true
 }
 
 // meet remembers whom "he" and "she" of the next clause mean: the only one there is.
@@ -457,131 +472,6 @@ func (r *reader) aside(who party, i int) int {
 	return len(r.s.tokens)
 }
 
-var phone = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[+(]?\d[\d ()/.-]{4,20}\d`) })
-
-var attributeQualities = words("new old work private personal mobile cell home current business direct office main")
-
-// attribute reads "my email is …", "Anna's phone number is …", "my favourite colour is …", "my name is …".
-func (r *reader) attribute(i int) (int, bool) {
-	s := r.s
-	if s.match(i, "you", "can", "reach|contact|email|mail|call", "me") && r.hasSpeaker {
-		return r.contact(r.speaker, i, i+4, "at|on|via|under|by")
-	}
-	owner, j, ok := r.possessor(i)
-	if !ok {
-		return i, false
-	}
-	kind, k := r.relative(j)
-	if kind != "" && s.match(k, "'s") {
-		j = k + 1
-		if s.match(j, "name", "is|was|'s") {
-			if name, next := s.person(j + 2); !name.empty() {
-				r.related(owner, kind, []run{name}, i)
-				r.last, r.crowded = nil, false
-				if !pets[kind] {
-					r.meet(r.mention(name, "person"))
-				}
-				return next, true
-			}
-			return i, false
-		}
-		if known, ok := r.relativesNamed[relativeKey(owner, kind)]; ok {
-			owner = known
-		} else {
-			owner = knowledge.Mention{Name: owner.Name + "'s " + kind, Type: "person", Start: s.at(i).start, End: s.at(k - 1).end}
-		}
-	}
-	if s.match(j, "favourite|favorite") {
-		noun := j + 1
-		for noun < len(s.tokens) && s.at(noun).word && !s.match(noun, "is|are|was|'s") {
-			noun++
-		}
-		if noun == j+1 || noun > j+3 || !s.match(noun, "is|are|'s") {
-			return i, false
-		}
-		value := noun + 1
-		if s.match(value, "the") {
-			value++
-		}
-		relation := snake("favourite_" + strings.ToLower(s.written(j+1, noun)))
-		if object, next := s.thing(value); !object.empty() && relation != "" {
-			r.say(r.valued(knowledge.Preference, owner, relation, object, .9), i, object.to)
-			return next, true
-		}
-		return i, false
-	}
-	if s.match(j, "name", "is|'s") {
-		if name, next := s.person(j + 2); !name.empty() {
-			r.named(owner, name, i)
-			return next, true
-		}
-		return i, false
-	}
-	if s.match(j, "birthday", "is|'s") || s.match(j, "date", "of", "birth", "is") {
-		if told, ok := r.timeFrom(j + 2); ok && told.Date.Day > 0 && told.Fixed {
-			r.say(r.dateOf(owner, "born_on", told), i, r.upTo(told.End))
-			return r.upTo(told.End), true
-		}
-		return i, false
-	}
-	for s.at(j).word && attributeQualities[s.low(j)] {
-		j++
-	}
-	switch {
-	case s.match(j, "email|e-mail|mail|email-address"):
-		if j++; s.match(j, "address") {
-			j++
-		}
-	case s.match(j, "phone|telephone|mobile|cell|number"):
-		if j++; s.match(j, "number") {
-			j++
-		}
-	default:
-		return i, false
-	}
-	if !s.match(j, "is|:|'s|=") {
-		return i, false
-	}
-	for j++; adverbs[s.low(j)] || s.match(j, ":"); j++ {
-	}
-	return r.contact(owner, i, j, "")
-}
-
-// contact reads a mail address or a phone number at i.
-func (r *reader) contact(owner knowledge.Mention, from, i int, behind string) (int, bool) {
-	s := r.s
-	if behind != "" {
-		if !s.match(i, behind) {
-			return from, false
-		}
-		i++
-	}
-	if i >= len(s.tokens) {
-		return from, false
-	}
-	if t := s.at(i); t.low == text.Email {
-		r.say(r.literal(knowledge.Told, owner, "email", knowledge.Mention{Name: t.raw, Type: "email", Start: t.start, End: t.end}, .95), from, i+1)
-		return i + 1, true
-	}
-	start := s.at(i).start
-	if number := phone().FindString(r.content[start:s.tokens[len(s.tokens)-1].end]); number != "" && countDigits(number) >= 6 {
-		end := r.upTo(start + len(number))
-		r.say(r.literal(knowledge.Told, owner, "phone", knowledge.Mention{Name: number, Type: "phone", Start: start, End: start + len(number)}, .9), from, end)
-		return end, true
-	}
-	return from, false
-}
-
-func countDigits(s string) int {
-	n := 0
-	for i := range len(s) {
-		if isDigit(s[i]) {
-			n++
-		}
-	}
-	return n
-}
-
 // upTo is the token behind byte end.
 func (r *reader) upTo(end int) int {
 	i := 0
@@ -589,60 +479,4 @@ func (r *reader) upTo(end int) int {
 		i++
 	}
 	return i
-}
-
-// appointment reads "the kickoff meeting is scheduled for 12 March 2024".
-func (r *reader) appointment(i int) (int, bool) {
-	s := r.s
-	from := i
-	if s.match(i, "the|our|my|this") {
-		i++
-	}
-	j := i
-	for j < len(s.tokens) && j-i < 4 && s.at(j).word && !events[s.low(j)] {
-		j++
-	}
-	if !events[s.low(j)] || j-i > 3 {
-		return i, false
-	}
-	for events[s.low(j)] {
-		j++
-	}
-	name := run{i, j}
-	for k := i; k < j-1; k++ {
-		if stops[s.low(k)] || noThings[s.low(k)] && s.low(k) != "next" || s.match(k, "is|was|a|an|i|we|have|has") {
-			if !s.match(k, "next|last") || k > i {
-				return from, false
-			}
-		}
-	}
-	switch {
-	case s.match(j, "is|was", "scheduled|planned|set", "for|on"):
-		j += 3
-	case s.match(j, "will", "be|start|begin", "on"):
-		j += 3
-	case s.match(j, "will", "take", "place", "on"):
-		j += 4
-	case s.match(j, "takes|took", "place", "on"):
-		j += 3
-	case s.match(j, "is|was|starts|begins|started|began", "on|from"):
-		j += 2
-	case s.match(j, "on"):
-		j++
-	default:
-		return from, false
-	}
-	for _, told := range r.times {
-		if told.Start == s.at(j).start && r.known(told) && told.Time.To.Sub(told.Time.From) <= 24*time.Hour {
-			event := knowledge.Mention{Name: strings.ToLower(s.at(i).raw) + strings.TrimPrefix(s.written(name.from, name.to), s.at(i).raw), Type: "event", Start: s.at(i).start, End: s.at(name.to - 1).end}
-			if s.at(i).upper() && !events[s.low(i)] {
-				event.Name = s.written(name.from, name.to)
-			}
-			p := r.dateOf(event, "occurs_on", told)
-			p.From, p.To = &told.Time.From, &told.Time.To
-			r.say(p, from, r.upTo(told.End))
-			return r.upTo(told.End), true
-		}
-	}
-	return from, false
 }

@@ -3,13 +3,16 @@ package extract
 // The word lists of the rules, in lower case. They are short on purpose: what no list knows is left out, not guessed.
 
 var (
-	titles = set("dr prof professor mr mrs ms miss sir jr sr rev hon", " ")
+	titles = words("dr prof professor mr mrs ms miss sir jr sr rev hon")
 
 	// labels are words before a name, or before a colon, that are no part of a name.
-	labels = set(`customer client user employee patient colleague reporter contact manager attendees attendee present absent action actions
+	labels = words(`attendees attendee present absent action actions
 		decision decisions note notes todo topic agenda date time subject re fwd fw from to cc summary title status reported assignee
 		owner example question answer update reminder warning error info people team address email phone name location city steps result
-		expected actual version environment priority description background next attention important ps`, " \n\t")
+		expected actual version environment priority description background next attention important ps`)
+
+	// roles stand before the name of whoever has one: "Customer Berta Nowak".
+	roles = words("customer client user employee patient colleague reporter contact manager")
 
 	// noNames begin with a capital and are no names of anybody or anything that facts are kept of.
 	noNames = words(`i monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september
@@ -100,11 +103,11 @@ var unsure = words(`if unless whether suppose supposing imagine pretend pretende
 	allegedly supposedly rumour rumor rumours hypothetically dreamt dreamed dreaming joke joking kidding almost nearly song lyrics novel
 	says said saying claims claimed claim told heard hears thinks think thought thinking believes believe believed guess guessed reckon assume
 	assumed suspect doubt doubts according wonder wonders wondering asks asked probably likely seems seem feels whispered shouted mentioned
-	writes wrote reportedly fictional character movie hear insists insisted denies denied fake lie lied lies otherwise as-if`)
+	writes wrote reportedly fictional character movie haha lol jk hear insists insisted denies denied fake lie lied lies otherwise as-if`)
 
 // openers may stand before a subject and change nothing.
 var openers = words(`well so also and but actually yes no yeah yep oh ok okay btw today yesterday now currently finally recently originally personally
-	honestly hi hello hey dear please fyi then sadly luckily fortunately unfortunately anyway besides thanks diary all team both haha wow sure
+	honestly hi hello hey dear please fyi then sadly luckily fortunately unfortunately anyway besides thanks diary all team both wow sure
 	lately nowadays meanwhile plus first second still because since decision reminder update ps however though tonight everyone everybody`)
 
 // adverbs may stand within a predicate and change nothing of what the rules read.
@@ -115,7 +118,7 @@ var adverbs = words(`really also still now currently just already always actuall
 var stops = words(`with in on at for from to over than by about because when while since but so as after before during near into without that which
 	who whose very too today yesterday tomorrow tonight now more most much better again together every each ever here there and or nor then last next
 	this ago until till though although if whenever where how either instead rather anymore online already recently though only especially
-	really yet still also please`)
+	really yet still also please like`)
 
 // noThings begin what is nothing to remember: pronouns, pointers, what must be guessed.
 var noThings = words(`it that this these those them you him her me us what how when where who myself yourself himself herself itself being one ones

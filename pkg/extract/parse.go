@@ -1,7 +1,6 @@
 package extract
 
 import (
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -24,6 +23,7 @@ type token struct {
 	raw        string
 	low        string // lower case; contractions as their words: "am" for "'m", "not" for "n't"
 	word       bool
+	apart      bool // signs that are no tokens stand before it: it goes on with nothing
 }
 
 // upper reports whether the token is a word that begins with a capital and is no word that often has one.
@@ -35,25 +35,26 @@ var contractions = map[string]string{"'m": "am", "'re": "are", "'ve": "have", "'
 // tokenize reads the sentence content[from:to]. Marks of emphasis and what stands in quotation marks are left out: the
 // first means nothing and the second is somebody else's; a quotation leaves the sign `"`.
 func tokenize(content string, from, to int, forms []text.Mention) []token {
-	var tokens []token
+	tokens := make([]token, 0, (to-from)/4+4)
 	s := content[:to]
 	for i := from; i < to; {
 		for len(forms) > 0 && forms[0].Start < i {
 			forms = forms[1:]
 		}
 		if len(forms) > 0 && forms[0].Start == i && forms[0].End <= to && (forms[0].Kind == text.URL || forms[0].Kind == text.Email) {
-			tokens = append(tokens, token{i, forms[0].End, s[i:forms[0].End], forms[0].Kind, false})
+			tokens = append(tokens, token{start: i, end: forms[0].End, raw: s[i:forms[0].End], low: forms[0].Kind})
 			i = forms[0].End
 			continue
 		}
 		r, size := utf8.DecodeRuneInString(s[i:])
 		switch {
 		case letterOrDigit(r):
-			end := wordEnd(s, i)
+			end, first := wordEnd(s, i), len(tokens)
 			tokens = appendWord(tokens, s, i, end)
+			tokens[first].apart = i > from && strings.ContainsRune("*_#", rune(s[i-1]))
 			i = end
 		case closing(r) != 0:
-			tokens = append(tokens, token{i, i + size, `"`, `"`, false})
+			tokens = append(tokens, token{start: i, end: i + size, raw: `"`, low: `"`})
 			end := strings.IndexRune(s[i+size:], closing(r))
 			if end < 0 {
 				return tokens
@@ -62,7 +63,7 @@ func tokenize(content string, from, to int, forms []text.Mention) []token {
 		case unicode.IsSpace(r) || r == '*' || r == '_' || r == '#' || r == utf8.RuneError:
 			i += size
 		default:
-			tokens = append(tokens, token{i, i + size, s[i : i+size], s[i : i+size], false})
+			tokens = append(tokens, token{start: i, end: i + size, raw: s[i : i+size], low: s[i : i+size]})
 			i += size
 		}
 	}
@@ -118,7 +119,7 @@ func appendWord(tokens []token, s string, start, end int) []token {
 	low := strings.ToLower(strings.ReplaceAll(raw, "’", "'"))
 	at := strings.LastIndexAny(raw, "'’")
 	if at <= 0 {
-		return append(tokens, token{start, end, raw, strings.TrimSuffix(low, "."), true})
+		return append(tokens, token{start: start, end: end, raw: raw, low: strings.TrimSuffix(low, "."), word: true})
 	}
 	if strings.HasSuffix(low, "n't") {
 		verb := strings.TrimSuffix(low, "n't")
@@ -129,14 +130,14 @@ func appendWord(tokens []token, s string, start, end int) []token {
 			verb = "will"
 		}
 		if n := at - 1; n > 0 {
-			return append(tokens, token{start, start + n, raw[:n], verb, true}, token{start + n, end, raw[n:], "not", true})
+			return append(tokens, token{start: start, end: start + n, raw: raw[:n], low: verb, word: true}, token{start: start + n, end: end, raw: raw[n:], low: "not", word: true})
 		}
 	}
 	tail := strings.ReplaceAll(raw[at:], "’", "'")
 	if reading, ok := contractions[strings.ToLower(tail)]; ok {
-		return append(tokens, token{start, start + at, raw[:at], strings.ToLower(raw[:at]), true}, token{start + at, end, raw[at:], reading, true})
+		return append(tokens, token{start: start, end: start + at, raw: raw[:at], low: strings.ToLower(raw[:at]), word: true}, token{start: start + at, end: end, raw: raw[at:], low: reading, word: true})
 	}
-	return append(tokens, token{start, end, raw, low, true})
+	return append(tokens, token{start: start, end: end, raw: raw, low: low, word: true})
 }
 
 // sentence is a cursor over the tokens of one sentence.
@@ -159,11 +160,26 @@ func (s *sentence) written(i, j int) string { return s.content[s.tokens[i].start
 
 func (s *sentence) match(i int, words ...string) bool {
 	for k, word := range words {
-		if !slices.Contains(strings.Split(word, "|"), s.low(i+k)) {
+		if !oneOf(word, s.low(i+k)) {
 			return false
 		}
 	}
 	return true
+}
+
+// oneOf reports whether a word is in a list with "|" between.
+func oneOf(list, word string) bool {
+	for word != "" {
+		one, rest, more := strings.Cut(list, "|")
+		if one == word {
+			return true
+		}
+		if !more {
+			break
+		}
+		list = rest
+	}
+	return false
 }
 
 // run is a range of tokens.
@@ -183,16 +199,17 @@ func (s *sentence) name(i int, joins string) run {
 	for j++; j < len(s.tokens) && j-i < 8; j++ {
 		t := s.at(j)
 		switch {
+		case t.apart || s.tokens[j].start-s.tokens[j-1].end > 1:
 		case t.word && isUpper(t.raw) && !stopsName(t):
 			continue
-		case t.word && digits(t.raw) && len(t.raw) < 4 && s.adjacent(j):
+		case t.word && digits(t.raw) && len(t.raw) < 4:
 			continue
-		case (particles[t.low] || joins != "" && strings.Contains(joins, t.low)) && s.at(j+1).upper():
+		case (particles[t.low] || oneOf(joins, t.low)) && s.at(j+1).upper():
 			continue
 		case t.low == "of" && s.at(j+1).low == "the" && s.at(j+2).upper():
 			j++
 			continue
-		case t.low == "'s" && joins != "" && s.at(j+1).upper() && orgSuffixes[s.low(j+1)]:
+		case t.low == "'s" && oneOf(joins, "'s") && s.at(j+1).upper() && orgSuffixes[s.low(j+1)]:
 			continue
 		}
 		break
@@ -205,16 +222,13 @@ func (s *sentence) name(i int, joins string) run {
 
 func stopsName(t token) bool { return noNames[t.low] && t.low != "new" }
 
-// adjacent reports whether token j stands one space behind the one before.
-func (s *sentence) adjacent(j int) bool { return s.tokens[j].start-s.tokens[j-1].end <= 1 }
-
 func digits(word string) bool {
 	return word != "" && !strings.ContainsFunc(word, func(r rune) bool { return r < '0' || r > '9' })
 }
 
-// person reads a name of a person at i: titles and labels before it are skipped, "Jr." behind it too.
+// person reads a name of a person at i: titles and roles before it are skipped, "Jr." behind it too.
 func (s *sentence) person(i int) (name run, next int) {
-	for s.at(i).word && (titles[s.low(i)] || labels[s.low(i)] && isUpper(s.at(i).raw)) && s.at(i+1).word && isUpper(s.at(i+1).raw) {
+	for s.at(i).word && (titles[s.low(i)] || roles[s.low(i)] && isUpper(s.at(i).raw)) && s.at(i+1).word && isUpper(s.at(i+1).raw) {
 		i++
 	}
 	name = s.name(i, "")
@@ -233,16 +247,16 @@ func (s *sentence) thing(i int) (name run, next int) {
 	if s.match(i, "lot|lots|bit|pair|couple", "of") {
 		i += 2
 	}
-	if !s.at(i).word || noThings[s.low(i)] || stops[s.low(i)] {
+	if !s.at(i).word || noThings[s.low(i)] || stops[s.low(i)] || s.match(i, "of|have|has|show|shows") {
 		return run{}, i
 	}
 	j := i
-	for ; j < len(s.tokens) && s.at(j).word && !stops[s.low(j)]; j++ {
+	for ; j < len(s.tokens) && s.at(j).word && !stops[s.low(j)] && (j == i || !s.at(j).apart); j++ {
 		if t := s.low(j); t == "not" || t == "'s" && !isUpper(s.at(j+1).raw) || t == "a" || t == "an" || t == "the" || t == "would" || t == "will" {
 			return run{}, j
 		}
 	}
-	if j-i > 5 || j == i || !strings.ContainsFunc(s.written(i, j), unicode.IsLetter) {
+	if j-i > 5 || j == i || pointers[s.low(j-1)] || s.low(j) == `"` || !strings.ContainsFunc(s.written(i, j), unicode.IsLetter) {
 		return run{}, j
 	}
 	for k := i; k < j; k++ {

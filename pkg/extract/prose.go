@@ -74,7 +74,7 @@ func passages(s string) []passage {
 	return all
 }
 
-var mailHeaders = set("from to cc bcc subject date sent reply-to", " ")
+var mailHeaders = words("from to cc bcc subject date sent reply-to")
 
 // linesOf splits at line feeds.
 func linesOf(s string) []text.Span {
@@ -146,7 +146,7 @@ func labelOf(line string) (text.Span, bool) {
 		return text.Span{}, false
 	}
 	for word := range strings.FieldsSeq(name) {
-		if !isUpper(word) || noNames[strings.ToLower(word)] || labels[strings.ToLower(word)] || text.StopWord(strings.ToLower(word)) {
+		if !isUpper(word) || noNames[strings.ToLower(word)] || roles[strings.ToLower(word)] || labels[strings.ToLower(word)] || text.StopWord(strings.ToLower(word)) {
 			return text.Span{}, false
 		}
 	}

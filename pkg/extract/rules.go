@@ -30,6 +30,17 @@ const rulesEdition = "rules/1"
 // what others are reported to say are no statements, nor are the words of an assistant. "I" is who says the memory: its
 // metadata's name, or the label of the line, or the sender of the mail, or else its user. English, and a few sentences of
 // German, French, Spanish and Polish. The time it takes is linear in the length of the text; it never fails.
+//
+// The relations it states:
+//
+//	of people   name, preferred_name, age, born_on, born_in, comes_from, lives_in, lives_with, height, weight, email, phone,
+//	            works_at, job_title, studies, studies_at, speaks, visited, bought, owns, has_pet, plans_to
+//	to people   married_to, engaged_to, partner_of, parent_of, child_of, sibling_of, relative_of, friend_of, colleague_of, reports_to
+//	wishes      likes, dislikes, prefers, diet, allergic_to, favourite_… ("favourite_colour")
+//	to agents   wants_agent_to (negated: is not to), preferred_name
+//	of events   occurs_on
+//
+// Dates are named as ISO 8601 has them: "2023-05-07", "2023-05", "2023", or with a slash between two days.
 type Rules struct{}
 
 // Extract implements knowledge.Extractor. It calls nobody, and ends early only with the context's error.
@@ -82,6 +93,10 @@ func readMemory(m *memory.Memory, to knowledge.Mention) knowledge.Extraction {
 	}
 	r.out = knowledge.Extraction{MemoryID: m.ID, Version: m.Version, Method: "rules", Edition: rulesEdition}
 	r.own, r.silent = sayer(m)
+	if !utf8.ValidString(m.Content) { // no store holds such
+		r.out.Flags = []string{"no_prose"}
+		return r.out
+	}
 	all := passages(m.Content)
 	for _, p := range all {
 		if p.speaker.End > 0 {
@@ -98,16 +113,23 @@ func readMemory(m *memory.Memory, to knowledge.Mention) knowledge.Extraction {
 	r.out.Language = identify(prose.String())
 	r.introduce(all)
 	r.senders(all)
+	forms := r.forms
 	for _, p := range all {
+		for len(r.forms) > 0 && r.forms[0].End <= p.Start {
+			r.forms = r.forms[1:]
+		}
+		s := &sentence{r.content, tokenize(r.content, p.Start, p.End, r.forms)}
+		r.s, r.times = s, r.timesIn(p)
 		switch {
 		case r.full:
 		case r.out.Language == "en" || r.out.Language == "":
-			r.read(p)
+			r.read(p, s)
 		default:
 			r.readAbroad(p)
 		}
-		r.names(p)
+		r.names(s)
 	}
+	r.forms = forms
 	r.finish(len(all) == 0)
 	return r.out
 }
@@ -181,12 +203,16 @@ func (r *reader) speakerOf(label text.Span) (knowledge.Mention, bool) {
 	return knowledge.Mention{Name: name, Type: "person", Start: label.Start, End: label.End}, true
 }
 
-// introduce finds out who "user" is where the memory says "my name is …".
+// introduce finds out who speaks where the memory says "my name is …" and nothing else has a name for him: it is the
+// name of "user", and another one of a user's id.
 func (r *reader) introduce(all []passage) {
-	if r.own.Name != "user" {
+	if r.silent || r.own.Name != "user" && r.own.Name != r.memory.UserID {
 		return
 	}
 	for _, p := range all {
+		if words := strings.ToLower(r.content[p.Start:min(p.End, p.Start+100)]); !strings.Contains(words, "my name") && !strings.Contains(words, "i'm ") && !strings.Contains(words, "i’m ") && !strings.Contains(words, "i am ") {
+			continue
+		}
 		s := &sentence{r.content, tokenize(r.content, p.Start, min(p.End, p.Start+100), nil)}
 		for i := range s.tokens {
 			j := 0
@@ -198,8 +224,12 @@ func (r *reader) introduce(all []passage) {
 			}
 			if j > 0 && p.speaker.End == 0 {
 				if name, next := s.person(j); !name.empty() && (next == len(s.tokens) || !s.at(next).word || s.match(next, "and|from")) {
-					r.own = knowledge.Mention{Name: s.written(name.from, name.to), Type: "person"}
-					r.own.Start, r.own.End = s.at(name.from).start, s.at(name.to-1).end
+					said := s.written(name.from, name.to)
+					if r.own.Name != "user" {
+						r.own.Aliases = []string{said}
+						return
+					}
+					r.own = knowledge.Mention{Name: said, Type: "person", Start: s.at(name.from).start, End: s.at(name.to - 1).end}
 					return
 				}
 			}
@@ -262,7 +292,7 @@ func (r *reader) dateOf(subject knowledge.Mention, relation string, told when.To
 // named states what somebody is called.
 func (r *reader) named(who knowledge.Mention, name run, from int) {
 	object := r.mention(name, "")
-	if who.Name == "user" || who.Name == r.memory.UserID {
+	if who.Name == "user" {
 		who.Name = object.Name
 	}
 	p := r.literal(knowledge.Told, who, "name", object, .9)
@@ -369,16 +399,20 @@ func (r *reader) keep(st knowledge.Statement) {
 	r.out.Statements = append(r.out.Statements, st)
 }
 
-// names adds the proper names of a sentence and what is recognised by its form.
-func (r *reader) names(p passage) {
+// names adds the dates and the proper names of a sentence.
+func (r *reader) names(s *sentence) {
 	if len(r.out.Mentions) >= maxMentions {
 		r.full = true
 		return
 	}
-	s := &sentence{r.content, tokenize(r.content, p.Start, p.End, r.forms)}
+	for _, told := range r.times {
+		if r.known(told) {
+			r.out.Mentions = append(r.out.Mentions, knowledge.Mention{Name: r.dateName(told), Type: "date", Start: told.Start, End: told.End})
+		}
+	}
 	for i := 0; i < len(s.tokens); {
 		name := s.name(i, "&")
-		if name.empty() {
+		if name.empty() || titles[s.low(i)] {
 			i++
 			continue
 		}
@@ -387,6 +421,7 @@ func (r *reader) names(p passage) {
 		opening := i == 0 || !s.at(i-1).word && s.at(i-1).low != ","
 		if i = name.to; m.Type != "" || !opening || name.to-name.from > 1 {
 			r.out.Mentions = append(r.out.Mentions, m)
+			r.meet(m)
 		}
 	}
 }

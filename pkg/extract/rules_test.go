@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,8 @@ import (
 )
 
 var scope = memory.Scope{Tenant: "acme", Project: "default"}
+
+var _ knowledge.Extractor = extract.Rules{}
 
 // read extracts one memory by rules.
 func read(t testing.TB, m memory.Memory) knowledge.Extraction {
@@ -78,6 +81,29 @@ type tally struct{ right, wrong, missed int }
 
 func (c tally) precision() float64 { return float64(c.right) / float64(max(1, c.right+c.wrong)) }
 func (c tally) recall() float64    { return float64(c.right) / float64(max(1, c.right+c.missed)) }
+
+// TestRelationsAreTold holds what the rules state against what the documentation of Rules lists.
+func TestRelationsAreTold(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("rules.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(source), "// The relations it states:")
+	list, _, _ = strings.Cut(list, "type Rules")
+	told := strings.FieldsFunc(list, func(r rune) bool { return (r < 'a' || r > 'z') && r != '_' })
+	for _, s := range readLines[sample](t, "testdata/statements.jsonl") {
+		for _, st := range read(t, s.memory()).Statements {
+			relation := st.Relation
+			if strings.HasPrefix(relation, "favourite_") {
+				relation = "favourite_"
+			}
+			if !slices.Contains(told, relation) {
+				t.Errorf("%q states %s, which is not told", s.Content, relation)
+			}
+		}
+	}
+}
 
 // TestQuality reports how many statements of a labelled set the rules read, and how many that are none of it. The set was
 // written before the rules, and the half that is held out was not looked at one by one while they were made; but one hand

@@ -100,7 +100,9 @@ type step struct {
 
 const (
 	// dropped are the verbs that put instructions out of force.
-	dropped = "ignore|disregard|forget|override|bypass|circumvent|neglect"
+	dropped = "ignore|disregard|forget"
+	// passed are those that are used of other laws as well.
+	passed = "override|bypass|circumvent|neglect"
 	// laws are what a model is bound by.
 	laws = "instructions|prompts|prompt|directives|guidelines|rules|programming|restrictions|constraints|filters|policies|protocols|commands"
 	// readers are what a model calls itself.
@@ -115,6 +117,7 @@ override !` + dropped + ` 4:all|any|every|previous|prior|above|earlier|preceding
 override !` + dropped + ` 2:any|every|all|your 4:instruction|directive|filter|guideline !of|about|for|on
 override !` + dropped + ` 2:everything|all|anything 2:you 2:were|have|had|been|know|learned|learnt
 override !` + dropped + ` 3:everything|anything|text|messages 1:above|before
+override !` + passed + ` 3:your|safety|content|ethical|system 3:` + laws + ` !of|about|for|on
 override disable|remove 3:your|all|any 2:safety|content|ethical 2:` + laws + `
 override your 1:instructions|guidelines|rules|directives 1:have|were|are 2:updated|changed|replaced|superseded|void
 override real|new|actual 1:instructions 1:are 1:to
@@ -201,12 +204,12 @@ func readPhrase(fields []string) *phrase {
 			p.notAfter = strings.Split(words, "|")
 			continue
 		}
-		distance, words, _ := strings.Cut(field, ":")
+		distance, list, _ := strings.Cut(field, ":")
 		within, err := strconv.Atoi(distance)
 		if err != nil {
 			panic("extract: " + strings.Join(fields, " ")) // the table is a constant, and read by every test
 		}
-		p.steps = append(p.steps, step{within, set(words, "|")})
+		p.steps = append(p.steps, step{within, among(list)})
 	}
 	return p
 }
@@ -225,7 +228,7 @@ func plainWords(s string) []plainWord {
 	for i := 0; i < len(tokens); i++ {
 		term := tokens[i].Term
 		run := i
-		for run+1 < len(tokens) && len(tokens[run].Term) == 1 && len(tokens[run+1].Term) == 1 && tokens[run+1].Start-tokens[run].End == 1 {
+		for run+1 < len(tokens) && run-i < 40 && len(tokens[run].Term) == 1 && len(tokens[run+1].Term) == 1 && tokens[run+1].Start-tokens[run].End == 1 {
 			run++
 		}
 		if run-i >= 3 {
@@ -258,7 +261,7 @@ func (p *phrase) at(words []plainWord, i int) bool {
 }
 
 // tellers are what a verb is no command behind.
-var tellers = set("i we he she they it who id ill wed not dont never didnt cannot cant ich jai nai yo", " ")
+var tellers = words("i we he she they it who id ill wed not dont never didnt cannot cant ich jai nai yo")
 
 func (p *phrase) rest(words []plainWord, i int, steps []step) bool {
 	if len(steps) == 0 {
@@ -289,13 +292,5 @@ func tagged(s string) bool {
 	return false
 }
 
-// set is the words of a list with that separator.
-func set(list, separator string) map[string]bool {
-	all := map[string]bool{}
-	for word := range strings.SplitSeq(list, separator) {
-		if word = strings.TrimSpace(word); word != "" {
-			all[word] = true
-		}
-	}
-	return all
-}
+// among is the words of a list with "|" between.
+func among(list string) map[string]bool { return words(strings.ReplaceAll(list, "|", " ")) }
