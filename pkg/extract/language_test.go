@@ -65,14 +65,6 @@ func (p *plain) Extract(_ context.Context, _ memory.Scope, told []memory.Memory)
 	return all, nil
 }
 
-func at(s string) *time.Time {
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		panic(err)
-	}
-	return &t
-}
-
 // turn is a memory as a conversation's turn is one.
 func turn(n int, name, content string) memory.Memory {
 	return memory.Memory{
