@@ -121,13 +121,8 @@ func Open(cfg Config, rt serve.Runtime) (*Engine, error) {
 	}
 	e.Blocks = &block.Service{Store: db.Blocks}
 	e.Jobs = &job.Runner{Store: db.Jobs, Keep: cfg.Store.JobsKeep, Log: rt.Log}
-	e.Reflections = &reflection.Service{
-		Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Uses: db.Memories, Store: db.Reflections, Log: rt.Log,
-	}
 	e.Facts = &learn.Learner{Store: db.Facts}
-	if cfg.Reflect.Decay == "off" {
-		e.Reflections.Keeper = nil
-	}
+	e.Reflections = cfg.Reflect.Service(db, model, e.Facts, rt.Log)
 	e.Spaces = &embed.Spaces{Store: e.store, Resolve: embed.Resolve(embedders), Log: rt.Log}
 	e.Reembed = &embed.Reembed{Memories: e.store, Spaces: e.Spaces, Scopes: e.store, Jobs: e.Jobs}
 	e.Names = storefn.Names(db, e.Jobs)

@@ -68,7 +68,7 @@ var catalogue = []Entry{
 	{ReflectionCreated, outbox.ReflectionCreated, []string{"reflect"}, nil, Scoped},
 	{BudgetWarning, outbox.BudgetWarning, []string{"budget"}, nil, OfTenant},
 	{BudgetExceeded, outbox.BudgetExceeded, []string{"budget"}, nil, OfTenant},
-	{BudgetChanged, outbox.BudgetChanged, []string{"budget"}, []string{"store"}, OfTenant}, // jobs it put off go on
+	{BudgetChanged, outbox.BudgetChanged, []string{"budget"}, []string{"store", "reflect"}, OfTenant}, // jobs and reflections it put off go on
 	{DrainDue, "drain.due", []string{"clock"}, []string{"store", "budget"}, Unscoped},
 	{MaintenanceDue, "maintenance.due", []string{"clock"}, []string{"reflect"}, Unscoped},
 	{ReflectionDue, outbox.ReflectionDue, []string{"reflect", "clock"}, []string{"reflect"}, Unscoped},

@@ -11,17 +11,18 @@ import (
 
 const (
 	workSlice = 8                // reflections worked on per event; more ask for another event
-	workTime  = 20 * time.Second // per event: below the time a broker or a request gives it
+	workTime  = 25 * time.Second // per event: below the time a broker or a request gives it
 )
 
-// Consumers are the events the function takes, by type: memory.stored, memory.deleted, reflection.due and
-// maintenance.due.
+// Consumers are the events the function takes, by type: memory.stored, memory.deleted, reflection.due, maintenance.due and
+// budget.changed.
 func (f *Function) Consumers() map[string]eventing.Consumer {
 	return map[string]eventing.Consumer{
 		eventing.MemoryStored:   f.stored,
 		eventing.MemoryDeleted:  f.deleted,
 		eventing.ReflectionDue:  f.due,
 		eventing.MaintenanceDue: f.maintain,
+		eventing.BudgetChanged:  f.resume,
 	}
 }
 
@@ -60,6 +61,12 @@ func (f *Function) due(ctx context.Context, _ eventing.Event) error {
 	if ctx.Err() != nil {
 		return nil // what was cut short is back in the queue and asks for another event by itself
 	}
+	return err
+}
+
+// resume goes on with what a budget put off, now that other limits are in force: of a project, or of all of a tenant.
+func (f *Function) resume(ctx context.Context, e eventing.Event) error {
+	_, err := f.service.Resume(ctx, e.Scope)
 	return err
 }
 

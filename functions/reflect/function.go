@@ -7,12 +7,16 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/rae-memory/rae/eventing"
 	"github.com/rae-memory/rae/pkg/database"
+	"github.com/rae-memory/rae/pkg/extract"
 	"github.com/rae-memory/rae/pkg/inference"
+	"github.com/rae-memory/rae/pkg/knowledge"
 	"github.com/rae-memory/rae/pkg/learn"
 	"github.com/rae-memory/rae/pkg/llm"
+	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/reflection"
 	"github.com/rae-memory/rae/pkg/serve"
 	"github.com/rae-memory/rae/pkg/tokens"
@@ -27,6 +31,11 @@ type Config struct {
 	inference.Budget
 
 	Decay string `envconfig:"RAE_REFLECT_DECAY" default:"on" allowed:"on|off"`
+	Model string `envconfig:"RAE_REFLECT_MODEL" default:"auto" allowed:"auto|off"` // auto: the language model, where there is one
+
+	Extract string        `envconfig:"RAE_REFLECT_EXTRACT" default:"on" allowed:"on|off"`
+	Turns   int           `envconfig:"RAE_REFLECT_TURNS" default:"25" min:"1" max:"100"`   // read by one call of the model
+	Wait    time.Duration `envconfig:"RAE_REFLECT_WAIT" default:"24h" min:"1s" max:"720h"` // after which the model reads fewer
 }
 
 // Check implements serve.Checker.
@@ -49,11 +58,39 @@ type Function struct {
 	log      *slog.Logger
 }
 
-// New returns the function over a service whose stores somebody else opens, watches and closes. Reflections quote, and
-// none asks the model.
+// New returns the function over a service whose stores somebody else opens, watches and closes.
 func New(service *reflection.Service, model llm.Model, log *slog.Logger) *Function {
 	return &Function{service: service, model: model, log: log}
 }
+
+// Service reflects over the stores of db, with the model unless the environment says to do without, and has what memories say
+// learned.
+func (c *Config) Service(db *database.DB, model llm.Model, learner *learn.Learner, log *slog.Logger) *reflection.Service {
+	s := &reflection.Service{
+		Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Uses: db.Memories, Store: db.Reflections, Scopes: db.Memories, Log: log,
+		Suspicious: extract.Commands,
+	}
+	if c.Decay == "off" {
+		s.Keeper = nil
+	}
+	plain := extract.Rules{}
+	reading := &reflection.Extraction{By: plain, Plain: plain, Turns: c.Turns, Wait: min(c.Wait, ruleWait)}
+	reading.Learn = func(ctx context.Context, scope memory.Scope, read []knowledge.Extraction, why memory.Why) error {
+		_, err := learner.Learn(ctx, scope, read, why)
+		return err
+	}
+	if _, none := model.(llm.None); !none && c.Model == "auto" {
+		s.Model = model
+		reading.By, reading.Wait = &extract.Language{Model: model, Fallback: plain, Turns: c.Turns, Log: log}, c.Wait
+	}
+	if c.Extract == "on" {
+		s.Extraction = reading
+	}
+	return s
+}
+
+// ruleWait is how long memories wait for others to be read by rules, which cost nothing.
+const ruleWait = 10 * time.Second
 
 // Open reads the environment and opens the store it names.
 func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
@@ -77,15 +114,10 @@ func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	service := &reflection.Service{
-		Memories: db.Memories, Writer: db.Memories, Keeper: db.Memories, Uses: db.Memories, Store: db.Reflections, Log: rt.Log,
-	}
-	f := New(service, model, rt.Log)
+	learner := &learn.Learner{Store: db.Facts}
+	f := New(cfg.Service(db, model, learner, rt.Log), model, rt.Log)
 	f.Backing, f.endMeter = db.Backing, end
-	f.Learner = &learn.Learner{Store: db.Facts}
-	if cfg.Decay == "off" {
-		service.Keeper = nil
-	}
+	f.Learner = learner
 	return f, nil
 }
 

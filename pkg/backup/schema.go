@@ -125,6 +125,7 @@ func Tables() []*Table {
 		keyed("forgetting_policies", 1, text("project"), text("body")),
 		keyed("memory_use", 2, text("project"), uuid("memory_id"), number("hits"), optional(at("last_used_at")), number("helpful"),
 			number("unhelpful"), float("score"), text("body")),
+		keyed("reflection_readings", 2, text("project"), uuid("id"), number("version"), text("edition"), text("owner"), optional(uuid("reflection"))),
 		keyed("jobs", 2, text("project"), uuid("id"), text("kind"), text("status"), at("due_at"), number("fence"),
 			text("arguments"), text("cursor"), text("route"), text("key"), text("fingerprint"), text("body")),
 		keyed("blocks", 4, blockVersion()...),

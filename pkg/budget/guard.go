@@ -14,7 +14,7 @@ var _ llm.Meter = (*Guard)(nil)
 
 // Guard is the llm.Meter over a ledger: it reserves what a call can cost, makes the call, and settles what it did cost.
 // What is paid for nothing is settled too: a call that was cut off is booked as if it had consumed all it could. What the
-// provider refused is released. In a dry run (llm.DryRun) it prices the call and makes none.
+// provider refused is released. What was booked is added to the context's llm.Tally. In a dry run (llm.DryRun) it prices the call and makes none.
 type Guard struct {
 	Ledger    Purse
 	Keeper    Keeper                       // nil: what caches spare is not written down
@@ -116,6 +116,11 @@ func (g *Guard) finish(ctx context.Context, payer memory.Scope, c llm.Call, o Ou
 		g.log().ErrorContext(ctx, "what a call cost could not be booked", "reservation", held.ID, "operation", held.Operation, "provider", held.Provider,
 			"model", held.Model, "tokens_in", used.TokensIn, "tokens_out", used.TokensOut, "err", err)
 	}
+	bill := llm.Bill{Calls: 1, TokensIn: used.TokensIn, TokensOut: used.TokensOut}
+	if ended.Settlement != nil {
+		bill.NanoUSD = int64(ended.Settlement.Cost)
+	}
+	llm.TallyOf(ctx).Add(bill)
 	g.observe().Called(payer, c, o, ended.Settlement)
 	g.writeDue(ctx)
 }

@@ -229,3 +229,30 @@ func (f faulty) Settle(ctx context.Context, scope memory.Scope, id memory.ID, s 
 	}
 	return f.Purse.Settle(ctx, scope, id, s)
 }
+
+func TestWhoAsksIsToldWhatCallsCameTo(t *testing.T) {
+	t.Parallel()
+	p := newPurse(t, 100*cent, budget.Reject)
+	ctx, tally := llm.WithTally(p.ctx)
+	away := fault.New(fault.Unavailable, "away")
+	for _, c := range []struct {
+		used llm.Usage
+		err  error
+	}{{llm.Usage{TokensIn: 500_000}, nil}, {llm.Usage{}, away}, {llm.Usage{}, llm.Spent(away)}} {
+		if err := p.Spend(ctx, million, func(context.Context) (llm.Usage, error) { return c.used, c.err }); !errors.Is(err, c.err) {
+			t.Fatal(err)
+		}
+	}
+	dear := million
+	dear.Most.TokensIn = 1_000_000_000_000
+	if err := p.Spend(ctx, dear, nil); fault.KindOf(err) != fault.OverBudget {
+		t.Fatal(err)
+	}
+	used, _ := p.books()
+	if want := (llm.Bill{Calls: 3, TokensIn: 1_500_000, NanoUSD: int64(3 * cent)}); tally.Sum() != want || used != 3*cent {
+		t.Errorf("summed %+v, want %+v; booked %v", tally.Sum(), want, used)
+	}
+	if llm.TallyOf(p.ctx) != nil {
+		t.Error("who does not ask is told")
+	}
+}

@@ -22,6 +22,7 @@ type Reflections struct {
 	keys     map[reflectionKey]memory.ID
 	gathered map[memory.Scope]int
 	policies map[memory.Scope][]byte // as JSON, so that nobody shares slices
+	readings map[reflectionID]readingRow // by the memory's id
 }
 
 type reflectionID struct {
@@ -46,7 +47,7 @@ type reflectionRow struct {
 	attempts    int
 	cursor      string
 	fence       int64
-	leased      time.Time // end of the lease while running
+	waits       time.Time // from when on it may be claimed: of a running one, the end of its lease
 	fingerprint string
 }
 
@@ -54,7 +55,7 @@ type reflectionRow struct {
 func NewReflections(db *DB) *Reflections {
 	s := &Reflections{
 		db: db, rows: map[reflectionID]reflectionRow{}, keys: map[reflectionKey]memory.ID{},
-		gathered: map[memory.Scope]int{}, policies: map[memory.Scope][]byte{},
+		gathered: map[memory.Scope]int{}, policies: map[memory.Scope][]byte{}, readings: map[reflectionID]readingRow{},
 	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -83,6 +84,11 @@ func (s *Reflections) erase(tenant string) int {
 	for scope := range s.policies {
 		if scope.Tenant == tenant {
 			delete(s.policies, scope)
+		}
+	}
+	for id := range s.readings {
+		if id.Tenant == tenant {
+			delete(s.readings, id)
 		}
 	}
 	return n - len(s.rows) - len(s.gathered)
@@ -219,7 +225,7 @@ func (s *Reflections) Next(ctx context.Context, lease time.Duration) (reflection
 
 // due reports whether the row may be claimed at now.
 func (r *reflectionRow) due(now time.Time) bool {
-	return r.status == reflection.Queued || r.status == reflection.Running && !now.Before(r.leased)
+	return !r.status.Final() && !now.Before(r.waits)
 }
 
 // claim leases the row as part of the write.
@@ -228,13 +234,13 @@ func (s *Reflections) claim(u *undo, id reflectionID, row reflectionRow, lease t
 	if err != nil {
 		return reflection.Claim{}, err
 	}
-	r.Status = reflection.Running
+	r.Status, r.NotBefore = reflection.Running, nil
 	r.Attempts++
 	if err := row.put(r); err != nil {
 		return reflection.Claim{}, err
 	}
 	row.fence++
-	row.leased = s.db.now().Add(lease)
+	row.waits = s.db.now().Add(lease)
 	set(u, s.rows, id, row)
 	return reflection.Claim{Reflection: r, Fence: row.fence}, nil
 }
@@ -257,6 +263,32 @@ func (s *Reflections) Finish(ctx context.Context, scope memory.Scope, r reflecti
 		s.db.emitAll(ctx, u, scope, records)
 		return nil
 	})
+}
+
+// never is when a parked reflection is due that somebody has to call.
+var never = time.Unix(1<<40, 0)
+
+// Resume implements reflection.Store.
+func (s *Reflections) Resume(ctx context.Context, scope memory.Scope, records ...outbox.Record) (int, error) {
+	resumed := 0
+	err := s.db.write(ctx, func(u *undo) error {
+		now := s.db.now()
+		for id, row := range s.rows {
+			if id.Scope == scope && row.status == reflection.Parked && row.waits.After(now) {
+				row.waits = time.Time{}
+				set(u, s.rows, id, row)
+				resumed++
+			}
+		}
+		if resumed > 0 {
+			s.db.emitAll(ctx, u, scope, records)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return resumed, nil
 }
 
 // Cancel implements reflection.Store.
@@ -316,7 +348,7 @@ func (s *Reflections) Gather(
 			if id.Scope != scope || row.kind != next.Kind {
 				continue
 			}
-			if row.status == reflection.Queued {
+			if row.status == reflection.Queued || row.status == reflection.Parked {
 				return nil
 			}
 			tired = tired || row.createdAt.After(next.CreatedAt.Add(-g.Rest))
@@ -407,7 +439,13 @@ func (r *reflectionRow) put(from reflection.Reflection) error {
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "encode reflection %s", from.ID)
 	}
-	r.body, r.status, r.kind, r.attempts, r.cursor = body, from.Status, from.Kind, from.Attempts, from.Cursor
+	r.body, r.status, r.kind, r.attempts, r.cursor, r.waits = body, from.Status, from.Kind, from.Attempts, from.Cursor, time.Time{}
+	switch {
+	case from.NotBefore != nil:
+		r.waits = *from.NotBefore
+	case from.Status == reflection.Parked:
+		r.waits = never
+	}
 	return nil
 }
 
@@ -417,6 +455,10 @@ func (r *reflectionRow) reflection() (reflection.Reflection, error) {
 	if err := json.Unmarshal(r.body, &into); err != nil {
 		return into, fault.Wrap(fault.Internal, err, "decode a reflection")
 	}
-	into.Attempts, into.Cursor = r.attempts, r.cursor
+	into.Attempts, into.Cursor, into.NotBefore = r.attempts, r.cursor, nil
+	if (r.status == reflection.Queued || r.status == reflection.Parked) && !r.waits.IsZero() && !r.waits.Equal(never) {
+		at := r.waits
+		into.NotBefore = &at
+	}
 	return into, nil
 }

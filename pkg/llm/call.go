@@ -104,6 +104,18 @@ func WasRefused(err error) bool {
 	return errors.As(err, &r)
 }
 
+// truncatedError marks an answer that the tokens it was given did not suffice for.
+type truncatedError struct{ fault *fault.Error }
+
+func (t *truncatedError) Error() string { return t.fault.Error() }
+func (t *truncatedError) Unwrap() error { return t.fault }
+
+// WasTruncated reports whether a model had used up its tokens before its answer had ended: about less it may have enough.
+func WasTruncated(err error) bool {
+	var t *truncatedError
+	return errors.As(err, &t)
+}
+
 // Rejected reports whether the budget refused a call and wants the whole request refused with it, rather than done
 // without the model. Work that no caller waits for is not rejected but put off.
 func Rejected(err error) bool {

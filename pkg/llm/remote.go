@@ -199,7 +199,7 @@ func (w *wrongAnswer) Unwrap() error { return w.fault }
 func (r *Remote) check(got Response, follow *schema) error {
 	switch {
 	case strings.TrimSpace(got.Text) == "" && got.Truncated:
-		return r.bad("had used up its tokens before it answered")
+		return &truncatedError{r.bad("had used up its tokens before it answered")}
 	case strings.TrimSpace(got.Text) == "":
 		return r.bad("answered without text")
 	case follow == nil:
@@ -210,7 +210,7 @@ func (r *Remote) check(got Response, follow *schema) error {
 	case err == nil:
 		return nil
 	case got.Truncated:
-		return r.bad("had used up its tokens before its JSON ended")
+		return &truncatedError{r.bad("had used up its tokens before its JSON ended")}
 	}
 	return &wrongAnswer{r.bad("did not answer by the schema: %s", err), got.Text, err.Error()}
 }

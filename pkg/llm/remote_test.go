@@ -200,7 +200,7 @@ func TestAWrongAnswerIsAskedForAgainWithWhatIsWrong(t *testing.T) {
 		t.Errorf("got %v after %d requests", err, len(p.asked))
 	}
 	p = &scripted{answers: []llm.Response{{Text: `{"numbers":[1,`, Truncated: true}, {Text: `{"numbers":[1]}`}}}
-	if _, err := remote(t, p, new(providertest.Meter)).Complete(t.Context(), llm.Request{MaxTokens: 50, Messages: user("count"), Schema: numbers}); fault.KindOf(err) != fault.Unavailable || len(p.asked) != 1 {
+	if _, err := remote(t, p, new(providertest.Meter)).Complete(t.Context(), llm.Request{MaxTokens: 50, Messages: user("count"), Schema: numbers}); fault.KindOf(err) != fault.Unavailable || !llm.WasTruncated(err) || llm.WasTruncated(over) || len(p.asked) != 1 {
 		t.Errorf("an answer that was too long is asked for again: %v after %d requests", err, len(p.asked))
 	}
 }

@@ -59,7 +59,7 @@ func tally(receipt *memory.Receipt, table string, rows int) {
 	case "idempotency_keys":
 		receipt.Answers += rows
 	case "scopes", "tombstones", "consumed_events", "projections", "restores", "embedding_models", "memory_use", "forgetting_policies", "term_blocks",
-		"graph_nodes", "graph_edges", "memory_sources", "entity_mentions", "entity_members", "entity_suggestions": // bookkeeping of the rows already counted
+		"graph_nodes", "graph_edges", "memory_sources", "entity_mentions", "entity_members", "entity_suggestions", "reflection_readings": // bookkeeping of the rows already counted
 	default:
 		receipt.Other += rows
 	}

@@ -36,7 +36,7 @@ func (s *Reflections) Gather(
 		}
 		tx.exec(`UPDATE reflection_gatherings SET count = $3 WHERE tenant = $1 AND project = $2`, scope.Tenant, scope.Project, gathered%g.Every)
 		var waits, rests bool
-		err = tx.row(`SELECT EXISTS (SELECT FROM reflections WHERE tenant = $1 AND project = $2 AND kind = $3 AND status = 'queued'),
+		err = tx.row(`SELECT EXISTS (SELECT FROM reflections WHERE tenant = $1 AND project = $2 AND kind = $3 AND status IN ('queued', 'parked')),
 			EXISTS (SELECT FROM reflections WHERE tenant = $1 AND project = $2 AND kind = $3 AND created_at > $4)`,
 			[]any{scope.Tenant, scope.Project, string(next.Kind), next.CreatedAt.Add(-g.Rest)}, &waits, &rests)
 		if err != nil || waits {

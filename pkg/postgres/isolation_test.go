@@ -224,7 +224,7 @@ const systemReads = `block_versions(tenant) blocks(tenant) budget_accounts(day,p
 	dead_letters(*) embedding_models(tenant) entity_decisions(tenant) entity_members(tenant) entity_mentions(tenant) entity_suggestions(tenant)
 	forgetting_policies(project,tenant) goose_db_version(*) idempotency_keys(answered_at,key,project,route,tenant)
 	jobs(due_at,id,kind,project,status,tenant) memories(expires_at,id,project,tenant) outbox(*) prices(tenant)
-	projections(tenant) reflection_gatherings(project,tenant) reflections(created_at,id,leased_to,project,status,tenant)
+	projections(tenant) reflection_gatherings(project,tenant) reflection_readings(tenant) reflections(created_at,id,leased_to,project,status,tenant)
 	reservations(expires_at,project,status,tenant) restores(tenant) scopes(floor,head,project,tenant) tenant_accounts(tenant)
 	tenant_budgets(tenant) tenant_usage(tenant)`
 

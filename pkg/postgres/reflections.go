@@ -36,17 +36,18 @@ type reflectionRow struct {
 }
 
 // What columns say holds; the body has the rest.
-const reflectionColumns = `status, created_at, attempts, cursor, fence, ` + claimable + `, fingerprint, body, rae_now()`
+const reflectionColumns = `status, created_at, attempts, cursor, fence, ` + claimable + `, fingerprint, body, rae_now(),
+	CASE WHEN status IN ('queued', 'parked') AND isfinite(leased_to) THEN leased_to END`
 
 // claimable is the condition of reflections that may be claimed.
-const claimable = `(status = 'queued' OR status = 'running' AND leased_to <= rae_now())`
+const claimable = `(status IN ('queued', 'running', 'parked') AND leased_to <= rae_now())`
 
 // scanReflection reads the columns above.
 func scanReflection(rows pgx.Rows, scope memory.Scope) (*reflectionRow, error) {
 	var row, columns reflectionRow
 	var body string
 	err := rows.Scan(&columns.Status, &columns.CreatedAt, &columns.Attempts, &columns.Cursor, &row.fence, &row.claimable,
-		&row.fingerprint, &body, &row.now)
+		&row.fingerprint, &body, &row.now, &columns.NotBefore)
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +56,9 @@ func scanReflection(rows pgx.Rows, scope memory.Scope) (*reflectionRow, error) {
 	}
 	row.TenantID, row.ProjectID = scope.Tenant, scope.Project
 	row.Status, row.CreatedAt, row.Attempts, row.Cursor = columns.Status, columns.CreatedAt.UTC(), columns.Attempts, columns.Cursor
+	if row.NotBefore = columns.NotBefore; row.NotBefore != nil {
+		*row.NotBefore = row.NotBefore.UTC()
+	}
 	row.now = row.now.UTC()
 	return &row, nil
 }
@@ -70,6 +74,17 @@ func (s *session) seekReflection(found **reflectionRow, scope memory.Scope, stat
 }
 
 const reflectionByID = `SELECT ` + reflectionColumns + ` FROM reflections WHERE tenant = $1 AND project = $2 AND id = $3`
+
+// dueAt is from when on a reflection may be claimed, as PostgreSQL writes it.
+func dueAt(r *reflection.Reflection) string {
+	switch {
+	case r.NotBefore != nil:
+		return r.NotBefore.UTC().Format(time.RFC3339Nano)
+	case r.Status == reflection.Parked:
+		return "infinity"
+	}
+	return "-infinity"
+}
 
 func noReflection() error { return fault.New(fault.NotFound, "the reflection does not exist") }
 
@@ -117,10 +132,10 @@ func insertReflection(tx *session, scope memory.Scope, r reflection.Reflection, 
 	}
 	tx.affect(added, `INSERT INTO reflections
 		(tenant, project, id, kind, status, created_at, attempts, cursor, fence, leased_to, route, key, fingerprint, body)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, '-infinity', $9, $10, $11, $12)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $13::text::timestamptz, $9, $10, $11, $12)
 		ON CONFLICT (tenant, project, route, key) WHERE key <> '' DO NOTHING`,
 		scope.Tenant, scope.Project, string(r.ID), string(r.Kind), string(r.Status), r.CreatedAt, r.Attempts, r.Cursor,
-		key.Route, key.Key, key.Fingerprint, string(body))
+		key.Route, key.Key, key.Fingerprint, string(body), dueAt(&r))
 	return nil
 }
 
@@ -208,7 +223,7 @@ func (s *Reflections) Next(ctx context.Context, lease time.Duration) (claim refl
 		return err
 	}
 	found, err = s.db.claimNext(ctx, take, `SELECT tenant, project, id::text FROM reflections
-		WHERE status IN ('queued', 'running') AND `+claimable+` ORDER BY created_at, reflections.id LIMIT $1`)
+		WHERE `+claimable+` ORDER BY created_at, reflections.id LIMIT $1`)
 	return claim, found, err
 }
 
@@ -238,7 +253,7 @@ func (s *Reflections) Finish(ctx context.Context, scope memory.Scope, r reflecti
 	err := s.db.amend(ctx, scope, func(tx *session) error {
 		var ended int64
 		var stands *reflectionRow
-		err := updateReflection(tx, scope, &r, `fence = fence WHERE status = 'running' AND fence = $8`, &ended, fence)
+		err := updateReflection(tx, scope, &r, `leased_to = $9::text::timestamptz WHERE status = 'running' AND fence = $8`, &ended, fence, dueAt(&r))
 		if err != nil {
 			return err
 		}
@@ -269,6 +284,26 @@ func updateReflection(tx *session, scope memory.Scope, r *reflection.Reflection,
 	tx.affect(changed, `UPDATE reflections SET status = $4, attempts = $5, cursor = $6, body = $7, `+more+
 		` AND tenant = $1 AND project = $2 AND id = $3`, args...)
 	return nil
+}
+
+// Resume implements reflection.Store.
+func (s *Reflections) Resume(ctx context.Context, scope memory.Scope, records ...outbox.Record) (n int, err error) {
+	err = s.db.amend(ctx, scope, func(tx *session) error {
+		var resumed int64
+		tx.affect(&resumed, `UPDATE reflections SET leased_to = '-infinity' WHERE tenant = $1 AND project = $2 AND status = 'parked' AND leased_to > rae_now()`,
+			scope.Tenant, scope.Project)
+		if err := tx.flush(); err != nil {
+			return err
+		}
+		if n = int(resumed); n > 0 {
+			s.db.emit(ctx, tx, scope, records...)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, s.db.failed(ctx, "resume reflections", err)
+	}
+	return n, nil
 }
 
 // Cancel implements reflection.Store.

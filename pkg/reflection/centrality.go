@@ -206,11 +206,16 @@ func pick(sentences []*sentence) []*sentence {
 			redundancy[i] = max(redundancy[i], s.vector.cosine(sentences[best].vector))
 		}
 	}
-	slices.SortStableFunc(picked, func(a, b *sentence) int {
+	inOrder(picked)
+	return picked
+}
+
+// inOrder puts sentences into the order of their times.
+func inOrder(sentences []*sentence) {
+	slices.SortStableFunc(sentences, func(a, b *sentence) int {
 		return cmp.Or(
 			a.document.memory.When().Compare(b.document.memory.When()),
 			cmp.Compare(a.document.memory.ID, b.document.memory.ID),
 			cmp.Compare(a.Start, b.Start))
 	})
-	return picked
 }

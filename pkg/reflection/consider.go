@@ -19,7 +19,17 @@ const (
 	gatherEvery = 20
 	gatherRest  = time.Minute
 	worthwhile  = 0.25
+	// gatherForModel memories make an insight where a model writes it: with a call for every 25 turns that are read, that is
+	// one call for twenty turns.
+	gatherForModel = 100
 )
+
+func (s *Service) gatherEvery() int {
+	if s.speaks() {
+		return gatherForModel
+	}
+	return gatherEvery
+}
 
 // Event is what makes a delivery the same delivery: its source and id.
 type Event struct {
@@ -100,11 +110,14 @@ func (s *Service) consider(ctx context.Context, scope memory.Scope, told []*cand
 	if err != nil {
 		return false, fmt.Errorf("read what is told: %w", err)
 	}
+	if err := s.await(ctx, scope, found); err != nil {
+		return false, err
+	}
 	worthy := make(map[memory.ID]bool, len(found))
 	for i := range found {
 		worthy[found[i].ID] = found[i].Scope() == scope && toldBySomebody(&found[i]) && Worth(&found[i]) >= worthwhile
 	}
-	g := Gathered{Every: gatherEvery, Rest: gatherRest}
+	g := Gathered{Every: s.gatherEvery(), Rest: gatherRest}
 	for _, c := range told {
 		if worthy[c.id] {
 			g.Events = append(g.Events, c.event)

@@ -41,9 +41,17 @@ type draft struct {
 	topic      string
 	tags       []string // beside the kind's own
 	entities   []memory.Entity
-	count      int // memories it speaks of
+	count      int     // memories it speaks of
+	novelty    float64 // share of its sources that no standing memory cites
 	importance func(novelty float64) float64
 	quotes     []quote
+
+	// Of insights, which a language model may put into words:
+	head     string  // what it begins with
+	evidence []quote // what its id follows from, whatever is quoted in the end; nil: the quotes
+	shown    []quote // what the model is shown
+	edition  string  // of the prompt; "" = no model said anything of it
+	flags    []string
 }
 
 // quote is a span of a memory that stands verbatim in a draft.
@@ -81,22 +89,38 @@ func (s *Service) tellOf(ctx context.Context, scope memory.Scope, r *Reflection,
 	if err != nil {
 		return found{}, err
 	}
+	var fresh []*draft
 	for i := range drafts {
 		d := &drafts[i]
+		if known, novelty := standsFor(standing, d, d.id(scope, r.Kind)); known == nil {
+			d.novelty = novelty
+			fresh = append(fresh, d)
+		} else if !slices.Contains(f.ids, known.ID) {
+			f.ids = append(f.ids, known.ID)
+			f.sources = append(f.sources, known.DerivedFrom...)
+		}
+	}
+	f.method = Extractive
+	if r.Kind == Insight && s.speaks() {
+		degraded, err := s.write(ctx, scope, r, fresh)
+		if err != nil {
+			return found{}, err
+		}
+		f.degraded = append(f.degraded, degraded...)
+	}
+	for _, d := range fresh {
 		if !d.grounded() {
 			s.log().ErrorContext(ctx, "draft dropped: its citations do not hold", "reflection", r.ID)
 			f.degraded = append(f.degraded, "grounding")
 			continue
 		}
-		known, novelty := standsFor(standing, d)
-		if known != nil {
-			if !slices.Contains(f.ids, known.ID) {
-				f.ids = append(f.ids, known.ID)
-				f.sources = append(f.sources, known.DerivedFrom...)
-			}
-			continue
+		if slices.ContainsFunc(d.quotes, func(q quote) bool { return s.commands(q.memory) }) {
+			d.flags = append(d.flags, "injection")
 		}
-		m := d.memory(scope, r.Kind, novelty)
+		if d.edition != "" {
+			f.method = LLM
+		}
+		m := d.memory(scope, r.Kind, d.novelty)
 		record, err := derived(m, r.ID)
 		if err != nil {
 			return found{}, err
@@ -190,7 +214,7 @@ func (s *Service) standing(ctx context.Context, scope memory.Scope, kind Kind, d
 
 // standsFor returns the standing memory that already stands for the draft, if one does, and the draft's novelty: the
 // smallest share of its sources that no single standing memory of the kind cites.
-func standsFor(standing []memory.Memory, d *draft) (*memory.Memory, float64) {
+func standsFor(standing []memory.Memory, d *draft, id memory.ID) (*memory.Memory, float64) {
 	sources := map[memory.ID]bool{}
 	for _, q := range d.quotes {
 		sources[q.memory.ID] = true
@@ -198,6 +222,9 @@ func standsFor(standing []memory.Memory, d *draft) (*memory.Memory, float64) {
 	novelty := 1.0
 	for i := range standing {
 		m := &standing[i]
+		if m.ID == id {
+			return m, 0
+		}
 		owner := d.quotes[0].memory
 		if m.UserID != owner.UserID || m.AgentID != owner.AgentID || d.entities != nil && m.Metadata["topic"] != d.topic {
 			continue
@@ -235,7 +262,11 @@ func (d *draft) id(scope memory.Scope, kind Kind) memory.ID {
 	for _, part := range []string{scope.Tenant, scope.Project, string(kind), d.topicKey()} {
 		fmt.Fprintf(sum, "%d:%s", len(part), part)
 	}
-	for _, q := range d.quotes {
+	evidence := d.evidence
+	if evidence == nil {
+		evidence = d.quotes
+	}
+	for _, q := range evidence {
 		fmt.Fprintf(sum, "%s:%d-%d;", q.memory.ID, q.start, q.end)
 		if q.memory.CreatedAt.After(newest) {
 			newest = q.memory.CreatedAt
@@ -270,6 +301,12 @@ func (d *draft) memory(scope memory.Scope, kind Kind, novelty float64) memory.Me
 		},
 		Importance: d.importance(novelty), Source: "reflection", Entities: d.entities,
 		UserID: d.quotes[0].memory.UserID, AgentID: d.quotes[0].memory.AgentID,
+	}
+	if d.edition != "" {
+		m.Metadata["method"], m.Metadata["edition"] = string(LLM), d.edition
+	}
+	if len(d.flags) > 0 {
+		m.Metadata["flags"] = d.flags
 	}
 	for _, q := range d.quotes {
 		m.DerivedFrom = append(m.DerivedFrom, memory.Citation{MemoryID: q.memory.ID, Start: q.start, End: q.end})

@@ -18,6 +18,9 @@ type Writer interface {
 // sources word for word, and what was deleted must not be found in a quote. What the other sources say is reflected
 // upon anew with the next insight. Doing it twice does nothing more.
 func (s *Service) Forget(ctx context.Context, scope memory.Scope, source memory.ID) (int, error) {
+	if err := s.Store.Unmark(ctx, scope, source); err != nil {
+		return 0, err
+	}
 	cites := func(c memory.Citation) bool { return c.MemoryID == source }
 	var quoting []memory.ID
 	for _, shape := range shapeOf {

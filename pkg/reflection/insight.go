@@ -42,7 +42,8 @@ func (c *corpus) insight(cluster cluster) (draft, bool) {
 	d := draft{topic: strings.Join(topic, ", "), tags: topic, count: len(cluster.documents)}
 	sources := map[*document]bool{}
 	var content strings.Builder
-	content.WriteString("Recurring topic: " + d.topic + " " + heading(d.count, cluster.documents) + ".")
+	d.head = "Recurring topic: " + d.topic + " " + heading(d.count, cluster.documents) + "."
+	content.WriteString(d.head)
 	for _, s := range picked {
 		q := quote{s.document.memory, s.Start, s.End}
 		content.WriteString(line(q))
@@ -52,9 +53,22 @@ func (c *corpus) insight(cluster cluster) (draft, bool) {
 	if len(sources) < minSources {
 		return draft{}, false
 	}
-	d.content = content.String()
+	d.content, d.evidence, d.shown = content.String(), d.quotes, shown(candidates, picked)
 	d.importance = weigh(cluster, len(d.content))
 	return d, true
+}
+
+// shown are the sentences a model is shown of a group: those picked, and the most central of the others, in their order.
+func shown(candidates, picked []*sentence) []quote {
+	others := slices.DeleteFunc(slices.Clone(candidates), func(s *sentence) bool { return slices.Contains(picked, s) })
+	slices.SortStableFunc(others, func(a, b *sentence) int { return cmp.Compare(b.rank, a.rank) })
+	all := append(slices.Clone(picked), others[:min(len(others), max(0, maxShown-len(picked)))]...)
+	inOrder(all)
+	quotes := make([]quote, len(all))
+	for i, s := range all {
+		quotes[i] = quote{s.document.memory, s.Start, s.End}
+	}
+	return quotes
 }
 
 // weigh scores an insight: 0.4 importance + 0.3 utility + 0.2 novelty + 0.1 confidence, each 0..1.

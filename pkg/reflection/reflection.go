@@ -69,7 +69,7 @@ type Reflection struct {
 
 	Status   Status   `json:"status" enum:"queued,running,succeeded,failed,parked,cancelled"`
 	Method   Method   `json:"method" enum:"llm,extractive"`
-	Degraded []string `json:"degraded"` // what was cut short: "window", "long_content", "grounding", "memory_ids"
+	Degraded []string `json:"degraded"` // what was cut short or done without: "window", "long_content", "grounding", "memory_ids", "llm", "budget", "refused"
 
 	Sources   []memory.Citation `json:"sources"`    // every span quoted by the memories below
 	MemoryIDs []memory.ID       `json:"memory_ids"` // memories this reflection stands for; for decay, those it lowered
@@ -78,12 +78,18 @@ type Reflection struct {
 	Forgetting *ForgettingRun `json:"forgetting,omitempty"`
 	Stale      bool           `json:"stale"` // a source has gone or no longer says what was quoted; computed on reading
 
+	Read       int `json:"read,omitempty"`       // memories that were read for what they say
+	Statements int `json:"statements,omitempty"` // that they say
+	Suspicious int `json:"suspicious,omitempty"` // of the memories read: those that try to command whoever reads them
+
 	Calls     int         `json:"calls"` // of a language model
 	TokensIn  int         `json:"tokens_in"`
 	TokensOut int         `json:"tokens_out"`
 	Cost      budget.Cost `json:"cost"`
+	Edition   string      `json:"edition,omitempty"` // of the prompt a language model was asked by: "insight/1"
 
-	Error      string     `json:"error,omitempty"`
+	Error      string     `json:"error,omitempty"`      // why it failed, waits, or had to do without a language model
+	NotBefore  *time.Time `json:"not_before,omitempty"` // until when a queued or parked one waits at least
 	CreatedAt  time.Time  `json:"created_at"`
 	FinishedAt *time.Time `json:"finished_at,omitempty"`
 

@@ -3,9 +3,11 @@ package reflection
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
+	"github.com/rae-memory/rae/pkg/budget"
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/groupcommit"
 	"github.com/rae-memory/rae/pkg/llm"
@@ -27,20 +29,27 @@ type Keeper interface {
 
 // Service reflects. Memories, Writer and Store are required.
 type Service struct {
-	Memories Reader
-	Writer   Writer
-	Store    Store
-	Keeper   Keeper           // nil: nothing decays, and a reflection that should ends failed
-	Uses     memory.Uses      // nil: nothing is known of how memories are used
-	Clock    func() time.Time // nil: time.Now
-	Log      *slog.Logger     // nil: discarded
+	Memories   Reader
+	Writer     Writer
+	Store      Store
+	Scopes     memory.Directory // nil: what the budget of a whole tenant put off waits for its time
+	Keeper     Keeper           // nil: nothing decays, and a reflection that should ends failed
+	Uses       memory.Uses      // nil: nothing is known of how memories are used
+	Extraction *Extraction      // nil: memories are not read, and Extract quotes alone
+	// Model puts insights into words; nil or llm.None: they are quoted.
+	Model llm.Model
+	// Suspicious reports whether a text tries to command a model that reads it: none is shown it, and what quotes it says so;
+	// nil: none does.
+	Suspicious func(text string) bool
+	Clock      func() time.Time // nil: time.Now
+	Log        *slog.Logger     // nil: discarded
 
 	considering groupcommit.Lines[memory.Scope, *consideration]
 }
 
 const (
-	lease       = 30 * time.Second // of one claim: how long a killed worker keeps others waiting
-	working     = 20 * time.Second // of one piece of work: a live worker never outlives its lease
+	lease       = 40 * time.Second // of one claim: how long a killed worker keeps others waiting
+	working     = 24 * time.Second // of one piece of work: a live worker never outlives its lease
 	parting     = 10 * time.Second // to write down the end after the caller's deadline has passed
 	maxAttempts = 5                // claims that led nowhere before a reflection is given up
 )
@@ -75,6 +84,7 @@ func (s *Service) Rehearse(ctx context.Context, scope memory.Scope, request Requ
 	ctx, stop := context.WithTimeout(ctx, working)
 	defer stop()
 	for r := s.queued(scope, request); ; {
+		r.Attempts = modelAttempts // there is no other time to wait for
 		found, err := s.perform(ctx, scope, &r)
 		if err != nil {
 			return err
@@ -120,6 +130,9 @@ func (s *Service) RunQueued(ctx context.Context, limit int) (int, error) {
 		if ctx.Err() != nil {
 			return n, nil // what is left stays queued
 		}
+		if deadline, bounded := ctx.Deadline(); bounded && n > 0 && s.speaks() && time.Until(deadline) < working {
+			return n, nil // a model that was cut off would be paid for nothing; the clock, or its own record, wakes another worker
+		}
 		claim, found, err := s.Store.Next(ctx, lease)
 		if err != nil || !found {
 			return n, err
@@ -129,6 +142,42 @@ func (s *Service) RunQueued(ctx context.Context, limit int) (int, error) {
 		}
 	}
 	return limit, nil
+}
+
+// Resume has the work of the scope done that a budget put off, without a project that of all projects of the tenant, and
+// returns how much of it. What the budget still refuses is put off again.
+func (s *Service) Resume(ctx context.Context, scope memory.Scope) (int, error) {
+	if scope.Project != "" {
+		wake, err := due(scope)
+		if err != nil {
+			return 0, err
+		}
+		return s.Store.Resume(ctx, scope, wake)
+	}
+	resumed := 0
+	if s.Scopes == nil {
+		return 0, nil
+	}
+	const page = 100
+	for after := scope; ; {
+		scopes, err := s.Scopes.Scopes(ctx, after, page)
+		if err != nil {
+			return resumed, fmt.Errorf("list the projects of a tenant: %w", err)
+		}
+		for _, of := range scopes {
+			if of.Tenant != scope.Tenant {
+				return resumed, nil
+			}
+			n, err := s.Resume(ctx, of)
+			if resumed += n; err != nil {
+				return resumed, err
+			}
+		}
+		if len(scopes) < page {
+			return resumed, nil
+		}
+		after = scopes[len(scopes)-1]
+	}
 }
 
 // Get reads one reflection and whether it is stale.
@@ -163,11 +212,27 @@ func (s *Service) work(ctx context.Context, claim Claim) (Reflection, error) {
 	if r.Attempts > maxAttempts {
 		return s.finish(ctx, claim, failed(r, "given up: "+plural(maxAttempts, "attempt")+" ended before the work did"))
 	}
-	limited, stop := context.WithTimeout(ctx, working)
+	r.Error = "" // of the attempt before
+	tallied, tally := llm.WithTally(ctx)
+	limited, stop := context.WithTimeout(tallied, working)
 	found, err := s.perform(limited, scope, &r)
 	stop()
+	bill := tally.Sum() // is paid whatever comes of it
+	r.Calls, r.TokensIn, r.TokensOut, r.Cost = r.Calls+bill.Calls, r.TokensIn+bill.TokensIn, r.TokensOut+bill.TokensOut, r.Cost+budget.Cost(bill.NanoUSD)
 
+	var away *modelError
 	switch kind := fault.KindOf(err); {
+	case errors.As(err, &away):
+		wait := max(modelWaits[min(max(r.Attempts, 1), len(modelWaits))-1], fault.RetryAfterOf(err))
+		s.log().WarnContext(ctx, "the language model does not answer: put off", "reflection", r.ID, "kind", r.Kind, "attempts", r.Attempts, "wait", wait, "err", err)
+		return s.finish(ctx, claim, waiting(r, Queued, fault.Public(err), s.now().Add(wait)))
+	case llm.Rejected(err):
+		at, known := llm.RefilledAt(err)
+		if latest := s.now().Add(refillWait); !known || at.After(latest) {
+			at = latest
+		}
+		r.Attempts = 0 // nothing was tried
+		return s.finish(ctx, claim, waiting(r, Parked, fault.Public(err), at))
 	case err == nil:
 		return s.finish(ctx, claim, succeeded(r, found), found.records...)
 	case kind == fault.Timeout || kind == fault.Cancelled || kind == fault.Unavailable || kind == fault.RateLimited:
@@ -192,7 +257,7 @@ func (s *Service) finish(ctx context.Context, claim Claim, r Reflection, records
 	case r.Status.Final():
 		now := s.now()
 		r.FinishedAt = &now
-	case r.Attempts < maxAttempts: // beyond, the clock is soon enough
+	case r.NotBefore == nil && r.Attempts < maxAttempts: // beyond, the clock is soon enough
 		wake, err := due(claim.Scope())
 		if err != nil {
 			return r, err
@@ -215,6 +280,7 @@ type found struct {
 	sources  []memory.Citation // what they quote
 	records  []outbox.Record   // what is to be told: memory.derived for each new one
 	degraded []string
+	method   Method
 	cursor   string // not "": more is left, from here
 }
 
@@ -229,7 +295,9 @@ func (s *Service) perform(ctx context.Context, scope memory.Scope, r *Reflection
 		return s.merge(ctx, scope, r)
 	case Summarize:
 		return s.summarize(ctx, scope, r)
-	case Insight, Consolidate, Extract, Promote:
+	case Extract:
+		return s.extract(ctx, scope, r)
+	case Insight, Consolidate, Promote:
 		return s.derive(ctx, scope, r)
 	}
 	return found{}, fault.New(fault.Invalid, "reflection %s has an unknown kind", r.ID)
@@ -237,7 +305,10 @@ func (s *Service) perform(ctx context.Context, scope memory.Scope, r *Reflection
 
 // succeeded is r after its work, or after a slice of it.
 func succeeded(r Reflection, f found) Reflection {
-	r.Status, r.Error, r.Method = Succeeded, "", Extractive
+	r.Status, r.NotBefore = Succeeded, nil
+	if f.method == LLM {
+		r.Method = LLM
+	}
 	r.MemoryIDs = append(r.MemoryIDs, f.ids...)
 	r.Sources = append(r.Sources, f.sources...)
 	r.Degraded = union(r.Degraded, f.degraded)
@@ -247,6 +318,20 @@ func succeeded(r Reflection, f found) Reflection {
 	r.Cursor = f.cursor
 	return r
 }
+
+// waiting is r after work that is put off.
+func waiting(r Reflection, status Status, why string, until time.Time) Reflection {
+	until = until.UTC().Truncate(time.Microsecond)
+	r.Status, r.Error, r.NotBefore = status, why, &until
+	return r
+}
+
+// modelWaits is how long work waits whose model did not answer: after the first attempt, and after each further one.
+var modelWaits = [...]time.Duration{10 * time.Second, time.Minute}
+
+// refillWait is how long work waits that the budget refused, at most: what is held for other calls may come back before the
+// refill.
+const refillWait = time.Hour
 
 // failed is r after work that had no effect.
 func failed(r Reflection, why string) Reflection {

@@ -11,6 +11,8 @@ import (
 // Store is the port of everything that keeps reflections. A missing and a foreign id are the same NotFound; scopes
 // are kept apart in every method. Package reflectiontest holds its contract.
 type Store interface {
+	Readings
+
 	// Create stores r as a new reflection of the scope together with the records, or returns the one created under
 	// the same key before (and false). Conflict when the key was used for another fingerprint. The zero Key is no
 	// key. r must have an ID and a Status.
@@ -19,23 +21,27 @@ type Store interface {
 	Get(ctx context.Context, scope memory.Scope, id memory.ID) (Reflection, error)
 	// List pages through the reflections that match, newest id first.
 	List(ctx context.Context, scope memory.Scope, q Query) (Page, error)
-	// Claim makes a queued reflection, or a running one whose lease has ended, the caller's until the lease ends:
-	// it is running, Attempts is one more, and the fence is higher than that of any claim before. Conflict when
-	// it is neither.
+	// Claim makes a reflection that is due the caller's until the lease ends: it is running, Attempts is one more, and the
+	// fence is higher than that of any claim before. Due is a queued or parked one from its NotBefore on (without one a
+	// queued one at once, and a parked one when it is resumed), and a running one whose lease has ended. Conflict when it
+	// is not.
 	Claim(ctx context.Context, scope memory.Scope, id memory.ID, lease time.Duration) (Claim, error)
 	// Next claims the oldest reflection, of any scope, that Claim would take; false when there is none.
 	Next(ctx context.Context, lease time.Duration) (Claim, bool, error)
 	// Finish writes r over the claimed reflection and the records into the outbox, in one transaction, and ends the
-	// claim. A Status of Queued gives the work back, to be claimed again. Conflict when the fence is stale (the
+	// claim. A Status of Queued or Parked gives the work back, to be claimed again. Conflict when the fence is stale (the
 	// lease ended and another claimed it, or it was cancelled): then nothing is written. A lease that ended
 	// without another claim does no harm. ID, scope, key and creation time of the standing reflection stay.
 	Finish(ctx context.Context, scope memory.Scope, r Reflection, fence int64, records ...outbox.Record) error
+	// Resume makes the parked reflections of the scope that are not due yet due at once, and returns how many. The records
+	// are written with it when there are any.
+	Resume(ctx context.Context, scope memory.Scope, records ...outbox.Record) (int, error)
 	// Cancel makes a reflection that is not final Cancelled and every claim of it stale. Cancelling a cancelled one
 	// returns it as it stands; any other final one is a Conflict.
 	Cancel(ctx context.Context, scope memory.Scope, id memory.ID) (Reflection, error)
 	// Gather counts events of the scope, each once however often it is told, and in the same transaction, when Every
 	// of them have gathered, starts counting anew, with those that are more, and creates next, unless an equal kind of
-	// the scope already waits in the queue. It reports whether next was created. The records are written with it, unless
+	// the scope already waits in the queue or is parked. It reports whether next was created. The records are written with it, unless
 	// one of its kind was created in the scope less than Rest before it: then it waits for whoever looks into the queue
 	// next. Events are remembered for at least 7 days.
 	Gather(ctx context.Context, scope memory.Scope, g Gathered, next Reflection, records ...outbox.Record) (bool, error)

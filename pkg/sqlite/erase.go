@@ -75,7 +75,7 @@ func (d *DB) erase(ctx context.Context, tx *sql.Tx, tenant string) (memory.Recei
 		case "idempotency_keys":
 			receipt.Answers += rows
 		case "scopes", "memory_tags", "memory_sources", "tombstones", "consumed_events", "projections", "restores", "embedding_models", "memory_use",
-			"forgetting_policies", "entity_mentions", "entity_members", "entity_suggestions": // bookkeeping of the rows already counted
+			"forgetting_policies", "entity_mentions", "entity_members", "entity_suggestions", "reflection_readings": // bookkeeping of the rows already counted
 		default:
 			receipt.Other += rows
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/rae-memory/rae/pkg/fault"
@@ -49,8 +50,25 @@ func scanReflection(scan func(...any) error) (reflectionRow, error) {
 		return row, fault.Wrap(fault.Internal, err, "decode a reflection")
 	}
 	row.TenantID, row.ProjectID = scope.Tenant, scope.Project
-	row.Attempts, row.Cursor, row.leasedTo = attempts, cursor, instant(leasedTo)
+	row.Attempts, row.Cursor, row.leasedTo, row.NotBefore = attempts, cursor, instant(leasedTo), nil
+	if (row.Status == reflection.Queued || row.Status == reflection.Parked) && leasedTo != 0 && leasedTo != never {
+		row.NotBefore = &row.leasedTo
+	}
 	return row, nil
+}
+
+// never is when a parked reflection is due that somebody has to call.
+const never = math.MaxInt64
+
+// dueAt is from when on a reflection may be claimed, as its column has it.
+func dueAt(r *reflection.Reflection) int64 {
+	switch {
+	case r.NotBefore != nil:
+		return micros(*r.NotBefore)
+	case r.Status == reflection.Parked:
+		return never
+	}
+	return 0
 }
 
 // querier is what a transaction and a pool share.
@@ -119,9 +137,9 @@ func (s *Reflections) insert(ctx context.Context, tx *sql.Tx, scope memory.Scope
 	}
 	const insert = `INSERT INTO reflections
 		(tenant, project, id, kind, status, created_at, attempts, cursor, fence, leased_to, route, key, fingerprint, body)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?)`
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)`
 	if _, err := tx.ExecContext(ctx, insert, scope.Tenant, scope.Project, r.ID, r.Kind, r.Status, micros(r.CreatedAt),
-		r.Attempts, r.Cursor, key.Route, key.Key, key.Fingerprint, string(body)); err != nil {
+		r.Attempts, r.Cursor, dueAt(&r), key.Route, key.Key, key.Fingerprint, string(body)); err != nil {
 		return fmt.Errorf("insert reflection %s: %w", r.ID, err)
 	}
 	return nil
@@ -135,7 +153,11 @@ func (s *Reflections) update(ctx context.Context, tx *sql.Tx, row reflectionRow)
 	}
 	const update = `UPDATE reflections SET status = ?, attempts = ?, cursor = ?, fence = ?, leased_to = ?, body = ?
 		WHERE tenant = ? AND project = ? AND id = ?`
-	if _, err := tx.ExecContext(ctx, update, row.Status, row.Attempts, row.Cursor, row.fence, micros(row.leasedTo),
+	due := dueAt(&row.Reflection)
+	if row.Status == reflection.Running {
+		due = micros(row.leasedTo)
+	}
+	if _, err := tx.ExecContext(ctx, update, row.Status, row.Attempts, row.Cursor, row.fence, due,
 		string(body), row.TenantID, row.ProjectID, row.ID); err != nil {
 		return fmt.Errorf("update reflection %s: %w", row.ID, err)
 	}
@@ -196,7 +218,7 @@ func (s *Reflections) Claim(ctx context.Context, scope memory.Scope, id memory.I
 		if err != nil {
 			return err
 		}
-		if row.Status != reflection.Queued && (row.Status != reflection.Running || s.db.now().Before(row.leasedTo)) {
+		if row.Status.Final() || row.leasedTo.After(s.db.now()) {
 			return fault.New(fault.Conflict, "reflection %s is %s and not to be claimed", id, row.Status)
 		}
 		claim, err = s.claim(ctx, tx, row, lease)
@@ -210,7 +232,7 @@ func (s *Reflections) Claim(ctx context.Context, scope memory.Scope, id memory.I
 
 // The oldest reflection that may be claimed, found by the partial index of open ones.
 const nextReflection = "SELECT " + reflectionColumns + ` FROM reflections
-	WHERE status IN ('queued', 'running') AND (status = 'queued' OR leased_to <= ?) ORDER BY created_at, id LIMIT 1`
+	WHERE status IN ('queued', 'running', 'parked') AND leased_to <= ? ORDER BY created_at, id LIMIT 1`
 
 // Next implements reflection.Store.
 func (s *Reflections) Next(ctx context.Context, lease time.Duration) (reflection.Claim, bool, error) {
@@ -248,7 +270,7 @@ func (s *Reflections) Next(ctx context.Context, lease time.Duration) (reflection
 
 // claim leases the row.
 func (s *Reflections) claim(ctx context.Context, tx *sql.Tx, row reflectionRow, lease time.Duration) (reflection.Claim, error) {
-	row.Status = reflection.Running
+	row.Status, row.NotBefore = reflection.Running, nil
 	row.Attempts++
 	row.fence++
 	row.leasedTo = s.db.now().Add(lease)
@@ -277,6 +299,27 @@ func (s *Reflections) Finish(ctx context.Context, scope memory.Scope, r reflecti
 		}
 		return s.db.emitAll(ctx, tx, scope, records)
 	})
+}
+
+// Resume implements reflection.Store.
+func (s *Reflections) Resume(ctx context.Context, scope memory.Scope, records ...outbox.Record) (int, error) {
+	var resumed int64
+	err := s.db.write(ctx, func(tx *sql.Tx) error {
+		ctx := context.WithoutCancel(ctx)
+		const resume = "UPDATE reflections SET leased_to = 0 WHERE tenant = ? AND project = ? AND status = 'parked' AND leased_to > ?"
+		result, err := tx.ExecContext(ctx, resume, scope.Tenant, scope.Project, micros(s.db.now()))
+		if err == nil {
+			resumed, err = result.RowsAffected()
+		}
+		if err != nil || resumed == 0 {
+			return err
+		}
+		return s.db.emitAll(ctx, tx, scope, records)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return int(resumed), nil
 }
 
 // Cancel implements reflection.Store.
@@ -344,7 +387,7 @@ func (s *Reflections) Gather(
 		if _, err := tx.ExecContext(ctx, anew, gathered%g.Every, scope.Tenant, scope.Project); err != nil {
 			return fmt.Errorf("count anew: %w", err)
 		}
-		_, err := reflectionBy(ctx, tx, scope, "kind = ? AND status = 'queued' LIMIT 1", next.Kind)
+		_, err := reflectionBy(ctx, tx, scope, "kind = ? AND status IN ('queued', 'parked') LIMIT 1", next.Kind)
 		if fault.KindOf(err) != fault.NotFound {
 			return err // nil: it waits already
 		}

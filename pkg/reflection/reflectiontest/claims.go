@@ -310,3 +310,98 @@ func listsScopes(t *testing.T, w *world) {
 func derived() outbox.Record {
 	return outbox.Record{Type: outbox.MemoryDerived, Subject: "m", Data: []byte("{}")}
 }
+
+func waits(t *testing.T, w *world) {
+	later, r := w.clock().Add(10*time.Second), w.queued(reflection.Insight)
+	r.NotBefore = &later
+	r = w.create(t, acme, r)
+	early := func() {
+		t.Helper()
+		_, err := w.store.Claim(t.Context(), acme, r.ID, lease)
+		wantKind(t, err, fault.Conflict)
+		if _, found, err := w.store.Next(t.Context(), lease); found || err != nil {
+			t.Errorf("it came next: %v, %v", found, err)
+		}
+		got, err := w.store.Get(t.Context(), acme, r.ID)
+		if err != nil || got.NotBefore == nil || !got.NotBefore.Equal(later) {
+			t.Errorf("waits until %v, %v", got.NotBefore, err)
+		}
+	}
+	early()
+	w.pass(10 * time.Second)
+	c := w.claim(t, r.ID)
+	if c.NotBefore != nil {
+		t.Errorf("claimed, it waits until %v", c.NotBefore)
+	}
+	later = w.clock().Add(time.Hour) // longer than the lease, and shorter
+	for _, wait := range []time.Duration{time.Hour, time.Second} {
+		later = w.clock().Add(wait)
+		r = c.Reflection
+		r.Status, r.NotBefore, r.Error = reflection.Queued, &later, "away"
+		if err := w.store.Finish(t.Context(), acme, r, c.Fence); err != nil {
+			t.Fatal(err)
+		}
+		early()
+		w.pass(wait)
+		var found bool
+		var err error
+		if c, found, err = w.store.Next(t.Context(), lease); !found || err != nil || c.ID != r.ID || c.Error != "away" {
+			t.Fatalf("next is %+v: %v, %v", c, found, err)
+		}
+	}
+	r = c.Reflection
+	r.Status = reflection.Queued // as it was before the next attempt could be put off: at once
+	if err := w.store.Finish(t.Context(), acme, r, c.Fence); err != nil {
+		t.Fatal(err)
+	}
+	w.claim(t, r.ID)
+}
+
+func parks(t *testing.T, w *world) {
+	rival := memory.Scope{Tenant: "rival", Project: acme.Project}
+	due := outbox.Record{Type: outbox.ReflectionDue, Data: []byte("{}")}
+	later := w.clock().Add(time.Hour)
+	park := func(scope memory.Scope, until *time.Time) memory.ID {
+		r := w.create(t, scope, w.queued(reflection.Extract))
+		c, err := w.store.Claim(t.Context(), scope, r.ID, lease)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r = c.Reflection
+		r.Status, r.NotBefore = reflection.Parked, until
+		if err := w.store.Finish(t.Context(), scope, r, c.Fence); err != nil {
+			t.Fatal(err)
+		}
+		return r.ID
+	}
+	called, timed, foreign := park(acme, nil), park(acme, &later), park(rival, nil)
+	none := func() {
+		t.Helper()
+		if c, found, err := w.store.Next(t.Context(), lease); found || err != nil {
+			t.Errorf("%s came next: %v, %v", c.ID, found, err)
+		}
+	}
+	none()
+	w.pass(time.Hour)
+	if c, found, err := w.store.Next(t.Context(), lease); !found || err != nil || c.ID != timed || c.Status != reflection.Running || c.NotBefore != nil {
+		t.Errorf("next is %+v: %v, %v", c, found, err)
+	}
+	none()
+	if n, err := w.store.Resume(t.Context(), acme, due); n != 1 || err != nil {
+		t.Errorf("resumed %d, %v", n, err)
+	}
+	if n, err := w.store.Resume(t.Context(), acme, due); n != 0 || err != nil {
+		t.Errorf("resumed %d again, %v", n, err)
+	}
+	same(t, w.told(t), []string{"acme/support reflection.due "})
+	if got, err := w.store.Get(t.Context(), acme, called); err != nil || got.Status != reflection.Parked || got.NotBefore != nil {
+		t.Errorf("stands as %+v, %v", got, err)
+	}
+	if c, found, err := w.store.Next(t.Context(), lease); !found || err != nil || c.ID != called {
+		t.Errorf("next is %+v: %v, %v", c, found, err)
+	}
+	if got, err := w.store.Get(t.Context(), rival, foreign); err != nil || got.Status != reflection.Parked {
+		t.Errorf("another tenant's stands as %+v, %v", got, err)
+	}
+	none()
+}
