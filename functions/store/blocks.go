@@ -116,7 +116,7 @@ type blockHistoryOutput struct {
 }
 
 func (f *Function) registerBlocks(api huma.API) {
-	tags, absent, conflict := []string{"blocks"}, []int{http.StatusNotFound}, []int{http.StatusNotFound, http.StatusConflict}
+	tags, absent, conflict := []string{tag}, []int{http.StatusNotFound}, []int{http.StatusNotFound, http.StatusConflict}
 	one := blocksPath + "/{name}"
 	httpapi.Register(api, huma.Operation{
 		OperationID: "list-blocks", Method: http.MethodGet, Path: blocksPath, Tags: tags,

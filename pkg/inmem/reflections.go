@@ -21,7 +21,7 @@ type Reflections struct {
 	rows     map[reflectionID]reflectionRow
 	keys     map[reflectionKey]memory.ID
 	gathered map[memory.Scope]int
-	policies map[memory.Scope][]byte // as JSON, so that nobody shares slices
+	policies map[memory.Scope][]byte     // as JSON, so that nobody shares slices
 	readings map[reflectionID]readingRow // by the memory's id
 }
 
