@@ -133,6 +133,9 @@ func (f *Function) await(ctx context.Context, scope memory.Scope, id memory.ID) 
 		if done.Status.Final() {
 			return http.StatusOK, done, nil
 		}
+		if done.NotBefore != nil { // it waits for its time, or for the budget's
+			return http.StatusAccepted, done, nil
+		}
 		select {
 		case <-waiting.Done():
 			return http.StatusAccepted, done, nil

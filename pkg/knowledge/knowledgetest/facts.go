@@ -1,4 +1,3 @@
-// Package knowledgetest holds the contract suites of the ports in package knowledge.
 package knowledgetest
 
 import (
