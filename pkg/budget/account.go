@@ -32,6 +32,7 @@ type Account struct {
 	Held     Amount // by live reservations, of whatever day
 	Today    Usage
 	Month    Usage
+	Room     Room // means nothing unless it was loosened
 }
 
 // Level is the level of the account's limits.
@@ -91,7 +92,10 @@ func (a *Account) holding(asked Amount) (Account, bool) {
 	var fits bool
 	next.Held, fits = a.Held.plus(asked)
 	_, all := next.Held.plus(a.Month.Amount)
-	return next, fits && all
+	if fits = fits && all; fits {
+		next.admitted()
+	}
+	return next, fits
 }
 
 // booked is the account with a hold, which may be nothing, turned into spending; false where that is more than can be
@@ -99,7 +103,7 @@ func (a *Account) holding(asked Amount) (Account, bool) {
 func (a *Account) booked(hold, spent Amount) (Account, bool) {
 	next := *a
 	var month, today bool
-	next.Held = a.Held.minus(hold)
+	next.letGo(hold)
 	next.Month.Amount, month = a.Month.plus(spent)
 	next.Today.Amount, today = a.Today.plus(spent)
 	_, all := next.Month.plus(next.Held)

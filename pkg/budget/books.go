@@ -79,6 +79,7 @@ func (b *Books) book(r *Reservation, hold, spent Amount, now time.Time) error {
 	for i, a := range accounts {
 		*a = next[i]
 		b.Records = append(b.Records, a.announce(now)...)
+		a.announced()
 	}
 	return nil
 }
@@ -86,7 +87,7 @@ func (b *Books) book(r *Reservation, hold, spent Amount, now time.Time) error {
 // giveBack takes a hold off all accounts the reservation counts in.
 func (b *Books) giveBack(r *Reservation) {
 	for _, a := range b.counting(r.ProjectID, r.Pot) {
-		a.Held = a.Held.minus(r.Hold())
+		a.letGo(r.Hold())
 	}
 }
 

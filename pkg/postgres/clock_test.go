@@ -16,7 +16,7 @@ import (
 // clockReaders are the places that may ask this process what time it is, and why no decision that another process sees
 // depends on it.
 var clockReaders = map[string]string{
-	"books.go": "adds what has passed since the database told the time; the database refuses what is a second off (booksStand)",
+	"books.go": "adds what has passed since the database told the time; the database refuses what is a second off, and has the last word (move.go)",
 	"memo.go":  "forgets what it remembers after a while; whether it holds, the database says",
 }
 

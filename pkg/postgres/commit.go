@@ -40,8 +40,8 @@ type scopeRow struct {
 // lock makes the transaction the only one that writes the scope, and one that no erasure of its tenant overlaps. The
 // locks end with the transaction. Their numbers are hashes: two scopes that share one wait for each other, no more.
 const (
-	lockScope = `SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 1)),
-		pg_advisory_xact_lock(hashtextextended(length($1)::text || ':' || $1 || $2, 2))`
+	lockScope = `, pg_advisory_xact_lock_shared(hashtextextended($2, 1)),
+		pg_advisory_xact_lock(hashtextextended(length($2)::text || ':' || $2 || $3, 2))` // after enter
 	lockTenant = `SELECT pg_advisory_xact_lock(hashtextextended($1, 1))`
 	readScope  = `SELECT s.head IS NOT NULL, coalesce(s.head, e.head), coalesce(s.floor, e.head), coalesce(s.documents, 0),
 		coalesce(s.length, 0), coalesce(s.gathered, 0), coalesce(s.language, ''), rae_now()
@@ -50,13 +50,11 @@ const (
 
 // beginGroup keeps back the opening of a transaction; its first question sends it.
 func (d *DB) beginGroup(ctx context.Context, scope memory.Scope, alone func() bool) (*group, func(), error) {
-	t, end, err := d.turns(ctx, scope, alone)
+	t, end, err := d.turns(ctx, scope, steadily+lockScope, alone)
 	if err != nil {
 		return nil, end, err
 	}
 	g := &group{turns: t}
-	g.exec(steadyPlans)
-	g.exec(lockScope, scope.Tenant, scope.Project)
 	g.ask(readScope, []any{scope.Tenant, scope.Project}, func(rows pgx.Rows) error {
 		s := &g.stands
 		var language string

@@ -122,7 +122,7 @@ func (l *Ledger) PutPrice(ctx context.Context, tenant string, asked budget.Price
 			ON CONFLICT (tenant, model) DO UPDATE SET input = excluded.input, output = excluded.output,
 			cached_input = excluded.cached_input, source = excluded.source, as_of = excluded.as_of`,
 			tenant, put.Model, int64(put.Input), int64(put.Output), int64(put.CachedInput), put.Source, string(put.AsOf))
-		b.priced, b.next.changed = false, true
+		b.priced, b.next.changed, b.terms, b.exact = false, true, true, true
 		return nil
 	})
 	if err != nil {

@@ -140,7 +140,7 @@ func TestEveryTableWithATenantIsGuarded(t *testing.T) {
 		var policies int
 		err := conn.QueryRow(t.Context(), `SELECT c.relrowsecurity, c.relforcerowsecurity, pg_get_userbyid(c.relowner),
 			(SELECT count(*) FROM pg_policies p WHERE p.schemaname = 'public' AND p.tablename = c.relname AND 'rae_runtime' = ANY(p.roles)
-				AND p.cmd = 'ALL' AND p.permissive = 'PERMISSIVE' AND p.qual LIKE '%tenant = ( SELECT current_setting(%' AND p.with_check = p.qual)
+				AND p.cmd = 'ALL' AND p.permissive = 'PERMISSIVE' AND p.qual ~ 'tenant = (\( SELECT )?current_setting\(' AND p.with_check = p.qual)
 			FROM pg_class c WHERE c.oid = $1::regclass`, tt.name).Scan(&enabled, &forced, &owner, &policies)
 		if err != nil {
 			t.Fatal(err)

@@ -64,6 +64,7 @@ func (l *Ledger) PutLimits(ctx context.Context, scope memory.Scope, limits budge
 			return l.failed(ctx, "store limits", scope, err)
 		}
 		turn.Limit(limits, b.now)
+		b.terms, b.exact = true, true
 		b.change(scope.Project)
 		b.tell(ctx, turn)
 		status = turn.Project.Status(b.now)
@@ -93,7 +94,7 @@ func (l *Ledger) PutTenantLimits(ctx context.Context, tenant string, limits budg
 		}
 		turn := &budget.Books{Tenant: &b.next.all, Pot: &b.next.pot}
 		turn.LimitTenant(limits, b.now)
-		b.next.changed = true
+		b.next.changed, b.terms, b.exact = true, true, true
 		b.tell(ctx, turn)
 		status = turn.TenantStatus(b.now)
 		return nil
@@ -111,23 +112,23 @@ func (l *Ledger) Current(ctx context.Context, scope memory.Scope) (status budget
 	}
 	err = l.db.view(ctx, scope, func(s *session) error {
 		var now time.Time
-		var a budget.Account
+		var stands footing
 		s.exec(standStill)
 		s.ask(readBooks, []any{scope.Tenant, scope.Project}, func(rows pgx.Rows) (err error) {
-			now, err = l.scanBooks(rows, scope, &a)
+			now, err = l.scanBooks(rows, scope, &stands)
 			return err
 		})
 		s.ask(`SELECT `+ended+` FROM reservations WHERE tenant = $1 AND project = $2
 			AND status = 'held' AND expires_at <= rae_now()`, []any{scope.Tenant, scope.Project}, func(rows pgx.Rows) error {
 			r, err := scanEnded(rows)
-			books := budget.Books{Project: &a, Tenant: &budget.Account{}, Pot: &budget.Account{}}
+			books := budget.Books{Project: &stands.account, Tenant: &budget.Account{}, Pot: &budget.Account{}}
 			books.Lapse(r, now)
 			return err
 		})
 		if err := s.answered(); err != nil {
 			return err
 		}
-		status = a.Status(now)
+		status = stands.account.Status(now)
 		return nil
 	})
 	if err != nil {
@@ -143,25 +144,21 @@ func (l *Ledger) CurrentTenant(ctx context.Context, tenant string) (status budge
 		return budget.TenantStatus{}, err
 	}
 	err = l.db.viewTenant(ctx, tenant, func(s *session) error {
-		var now time.Time
-		var all, pot budget.Account
-		var stamp int64
-		books := budget.Books{Tenant: &all, Pot: &pot}
+		var stand tenantBooks
+		var r tenantRow
+		books := budget.Books{Tenant: &stand.all.account, Pot: &stand.pot.account}
 		s.exec(standStill)
-		s.ask(readTenantBooks, []any{tenant}, func(rows pgx.Rows) (err error) {
-			now, err = l.scanTenantBooks(rows, tenant, &all, &pot, &stamp)
-			return err
-		})
+		s.ask(readTenantBooks, []any{tenant}, func(rows pgx.Rows) error { return l.scanTenantBooks(rows, tenant, &stand, &r) })
 		s.ask(`SELECT `+ended+` FROM reservations WHERE tenant = $1 AND status = 'held' AND expires_at <= rae_now()`, []any{tenant},
 			func(rows pgx.Rows) error {
-				r, err := scanEnded(rows)
-				books.Lapse(r, now)
+				hold, err := scanEnded(rows)
+				books.Lapse(hold, r.now)
 				return err
 			})
 		if err := s.answered(); err != nil {
 			return err
 		}
-		status = books.TenantStatus(now)
+		status = books.TenantStatus(r.now)
 		return nil
 	})
 	if err != nil {

@@ -233,7 +233,8 @@ func TestWhatAnotherProcessDidIsSeenAtOnce(t *testing.T) {
 			return err
 		},
 		"the end of a lease": func(_ *testing.T, second *postgres.Ledger, scope memory.Scope, _ budget.Reservation) error {
-			_, err := connect(t, url).Exec(ctx, `UPDATE reservations SET expires_at = now() WHERE tenant = $1`, scope.Tenant)
+			_, err := connect(t, url).Exec(ctx, `WITH ended AS (UPDATE reservations SET expires_at = now() WHERE tenant = $1 RETURNING 1)
+				UPDATE tenant_accounts SET lapses_at = now() WHERE tenant = $1`, scope.Tenant)
 			return err
 		},
 	} {
@@ -292,5 +293,54 @@ func TestBooksThatHaveChangedAreNoFailureOfWhoeverLeaves(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
 	if err := ledger.Outdated(ctx, acme.Tenant, leave); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want the end of the context", err)
+	}
+}
+
+// Those who spend in several processes leave the terms of the books alone, and so nobody has to read them again; what changes
+// the terms does not.
+func TestWhoSpendsLeavesTheTermsAlone(t *testing.T) {
+	t.Parallel()
+	url := fresh(t)
+	limit := 100 * budget.USD
+	policy := budget.Policy{Defaults: budget.Limits{Monthly: &limit}}
+	var ledgers [2]*postgres.Ledger
+	for i := range ledgers {
+		ledgers[i] = postgres.NewLedger(openAt(t, url, postgres.Options{}), policy)
+	}
+	spend := func(i int) {
+		t.Helper()
+		r, err := ledgers[i%2].Reserve(t.Context(), acme, budget.Request{Operation: "chat", Model: "m", MaxCost: new(budget.USD)})
+		if err == nil {
+			_, err = ledgers[i/2%2].Settle(t.Context(), acme, r.ID, budget.Settle{Cost: new(budget.USD)})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	conn := connect(t, url)
+	stamp := func() (stamp int64) {
+		t.Helper()
+		if err := conn.QueryRow(t.Context(), `SELECT stamp FROM tenant_accounts WHERE tenant = $1`, acme.Tenant).Scan(&stamp); err != nil {
+			t.Fatal(err)
+		}
+		return stamp
+	}
+	spend(0)
+	before := stamp()
+	for i := range 30 {
+		spend(i)
+	}
+	if after := stamp(); after != before {
+		t.Errorf("the terms changed from %d to %d", before, after)
+	}
+	status, err := ledgers[0].Current(t.Context(), acme)
+	if err != nil || status.MonthlyUsage != 31*budget.USD || status.MonthlyReserved != 0 {
+		t.Errorf("the books say %v used, %v held: %v", status.MonthlyUsage, status.MonthlyReserved, err)
+	}
+	if _, err := ledgers[1].PutLimits(t.Context(), acme, budget.Limits{Monthly: &limit}); err != nil {
+		t.Fatal(err)
+	}
+	if stamp() == before {
+		t.Error("other limits left the terms as they were")
 	}
 }

@@ -88,15 +88,15 @@ type turns struct {
 	full   bool // nobody may join any more
 }
 
-// turns keeps back the opening of a transaction; its first question sends it. The context ends the wait for a connection,
+// turns keeps back the opening of a transaction; its first question sends it. also is as begin has it. The context ends the wait for a connection,
 // but never the transaction, which belongs to the whole group.
-func (d *DB) turns(ctx context.Context, scope memory.Scope, alone func() bool) (turns, func(), error) {
+func (d *DB) turns(ctx context.Context, scope memory.Scope, also string, alone func() bool) (turns, func(), error) {
 	conn, err := d.acquire(ctx)
 	if err != nil {
 		return turns{}, func() {}, err
 	}
 	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), statementTime+lockTime)
-	s := d.begin(lasting, conn.Conn(), writing, runtimeRole, scope)
+	s := d.begin(lasting, conn.Conn(), writing, runtimeRole, scope, also)
 	return turns{session: s, db: d, scope: scope, alone: alone}, func() {
 		cancel()
 		conn.Release()

@@ -12,28 +12,19 @@ import (
 )
 
 // memo is a tenant's books as this process left them. Its next transaction of them begins with the memo in place of
-// questions, so that it can be sent in one piece, and with a statement that fails where the books do not stand so any more
-// (booksStand): because another process wrote them, a lease has ended, or the day. Then they are read.
+// questions, so that it can be sent in one piece, and ends with a statement that fails where the books have moved too far
+// since (move.go), or stand under other terms: limits, prices or the day are others, something was announced, a lease has
+// ended. Then they are read.
 type memo struct {
 	read  time.Time // by this process's clock: when the books were last read
 	now   time.Time // by the ledger's clock, when they were last read
-	stamp int64     // of who wrote the books last
-	all   budget.Account
-	pot   budget.Account
+	stamp int64     // of the terms
+	above tenantBooks
 
-	projects map[string]budget.Account // those that were open
-	prices   []budget.Price            // the tenant's own
-	priced   bool                      // prices have been read
+	projects map[string]footing // those that were open
+	prices   []budget.Price     // the tenant's own
+	priced   bool               // prices have been read
 }
-
-// booksStand fails unless the tenant's ($1) books are as whoever stamped ($2) them left them, on the same day ($3), and no
-// lease has ended since. What the caller takes for the time ($4) is the time of all that follows in the transaction.
-const booksStand = `SELECT CASE WHEN abs(extract(epoch FROM t.now - $4::timestamptz)) < 1
-		AND to_char($4::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD') = $3
-		AND EXISTS (SELECT FROM tenant_accounts WHERE tenant = $1 AND stamp = $2)
-		AND NOT EXISTS (SELECT FROM reservations WHERE tenant = $1 AND status = 'held' AND expires_at <= greatest(t.now, $4::timestamptz))
-	THEN set_config('rae.now', to_json($4::timestamptz) #>> '{}', true) ELSE rae_outdated() END
-	FROM (SELECT rae_now() AS now OFFSET 0) t`
 
 // Bounds of what is remembered. What was changed by hand is seen after memoAge.
 const (
@@ -41,8 +32,51 @@ const (
 	memoTenants  = 1000
 	memoProjects = 100
 	memoHeld     = 10_000
-	doubtTime    = time.Second // after another process wrote the books, or a transaction failed: it may happen again
+	doubtTime    = time.Second // after a memo did not hold, or a transaction failed: it may happen again
 )
+
+// recall opens the books as the memo has them, unless they are another day's.
+func (b *books) recall() bool {
+	m := b.memo
+	b.now = m.now.Add(time.Since(m.read)).Truncate(time.Microsecond)
+	if clock := b.db.options.Clock; clock != nil {
+		b.now = clock().UTC().Truncate(time.Microsecond)
+	}
+	if budget.DayOf(b.now) != m.above.all.account.Day {
+		return false
+	}
+	b.stamp, b.readAt, b.prices, b.priced = m.stamp, m.read, m.prices, m.priced
+	b.stands = m.above
+	b.next = tenantPage{all: m.above.all.account, pot: m.above.pot.account, lapsed: true}
+	b.next.all.Loosen()
+	b.next.pot.Loosen()
+	b.kept = b.next
+	for project, stands := range m.projects {
+		p := &projectPage{stands: stands, account: stands.account}
+		p.account.Loosen()
+		b.pages[project] = p
+	}
+	return true
+}
+
+// remember leaves what the transaction, which has been committed, knows of the books.
+func (b *books) remember() {
+	var left *memo
+	if b.stamp != 0 {
+		left = &memo{
+			read: b.readAt, now: b.now, stamp: b.stamp, above: b.left, prices: b.prices, priced: b.priced,
+			projects: make(map[string]footing, len(b.pages)),
+		}
+		if b.memo != nil {
+			left.now = b.memo.now
+		}
+		for project, p := range b.pages {
+			left.projects[project] = p.left
+		}
+		trim(left.projects, memoProjects)
+	}
+	b.ledger.memos.leave(b.tenant, left, b.made, b.ended)
+}
 
 // memos are what a process remembers of tenants' books. Whoever takes a memo has it alone, and leaves what it made of it.
 type memos struct {

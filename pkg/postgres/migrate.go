@@ -146,7 +146,7 @@ func (d *DB) asSystem(ctx context.Context, pool *pgxpool.Pool, query string, int
 		return err
 	}
 	defer conn.Release()
-	s := d.begin(ctx, conn.Conn(), reading, systemRole, memory.Scope{})
+	s := d.begin(ctx, conn.Conn(), reading, systemRole, memory.Scope{}, "")
 	defer s.rollback()
 	return s.row(query, nil, into...)
 }

@@ -14,9 +14,10 @@ import (
 // that was made under it is then met by the insertion, and looked for the next time.
 func (l *Ledger) Reserve(ctx context.Context, scope memory.Scope, r budget.Request) (reservation budget.Reservation, err error) {
 	var refused error // an answer, not a failure: what the refusal has to tell is committed
+	var last *books
 	tried := false
 	err = l.change(ctx, scope, func(b *books, turn *budget.Books) error {
-		refused = nil
+		refused, last = nil, nil
 		var made *standingReservation
 		keyed := r.IdempotencyKey != ""
 		seek := keyed && (tried || b.careful || b.asked > 0)
@@ -50,10 +51,17 @@ func (l *Ledger) Reserve(ctx context.Context, scope memory.Scope, r budget.Reque
 			return nil
 		}
 		b.tell(ctx, turn)
-		if refused == nil { // a refusal that changed nothing costs no disk
-			b.change(scope.Project)
-			b.insertReservation(&reservation, r)
+		if refused != nil { // if it changed nothing it costs no disk
+			b.exact = true
+			return nil
 		}
+		b.change(scope.Project)
+		fingerprint := ""
+		if keyed {
+			fingerprint = r.Fingerprint()
+		}
+		b.insertReservation(&standingReservation{reservation, fingerprint}, r.IdempotencyKey)
+		last = b
 		return nil
 	})
 	if err == nil {
@@ -61,6 +69,9 @@ func (l *Ledger) Reserve(ctx context.Context, scope memory.Scope, r budget.Reque
 	}
 	if err != nil {
 		return budget.Reservation{}, err
+	}
+	if last != nil {
+		reservation = last.dated(reservation)
 	}
 	return reservation, nil
 }
@@ -70,6 +81,9 @@ type standingReservation struct {
 	budget.Reservation
 	fingerprint string
 }
+
+// lease is how long it holds, in microseconds.
+func (r *standingReservation) lease() int64 { return r.ExpiresAt.Sub(r.CreatedAt).Microseconds() }
 
 // Conditions that name one reservation.
 const (
@@ -104,16 +118,13 @@ func (s *session) seekReservation(found **standingReservation, scope memory.Scop
 	})
 }
 
-func (b *books) insertReservation(r *budget.Reservation, asked budget.Request) {
-	fingerprint := ""
-	if asked.IdempotencyKey != "" {
-		fingerprint = asked.Fingerprint()
-	}
+func (b *books) insertReservation(r *standingReservation, key string) {
 	b.exec(`INSERT INTO reservations (tenant, project, id, operation, provider, model, status, max_cost, max_tokens, price_known, pot,
-		created_at, expires_at, idempotency_key, fingerprint) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+		created_at, expires_at, idempotency_key, fingerprint) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+		`+fixedNow+`, `+fixedNow+` + $12::bigint * interval '1 microsecond', $13, $14)`,
 		r.TenantID, r.ProjectID, string(r.ID), r.Operation, r.Provider, r.Model, string(r.Status), int64(r.MaxCost),
-		r.MaxTokens, r.PriceKnown, r.Pot, r.CreatedAt, r.ExpiresAt, asked.IdempotencyKey, fingerprint)
-	b.made = append(b.made, standingReservation{*r, fingerprint})
+		r.MaxTokens, r.PriceKnown, r.Pot, r.lease(), key, r.fingerprint)
+	b.made = append(b.made, *r)
 }
 
 // readPrices makes sure that the tenant's own prices are known once all questions are answered.
@@ -149,6 +160,7 @@ func (l *Ledger) end(
 	if !isUUID(id) {
 		return budget.Reservation{}, budget.NoReservation()
 	}
+	var last *books
 	tried, key := false, reservationKey{scope, id}
 	err = l.change(ctx, scope, func(b *books, turn *budget.Books) error {
 		var stands *standingReservation
@@ -171,17 +183,22 @@ func (l *Ledger) end(
 		if err != nil {
 			return err
 		}
-		ended = r
+		ended, last = r, nil
+		if changed && r.Settlement != nil {
+			last = b
+		}
 		if changed {
 			b.change(scope.Project)
 			b.tell(ctx, turn)
 			b.updateReservation(&r, stands.Status)
-			b.ended = append(b.ended, key)
 		}
 		return nil
 	})
 	if err != nil {
 		return budget.Reservation{}, err
+	}
+	if last != nil {
+		ended = last.dated(ended)
 	}
 	return ended, nil
 }
@@ -191,15 +208,16 @@ func (l *Ledger) end(
 func (b *books) updateReservation(r *budget.Reservation, before budget.State) {
 	b.exec(`WITH ended AS (UPDATE reservations SET status = $4 WHERE tenant = $1 AND project = $2 AND id = $3 AND status = $5 RETURNING 1)
 		SELECT rae_outdated() WHERE NOT EXISTS (SELECT FROM ended)`, r.TenantID, r.ProjectID, string(r.ID), string(r.Status), string(before))
+	b.ended = append(b.ended, reservationKey{memory.Scope{Tenant: r.TenantID, Project: r.ProjectID}, r.ID})
 	s := r.Settlement
 	if s == nil {
 		return
 	}
 	b.exec(`INSERT INTO cost_logs (tenant, project, reservation_id, operation, provider, model, tokens_in, tokens_out,
 		cached_tokens, cost, priced, price_known, overrun, late, day, settled_at, latency_ms, estimated, request_id)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, `+fixedNow+`, $16, $17, $18)`,
 		r.TenantID, r.ProjectID, string(r.ID), r.Operation, r.Provider, r.Model, s.TokensIn, s.TokensOut, s.CachedTokens,
-		int64(s.Cost), s.Priced, s.PriceKnown, int64(s.Overrun), s.Late, string(s.Day), s.SettledAt,
+		int64(s.Cost), s.Priced, s.PriceKnown, int64(s.Overrun), s.Late, string(s.Day),
 		s.LatencyMS, s.Estimated, s.RequestID)
 }
 

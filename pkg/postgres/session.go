@@ -40,20 +40,21 @@ type session struct {
 	sitting   *sitting // the search that shares this transaction; nil: whoever began it has it alone
 }
 
-// enter is the first statement of every transaction. All its settings end with the transaction.
+// enter is the first statement of every transaction, and may go on: $2 is its tenant, $3 its project. All its settings end
+// with the transaction.
 const enter = `SELECT set_config('role', $1, true), set_config('rae.tenant', $2, true), set_config('rae.project', $3, true),
 	set_config('rae.now', $4, true), set_config('statement_timeout', $5, true), set_config('lock_timeout', $6, true),
 	set_config('idle_in_transaction_session_timeout', $7, true)`
 
-// begin keeps back the opening of a transaction.
-func (d *DB) begin(ctx context.Context, conn *pgx.Conn, mode, role string, scope memory.Scope) *session {
+// begin keeps back the opening of a transaction. also is what is selected as it is entered, besides: "" or ", " and more.
+func (d *DB) begin(ctx context.Context, conn *pgx.Conn, mode, role string, scope memory.Scope, also string) *session {
 	s := &session{ctx: ctx, conn: conn, pending: &pgx.Batch{}, writes: mode == writing}
 	s.exec(mode)
 	now := ""
 	if d.options.Clock != nil {
 		now = d.options.Clock().UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano)
 	}
-	s.exec(enter, role, scope.Tenant, scope.Project, now, millis(statementTime), millis(lockTime), millis(idleTime))
+	s.exec(enter+also, role, scope.Tenant, scope.Project, now, millis(statementTime), millis(lockTime), millis(idleTime))
 	return s
 }
 
@@ -249,7 +250,7 @@ func (d *DB) once(ctx context.Context, mode, role string, scope memory.Scope, do
 		return false, err
 	}
 	defer conn.Release()
-	s := d.begin(ctx, conn.Conn(), mode, role, scope)
+	s := d.begin(ctx, conn.Conn(), mode, role, scope, "")
 	defer s.rollback()
 	err = do(s)
 	if err == nil {

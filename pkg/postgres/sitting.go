@@ -119,9 +119,8 @@ func (s *sitting) begun(ctx context.Context) bool {
 		return false // the part will be told by itself
 	}
 	s.conn = conn
-	s.tx = s.db.begin(ctx, conn.Conn(), reading, runtimeRole, s.query.Scope)
+	s.tx = s.db.begin(ctx, conn.Conn(), reading, runtimeRole, s.query.Scope, steadily)
 	s.tx.sitting = s
-	s.tx.exec(steadyPlans)
 	return true
 }
 
@@ -177,5 +176,9 @@ func (s *sitting) kept(q *search.Query) *question {
 // steadyPlans makes a plan what the text of the query makes it. Statistics know the average of all tenants, and nothing
 // yet of what was just written; a plan for the very parameters costs more than most of these queries themselves. No
 // table is read from end to end for one scope of it, nothing is sorted that an index has in order (see pick.go), and what takes milliseconds needs no compiler and no helpers.
-const steadyPlans = `SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
+const (
+	steadyPlans    = `SELECT ` + steadySettings
+	steadily       = `, ` + steadySettings
+	steadySettings = `set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
 	set_config('enable_sort', 'off', true), set_config('jit', 'off', true), set_config('max_parallel_workers_per_gather', '0', true)`
+)
