@@ -207,7 +207,7 @@ func TestBackupGoesOnWithNoOther(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	rows := 0
 	_, err := backup.Write(ctx, db, path, header, func() {
-		if rows++; rows == 1000 { // in the second tenant
+		if rows++; rows == 1600 { // in the second tenant
 			cancel()
 		}
 	})

@@ -137,7 +137,7 @@ func TestMigrateMovesToPostgresAndBack(t *testing.T) {
 func TestStoresThatCannotBeMeant(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
-	wantLine(t, raeIn(t, data, "", "backup"), exitUsage, "--out is required: the file to write")
+	wantLine(t, raeIn(t, data, "", "backup"), exitUsage, "either --out, the file to write, or --dir, the folder to write it to, is required")
 	wantLine(t, raeIn(t, data, "", "backup", "--out", "x", "--store", "mysql://u:secret@h/d"), exitUsage,
 		"--store must be sqlite:FILE or postgres://user:password@host/database")
 	wantLine(t, raeIn(t, data, "", "backup", "--out", "x", "--store", "postgres://u:se%zzcret@h/d"), exitUsage,
