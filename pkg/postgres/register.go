@@ -180,7 +180,7 @@ func (s *session) groups(scope memory.Scope, ids []string) (groups []knowledge.G
 
 // Groups implements knowledge.Identities.
 func (r *Register) Groups(ctx context.Context, scope memory.Scope, ids []string) (groups []knowledge.Group, err error) {
-	err = r.db.view(ctx, scope, func(s *session) (err error) {
+	err = r.db.look(ctx, scope, func(s *session) (err error) {
 		groups, err = s.groups(scope, ids)
 		return err
 	})

@@ -26,6 +26,8 @@ func (w *world) dream(t *testing.T, kind reflection.Kind) []memory.Memory {
 			t.Errorf("done again it tells of %s", record.Subject)
 		}
 	}
+	slices.Sort(again.MemoryIDs)
+	slices.Sort(r.MemoryIDs)
 	if !slices.Equal(again.MemoryIDs, r.MemoryIDs) {
 		t.Errorf("done again it stands for %v, before for %v", again.MemoryIDs, r.MemoryIDs)
 	}

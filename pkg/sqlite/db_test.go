@@ -123,7 +123,7 @@ func TestADamagedFileIsOurFaultAndSaysNothingToTheClient(t *testing.T) {
 	}
 	// The first pages say what tables there are; without them the file is none.
 	garbage := []byte(strings.Repeat("\xde\xad\xbe\xef", 2048))
-	for at := int64(8192 * 64); at+8192 <= info.Size(); at += 8192 {
+	for at := int64(8192 * 128); at+8192 <= info.Size(); at += 8192 {
 		if _, err := file.WriteAt(garbage, at); err != nil {
 			t.Fatal(err)
 		}
