@@ -106,7 +106,7 @@ func TestADamagedFileIsOurFaultAndSaysNothingToTheClient(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "rae.db")
 	db := sqlite.Open(path, sqlite.Options{})
 	for i := range 200 {
-		if err := put(t, db, strings.Repeat(string(rune('a'+i%26)), 500+i)); err != nil {
+		if err := put(t, db, strings.Repeat(string(rune('a'+i%26)), 8000+i)); err != nil {
 			t.Fatal(err)
 		}
 	}
