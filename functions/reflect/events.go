@@ -40,17 +40,16 @@ func (f *Function) stored(ctx context.Context, e eventing.Event) error {
 	return err
 }
 
-// deleted forgets what was derived from a memory that has been deleted.
+// deleted forgets that a memory which is gone was read. What was derived from it went with it, by the store.
 func (f *Function) deleted(ctx context.Context, e eventing.Event) error {
 	data, err := eventing.Data[memory.Announcement](e)
 	if err != nil {
 		return err
 	}
 	if data.Layer == memory.Reflective {
-		return nil // nothing rests on it; this saves a look
+		return nil // nobody reads those
 	}
-	_, err = f.service.Forget(ctx, e.Scope, data.MemoryID)
-	return err
+	return f.service.Unread(ctx, e.Scope, data.MemoryID)
 }
 
 // due goes on with queued and abandoned reflections.

@@ -255,3 +255,11 @@ func (s *Service) sameWords(ctx context.Context, scope memory.Scope, m *memory.M
 	}
 	return slices.ContainsFunc(history, func(v memory.Version) bool { return v.Version == version && v.Content == m.Content }), nil
 }
+
+// Unread forgets that a memory, which is gone, was read.
+func (s *Service) Unread(ctx context.Context, scope memory.Scope, id memory.ID) error {
+	if err := s.Store.Unmark(ctx, scope, id); err != nil {
+		return fmt.Errorf("forget that memory %s was read: %w", id, err)
+	}
+	return nil
+}

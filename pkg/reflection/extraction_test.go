@@ -265,7 +265,7 @@ func TestWhatFadesIsNotReadAgainAndWhatIsDeletedIsForgotten(t *testing.T) {
 	if r := s.run(t, acme, reflection.Request{Kind: reflection.Extract}); r.Read != 1 || s.by.order[len(s.by.order)-1] != changed.ID {
 		t.Errorf("read %d", r.Read)
 	}
-	if _, err := s.service.Forget(t.Context(), acme, told[2].ID); err != nil {
+	if err := s.service.Unread(t.Context(), acme, told[2].ID); err != nil {
 		t.Fatal(err)
 	}
 	if left, err := s.store.Read(t.Context(), acme, ids(told)); err != nil || len(left) != 9 {

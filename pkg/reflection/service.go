@@ -21,6 +21,11 @@ type Reader interface {
 	List(ctx context.Context, scope memory.Scope, q memory.Query) (memory.Page, error)
 }
 
+// Writer is what forgetting and merging need.
+type Writer interface {
+	Write(ctx context.Context, scope memory.Scope, do func(memory.Tx) error) error
+}
+
 // Keeper is what decay needs beyond reading: what was told before it, and a way to write the next version.
 type Keeper interface {
 	History(ctx context.Context, scope memory.Scope, id memory.ID) ([]memory.Version, error)
