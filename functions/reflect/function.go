@@ -13,10 +13,8 @@ import (
 	"github.com/rae-memory/rae/pkg/database"
 	"github.com/rae-memory/rae/pkg/extract"
 	"github.com/rae-memory/rae/pkg/inference"
-	"github.com/rae-memory/rae/pkg/knowledge"
 	"github.com/rae-memory/rae/pkg/learn"
 	"github.com/rae-memory/rae/pkg/llm"
-	"github.com/rae-memory/rae/pkg/memory"
 	"github.com/rae-memory/rae/pkg/reflection"
 	"github.com/rae-memory/rae/pkg/serve"
 	"github.com/rae-memory/rae/pkg/tokens"
@@ -74,11 +72,8 @@ func (c *Config) Service(db *database.DB, model llm.Model, learner *learn.Learne
 		s.Keeper = nil
 	}
 	plain := extract.Rules{}
-	reading := &reflection.Extraction{By: plain, Plain: plain, Turns: c.Turns, Wait: min(c.Wait, ruleWait)}
-	reading.Learn = func(ctx context.Context, scope memory.Scope, read []knowledge.Extraction, why memory.Why) error {
-		_, err := learner.Learn(ctx, scope, read, why)
-		return err
-	}
+	learning := &learning{facts: learner, names: db.Names, memories: db.Memories}
+	reading := &reflection.Extraction{By: plain, Plain: plain, Learn: learning.learn, Turns: c.Turns, Wait: min(c.Wait, ruleWait)}
 	if _, none := model.(llm.None); !none && c.Model == "auto" {
 		s.Model = model
 		reading.By, reading.Wait = &extract.Language{Model: model, Fallback: plain, Turns: c.Turns, Log: log}, c.Wait
