@@ -73,10 +73,11 @@ func (c *Config) Service(db *database.DB, model llm.Model, learner *learn.Learne
 	}
 	plain := extract.Rules{}
 	learning := &learning{facts: learner, names: db.Names, memories: db.Memories}
-	reading := &reflection.Extraction{By: plain, Plain: plain, Learn: learning.learn, Turns: c.Turns, Wait: min(c.Wait, ruleWait)}
+	reading := &reflection.Extraction{By: plain, Plain: plain, Learn: learning.learn, Turns: max(c.Turns, ruleTurns), Wait: min(c.Wait, ruleWait)}
 	if _, none := model.(llm.None); !none && c.Model == "auto" {
 		s.Model = model
-		reading.By, reading.Wait = &extract.Language{Model: model, Fallback: plain, Turns: c.Turns, Log: log}, c.Wait
+		reading.By = &extract.Language{Model: model, Fallback: plain, Turns: c.Turns, Log: log}
+		reading.Turns, reading.Wait = c.Turns, c.Wait
 	}
 	if c.Extract == "on" {
 		s.Extraction = reading
@@ -84,8 +85,12 @@ func (c *Config) Service(db *database.DB, model llm.Model, learner *learn.Learne
 	return s
 }
 
-// ruleWait is how long memories wait for others to be read by rules, which cost nothing.
-const ruleWait = 10 * time.Second
+// What rules read costs no call: memories wait for others a moment, and are read by the hundred, so that whoever imports many
+// is not kept busy with reflections of a few.
+const (
+	ruleWait  = 10 * time.Second
+	ruleTurns = 200
+)
 
 // Open reads the environment and opens the store it names.
 func Open(_ context.Context, rt serve.Runtime) (serve.Function, error) {
