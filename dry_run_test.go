@@ -39,7 +39,7 @@ func TestADryRunTellsWhatItWouldCostAndDoesNothing(t *testing.T) {
 		asked := w.asked.Load()
 		seen := func() map[string]any {
 			got := map[string]any{}
-			for _, path := range []string{"/v1/memories", "/v1/budgets/current", "/v1/costs", "/v1/reflections?kind=insight", "/v1/reflections?kind=decay", "/v1/jobs"} {
+			for _, path := range []string{"/v1/memories", "/v1/budgets/current", "/v1/costs", "/v1/reflections?kind=insight", "/v1/reflections?kind=decay", "/v1/jobs?kind=reembed"} {
 				got[path] = w.must(200, "GET", path, "")
 			}
 			delete(got["/v1/budgets/current"].(map[string]any), "projected_month_end")
