@@ -82,8 +82,8 @@ func (w *world) snapshot() string {
 	w.Helper()
 	var b strings.Builder
 	for _, path := range []string{
-		"/v1/memories/export", "/v1/budgets/current", "/v1/reflections", "/v1/entities?limit=1000", "/v1/prices?limit=1000",
-		"/v1/costs?group_by=model", "/v1/costs/calls", "/v1/jobs", "/v1/embedding-models",
+		"/v1/memories/export", "/v1/budgets/current", "/v1/reflections?kind=insight", "/v1/entities?limit=1000", "/v1/prices?limit=1000",
+		"/v1/costs?group_by=model", "/v1/costs/calls", "/v1/jobs?kind=reembed", "/v1/embedding-models",
 		"/v1/blocks", "/v1/blocks/shared/history", "/v1/facts", "/v1/knowledge/operations?all=true", "/v1/entities/merges",
 		"/v1/entities/suggestions", "/v1/forgetting", "/v1/forgetting/runs",
 	} {
