@@ -61,7 +61,7 @@ const (
 var catalogue = []Entry{
 	{MemoryStored, outbox.MemoryStored, []string{"store"}, []string{"search", "embed", "reflect"}, Scoped},
 	{MemoryUpdated, outbox.MemoryUpdated, []string{"store"}, []string{"search", "embed"}, Scoped},   // new content may lack its vector
-	{MemoryDeleted, outbox.MemoryDeleted, []string{"store"}, []string{"search", "reflect"}, Scoped}, // quotes go with their source
+	{MemoryDeleted, outbox.MemoryDeleted, []string{"store"}, []string{"search", "reflect"}, Scoped}, // it is no longer one that was read
 	{MemoryDerived, outbox.MemoryDerived, []string{"reflect"}, []string{"store"}, Scoped},
 	{MemoryEmbedded, outbox.MemoryEmbedded, []string{"embed"}, []string{"store"}, Scoped},
 	{BlockUpdated, outbox.BlockUpdated, []string{"store"}, nil, Scoped}, // whoever keeps a copy, or shows it, follows
