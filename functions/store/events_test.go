@@ -17,8 +17,8 @@ import (
 	"github.com/rae-memory/rae/pkg/outbox"
 )
 
-// deliver posts an event as a broker would.
-func (w *world) deliver(r outbox.Record) *httptest.ResponseRecorder {
+// deliver posts an event as a broker would, with more headers, name and value in turn.
+func (w *world) deliver(r outbox.Record, more ...string) *httptest.ResponseRecorder {
 	w.t.Helper()
 	event, err := eventing.FromRecord(r, "")
 	if err != nil {
@@ -30,6 +30,9 @@ func (w *world) deliver(r outbox.Record) *httptest.ResponseRecorder {
 	}
 	request := httptest.NewRequestWithContext(w.t.Context(), http.MethodPost, "/", strings.NewReader(string(body)))
 	request.Header = header
+	for i := 0; i < len(more); i += 2 {
+		request.Header.Set(more[i], more[i+1])
+	}
 	request.RemoteAddr, request.Host = "127.0.0.1:50000", "127.0.0.1"
 	rec := httptest.NewRecorder()
 	w.handler.ServeHTTP(rec, request)

@@ -16,25 +16,7 @@ import (
 // refused posts the event as a Knative broker posts what a subscriber would not take.
 func (w *world) refused(r outbox.Record, dest, code, data string) *httptest.ResponseRecorder {
 	w.t.Helper()
-	e, err := eventing.FromRecord(r, "")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	header, body, err := eventing.Encode(w.t.Context(), e)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	request := httptest.NewRequestWithContext(w.t.Context(), http.MethodPost, "/", strings.NewReader(string(body)))
-	request.Header = header
-	request.RemoteAddr, request.Host = "127.0.0.1:50000", "127.0.0.1"
-	for name, value := range map[string]string{"Ce-Knativeerrordest": dest, "Ce-Knativeerrorcode": code, "Ce-Knativeerrordata": data} {
-		if value != "" {
-			request.Header.Set(name, value)
-		}
-	}
-	answer := httptest.NewRecorder()
-	w.handler.ServeHTTP(answer, request)
-	return answer
+	return w.deliver(r, "Ce-Knativeerrordest", dest, "Ce-Knativeerrorcode", code, "Ce-Knativeerrordata", data)
 }
 
 func TestABrokersDeadLettersCanBeReadAndSentAgain(t *testing.T) {
