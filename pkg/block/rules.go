@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/rae-memory/rae/pkg/fault"
+	words "github.com/rae-memory/rae/pkg/text"
 )
 
 var namePattern = regexp.MustCompile(NamePattern)
@@ -60,13 +60,9 @@ func (c *complaints) line(at, text string, most int) {
 		c.add(at, "must be valid UTF-8")
 	case utf8.RuneCountInString(text) > most:
 		c.add(at, "must be at most %d characters", most)
-	case strings.ContainsFunc(text, hidden):
+	case strings.ContainsFunc(text, words.Hidden):
 		c.add(at, "must not contain control characters")
 	}
-}
-
-func hidden(r rune) bool {
-	return unicode.IsControl(r) || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069
 }
 
 // stored checks what of a text no store could keep.

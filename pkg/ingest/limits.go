@@ -7,11 +7,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
+	words "github.com/rae-memory/rae/pkg/text"
 )
 
 // The limits of everything a caller may send. Lengths of short texts are in characters, sizes in bytes.
@@ -76,13 +76,9 @@ func (c *complaints) name(at, text string, max int) {
 		c.add(at, "must be valid UTF-8")
 	case utf8.RuneCountInString(text) > max:
 		c.add(at, "must be at most %d characters", max)
-	case strings.ContainsFunc(text, hidden):
+	case strings.ContainsFunc(text, words.Hidden):
 		c.add(at, "must not contain control characters")
 	}
-}
-
-func hidden(r rune) bool {
-	return unicode.IsControl(r) || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069
 }
 
 // content checks the text of a memory: 1 byte to 1 MiB of UTF-8 that is not blank and holds no NUL, which no SQL
@@ -164,7 +160,7 @@ func (c *complaints) value(at string, v any, depth int) {
 				c.add(at, "must not have an empty key")
 				continue
 			}
-			if utf8.RuneCountInString(key) > MaxMetadataKey || strings.ContainsFunc(key, hidden) {
+			if utf8.RuneCountInString(key) > MaxMetadataKey || strings.ContainsFunc(key, words.Hidden) {
 				c.add(at, "must have keys of at most %d characters, without control characters", MaxMetadataKey)
 				continue
 			}

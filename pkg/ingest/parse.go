@@ -13,6 +13,7 @@ import (
 
 	"github.com/rae-memory/rae/pkg/fault"
 	"github.com/rae-memory/rae/pkg/memory"
+	"github.com/rae-memory/rae/pkg/text"
 )
 
 // decode reads exactly one JSON object into v, strictly: unknown, repeated or differently cased keys, invalid UTF-8,
@@ -76,7 +77,7 @@ func place(p jsontext.Pointer) string {
 
 func printable(name string) string {
 	name = strings.Map(func(r rune) rune {
-		if hidden(r) {
+		if text.Hidden(r) {
 			return -1
 		}
 		return r

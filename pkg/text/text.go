@@ -179,3 +179,9 @@ func fold(word string) string {
 	}
 	return b.String()
 }
+
+// Hidden reports whether a character is a control or a bidirectional override or isolate: what would make two different names
+// look alike, or break a line.
+func Hidden(r rune) bool {
+	return unicode.IsControl(r) || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069
+}
